@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ndarray::s;
-use truenorth::analyses::{Named, Reader};
+use truenorth::analyses::{NamedPrompt, Reader};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth::math::Seeds;
@@ -16,8 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let reader = Reader::new(&engine, None);
     // Twenty pairs of token sequences that differ in their last token but one: 7 or 8.
     let pair = |i: u32, word: u32| vec![10 + i, 20 + i % 3, word, 5];
-    let prompt = |i: u32, word: u32| Named::tokens(format!("{i}-{word}"), pair(i, word));
-    let prompts: Vec<Named> = [7, 8].iter().flat_map(|w| (0..20).map(|i| prompt(i, *w))).collect();
+    let prompt = |i: u32, word: u32| NamedPrompt::tokens(format!("{i}-{word}"), pair(i, word));
+    let prompts: Vec<NamedPrompt> = [7, 8].iter().flat_map(|w| (0..20).map(|i| prompt(i, *w))).collect();
     let reading = reader.read(&prompts, &[Site::ResidPost(1)], ReadAt::Last, &Unwatched)?;
     let x = reading[0].values.mapv(f64::from);
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, s};
 use rand_distr::{Distribution, StandardNormal};
 use truenorth::estimate::audit::{AuditParams, ConfoundSet, audit};
-use truenorth::estimate::probing::{Layers, Probe, ProbeEstimator, SourceError, TrainSet};
+use truenorth::estimate::probing::{Layers, ProbeEstimator, ProbeSettings, SourceError, TrainSet};
 use truenorth::estimate::{Estimator, LogisticParams, Nuisances, Pipeline, Samples};
 use truenorth::math::{Seeds, random_unit};
 
@@ -150,10 +150,10 @@ fn main() -> Outcome<()> {
     };
     let labels: Vec<bool> = (0..rows).map(|i| i < rows / 2).collect();
     let groups: Vec<String> = (0..rows).map(|i| format!("{}", i % (rows / 2))).collect();
-    let probe = Probe {
+    let probe = ProbeSettings {
         permutations,
         budget: (seconds > 0.0).then(|| Duration::from_secs_f64(seconds)),
-        ..Probe::new(estimator)
+        ..ProbeSettings::new(estimator)
     };
     let begun = Instant::now();
     for layer in 0..layers {

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use truenorth::analyses::board::{ScanData, ScanParams, Sequence, scan};
-use truenorth::analyses::{Named, Reader};
+use truenorth::analyses::{NamedPrompt, Reader};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::math::{Seeds, random_unit};
 use truenorth::run::{Runner, Unwatched};
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // A tiny model that brings a tokenizer, so that sequences can be put before probes.
     let engine = Engine::open(Path::new("fixtures/gguf/llama/model.gguf"), &EngineOptions::default())?;
     let reader = Reader::new(&engine, None);
-    let probes = ["the hat", "a tin"].map(|t| Named::text(t, t));
+    let probes = ["the hat", "a tin"].map(|t| NamedPrompt::text(t, t));
     let sequences = ["one", "and so on"].map(|t| Sequence {
         id: t.into(),
         text: t.into(),

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
-use truenorth::artifact::{Direction, Format, ImportAs};
-use truenorth::data::import::{ImportOptions, Importer, Source as Table};
+use truenorth::artifact::{Direction, DirectionFormat, ImportAs};
+use truenorth::data::import::{ImportOptions, ImportSource as Table, Importer};
 use truenorth::engine::config::Config;
 use truenorth::engine::load::{LoadOptions, Source};
 use truenorth::engine::tokenizer::Tokenizer;
@@ -90,7 +90,7 @@ pub fn gguf(bytes: &[u8]) -> bool {
 /// A safetensors file beside a sound config.
 pub fn safetensors(bytes: &[u8]) -> bool {
     let folder = place(&[("config.json", CONFIG.as_bytes()), ("model.safetensors", bytes)]);
-    let _ = Direction::import_bytes(bytes, Format::Safetensors, &stated());
+    let _ = Direction::import_bytes(bytes, DirectionFormat::Safetensors, &stated());
     Source::open_folder(&folder).is_ok_and(|source| read(&source))
 }
 
@@ -125,14 +125,14 @@ fn stated() -> ImportAs {
 
 /// A NumPy array.
 pub fn npy(bytes: &[u8]) -> bool {
-    let Ok(direction) = Direction::import_bytes(bytes, Format::Npy, &stated()) else { return false };
-    let again = direction.export_bytes(Format::Npy).expect("what was read can be written");
-    Direction::import_bytes(&again, Format::Npy, &stated()).is_ok()
+    let Ok(direction) = Direction::import_bytes(bytes, DirectionFormat::Npy, &stated()) else { return false };
+    let again = direction.export_bytes(DirectionFormat::Npy).expect("what was read can be written");
+    Direction::import_bytes(&again, DirectionFormat::Npy, &stated()).is_ok()
 }
 
 /// An archive of NumPy arrays.
 pub fn npz(bytes: &[u8]) -> bool {
-    Direction::import_bytes(bytes, Format::Npz, &stated()).is_ok()
+    Direction::import_bytes(bytes, DirectionFormat::Npz, &stated()).is_ok()
 }
 
 /// Rows of a table, by the columns of the fixtures.

@@ -1,10 +1,10 @@
 //! How a direction becomes an artifact.
 
-use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata, NuisanceTexts};
+use truenorth_data::artifact::{Direction, DirectionError, DirectionMetadata, HeldOutRecord, NuisanceTexts};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
-use crate::analyses::extract::Question;
+use crate::analyses::extract::LabelledTexts;
 use crate::analyses::{LeftOut, SentimentTexts, SpeechRecord};
 use crate::error::Error;
 use crate::host::Fallen;
@@ -22,9 +22,9 @@ pub fn estimator(name: &str) -> Result<CheckedEstimator, Error> {
 const SENTIMENT: &str = "sentiment";
 
 /// What a direction was estimated with, beside the extraction itself.
-pub struct Made<'a> {
+pub struct ExtractionContext<'a> {
     /// The texts that it was estimated from.
-    pub question: &'a Question,
+    pub question: &'a LabelledTexts,
     /// The model that read them.
     pub info: &'a ModelInfo,
     /// The site at which they were read.
@@ -54,11 +54,11 @@ pub struct Made<'a> {
 pub fn artifact(
     extraction: &Extraction,
     estimator: &CheckedEstimator,
-    made: &Made<'_>,
+    made: &ExtractionContext<'_>,
 ) -> Result<Direction, DirectionError> {
     let question = made.question;
     let mut metadata =
-        Metadata::new(question.operation, made.site, &question.positive_end, &question.data_sha256);
+        DirectionMetadata::new(question.operation, made.site, &question.positive_end, &question.data_sha256);
     metadata.estimator = Some(estimator.params().clone());
     metadata.model = Some(made.info.name.clone());
     metadata.revision = Some(made.info.revision.clone());

@@ -22,7 +22,7 @@ use crate::analyses::AnalysisError;
 
 /// Who can mend an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The request is wrong; nothing was sent or written.
     Request,
     /// Stopped on request; the same again goes on.
@@ -84,7 +84,7 @@ impl Error {
 
     /// Whose fault it is, by what it says itself or by its causes.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         kind(self)
     }
 
@@ -120,7 +120,7 @@ impl StdError for Error {
 }
 
 /// Says what was to be done when something failed.
-pub trait Context<T> {
+pub trait ErrorContext<T> {
     /// Keeps whose fault it is.
     ///
     /// # Errors
@@ -130,11 +130,11 @@ pub trait Context<T> {
     /// Marks it as the request's fault.
     ///
     /// # Errors
-    /// As [`Context::context`].
+    /// As [`ErrorContext::context`].
     fn request(self, what: impl Into<String>) -> Result<T, Error>;
 }
 
-impl<T, E: StdError + Send + Sync + 'static> Context<T> for Result<T, E> {
+impl<T, E: StdError + Send + Sync + 'static> ErrorContext<T> for Result<T, E> {
     fn context(self, what: impl Into<String>) -> Result<T, Error> {
         self.map_err(|e| Error { cause: Some(Box::new(e)), ..Error::failed(what) })
     }
@@ -144,7 +144,7 @@ impl<T, E: StdError + Send + Sync + 'static> Context<T> for Result<T, E> {
     }
 }
 
-impl<T> Context<T> for Option<T> {
+impl<T> ErrorContext<T> for Option<T> {
     fn context(self, what: impl Into<String>) -> Result<T, Error> {
         self.ok_or_else(|| Error::failed(what))
     }
@@ -262,28 +262,28 @@ pub fn hints(error: &(dyn StdError + 'static)) -> Vec<String> {
     hints
 }
 
-/// Whose fault an error is, by the first of its causes that says so; else [`Kind::Failed`].
+/// Whose fault an error is, by the first of its causes that says so; else [`ErrorKind::Failed`].
 #[must_use]
-pub fn kind(error: &(dyn StdError + 'static)) -> Kind {
-    causes(error).find_map(kind_of).unwrap_or(Kind::Failed)
+pub fn kind(error: &(dyn StdError + 'static)) -> ErrorKind {
+    causes(error).find_map(kind_of).unwrap_or(ErrorKind::Failed)
 }
 
-fn kind_of(cause: &(dyn StdError + 'static)) -> Option<Kind> {
-    let request = |yes: bool| if yes { Kind::Request } else { Kind::Failed };
+fn kind_of(cause: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    let request = |yes: bool| if yes { ErrorKind::Request } else { ErrorKind::Failed };
     if cause.is::<EstimateError>()
         || cause.is::<UnknownEstimator>()
         || matches!(cause.downcast_ref(), Some(ReportError::Foreign { .. }))
         || cause.downcast_ref::<Error>().is_some_and(|e| e.request)
     {
-        return Some(Kind::Request);
+        return Some(ErrorKind::Request);
     }
     if let Some(e) = cause.downcast_ref::<ClientError>() {
         let interrupted = matches!(e, ClientError::Interrupted);
-        return Some(if interrupted { Kind::Interrupted } else { request(e.is_request()) });
+        return Some(if interrupted { ErrorKind::Interrupted } else { request(e.is_request()) });
     }
     if let Some(e) = cause.downcast_ref::<ModelsError>() {
         let interrupted = matches!(e, ModelsError::Cancelled);
-        return Some(if interrupted { Kind::Interrupted } else { request(e.is_bad_request()) });
+        return Some(if interrupted { ErrorKind::Interrupted } else { request(e.is_bad_request()) });
     }
     let run = match cause.downcast_ref::<AnalysisError>() {
         Some(AnalysisError::Run(e)) => Some(e),
@@ -291,9 +291,9 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<Kind> {
     };
     if let Some(e) = run {
         let interrupted = matches!(e, RunError::Interrupted);
-        return Some(if interrupted { Kind::Interrupted } else { request(e.is_request()) });
+        return Some(if interrupted { ErrorKind::Interrupted } else { request(e.is_request()) });
     }
-    cause.downcast_ref::<AnalysisError>().is_some_and(AnalysisError::is_request).then_some(Kind::Request)
+    cause.downcast_ref::<AnalysisError>().is_some_and(AnalysisError::is_request).then_some(ErrorKind::Request)
 }
 
 #[cfg(test)]
@@ -306,12 +306,12 @@ mod tests {
         let e = Error::from(run());
         assert_eq!(
             (e.to_string().as_str(), e.kind(), e.hints()),
-            ("bad", Kind::Request, vec!["better".into()])
+            ("bad", ErrorKind::Request, vec!["better".into()])
         );
         let e = Err::<(), _>(Error::from(AnalysisError::from(run()))).context("can't ask").unwrap_err();
         assert_eq!(
             (e.to_string().as_str(), e.kind(), e.hints()),
-            ("can't ask", Kind::Request, vec!["better".into()])
+            ("can't ask", ErrorKind::Request, vec!["better".into()])
         );
         assert_eq!(causes(&e).count(), 2);
         let flags =
@@ -326,9 +326,9 @@ mod tests {
         let e = Err::<(), _>(e).context("can't ask").unwrap_err();
         assert_eq!(messages(&e), ["can't ask", "3 ends"]);
         assert_eq!(Error::failed("disk").with_hint("more room").hints(), ["more room"]);
-        assert_eq!(Error::from(RunError::Interrupted).kind(), Kind::Interrupted);
+        assert_eq!(Error::from(RunError::Interrupted).kind(), ErrorKind::Interrupted);
         let e =
             Err::<(), _>(MathError::TooFew { what: "rows", least: 2, found: 1 }).request("no").unwrap_err();
-        assert_eq!((e.kind(), causes(&e).count()), (Kind::Request, 2));
+        assert_eq!((e.kind(), causes(&e).count()), (ErrorKind::Request, 2));
     }
 }

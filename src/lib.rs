@@ -69,7 +69,7 @@ pub mod analyses {
     pub use truenorth_reading::*;
 }
 
-pub use error::{Error, Kind};
+pub use error::{Error, ErrorKind};
 pub use facade::{Direction, Extract, Finished, Model, Options, Pairs, Study};
 pub use ndarray;
 #[cfg(feature = "arena")]

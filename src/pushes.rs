@@ -9,9 +9,9 @@ use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ModelInfo, Site};
 
 pub use crate::analyses::steer::Unit;
-use crate::analyses::steer::{Clamp, How, Push, Threshold, When, mean_norm, neutral_ranges};
-use crate::analyses::{Named, NoSites, Reader, SiteRange};
-use crate::error::{Context as _, Error};
+use crate::analyses::steer::{Clamp, How, Push, When, WhenThreshold, mean_norm, neutral_ranges};
+use crate::analyses::{NamedPrompt, NoSites, Reader, SiteRange};
+use crate::error::{Error, ErrorContext as _};
 
 fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::request(what).with_hint(remedy)
@@ -19,14 +19,14 @@ fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
 
 /// Where a direction goes, instead of to its own site.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum PushSites {
     /// Everything that is added to the residual stream.
     Everywhere,
     /// The sites that are named.
     Sites(SiteRange),
 }
 
-impl FromStr for At {
+impl FromStr for PushSites {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
@@ -39,7 +39,7 @@ impl FromStr for At {
     }
 }
 
-impl At {
+impl PushSites {
     fn sites(&self, info: &ModelInfo) -> Vec<Site> {
         match self {
             Self::Sites(range) => range.sites().to_vec(),
@@ -52,30 +52,30 @@ impl At {
 }
 
 /// What is known once the model is open.
-pub struct Opened<'a> {
+pub struct PushContext<'a> {
     /// The model, behind the store of what it was asked before.
     pub reader: Reader<'a>,
     /// Texts that norms and neutral ranges are measured on; none for what a file says.
-    pub neutral: Option<&'a [Named]>,
+    pub neutral: Option<&'a [NamedPrompt]>,
     /// Is told how far the work is, and may stop it.
     pub watch: &'a dyn Watch,
     /// What α is measured in.
     pub unit: Unit,
     /// How a file of directions is read for a model.
-    pub load: &'a Load<'a>,
+    pub load: &'a LoadDirections<'a>,
 }
 
 /// Reads a file of directions, refusing those that a model has no place for.
-pub type Load<'a> = dyn Fn(&Path, &ModelInfo) -> Result<Directions, Error> + 'a;
+pub type LoadDirections<'a> = dyn Fn(&Path, &ModelInfo) -> Result<Directions, Error> + 'a;
 
-impl std::fmt::Debug for Opened<'_> {
+impl std::fmt::Debug for PushContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opened").field("unit", &self.unit).finish_non_exhaustive()
     }
 }
 
 /// A vector at a site, and what its file says of it.
-struct Placed {
+struct SiteVector {
     site: Site,
     vector: Vec<f32>,
     coefficient: f64,
@@ -85,7 +85,7 @@ struct Placed {
     file: PathBuf,
 }
 
-impl Placed {
+impl SiteVector {
     fn of(direction: &Direction, site: Site, coefficient: f64, file: &Path) -> Self {
         let metadata = direction.metadata();
         Self {
@@ -99,7 +99,7 @@ impl Placed {
     }
 }
 
-impl Opened<'_> {
+impl PushContext<'_> {
     fn info(&self) -> &ModelInfo {
         self.reader.runner().info()
     }
@@ -112,7 +112,7 @@ impl Opened<'_> {
     pub fn pushes(
         &self,
         files: &[(PathBuf, f64)],
-        at: Option<&At>,
+        at: Option<&PushSites>,
         how: &How,
         needed: bool,
     ) -> Result<Vec<Push>, Error> {
@@ -146,22 +146,22 @@ impl Opened<'_> {
     }
 
     /// What α is a multiple of at each place.
-    fn norms(&self, placed: &[Placed], needed: bool) -> Result<Vec<Option<f64>>, Error> {
+    fn norms(&self, placed: &[SiteVector], needed: bool) -> Result<Vec<Option<f64>>, Error> {
         match (self.unit, self.neutral) {
             (Unit::Absolute, _) => Ok(vec![None; placed.len()]),
             (Unit::Raw, _) => {
-                let raw = |p: &Placed| p.raw_norm.map(Some).ok_or_else(|| no_raw(&p.file));
+                let raw = |p: &SiteVector| p.raw_norm.map(Some).ok_or_else(|| no_raw(&p.file));
                 placed.iter().map(raw).collect()
             }
             (Unit::Norm, Some(neutral)) => {
                 let asked: Vec<_> =
                     placed.iter().map(|p| (p.site, truenorth_protocol::ReadAt::Last)).collect();
                 self.reader.ahead(neutral, &asked, self.watch)?;
-                let one = |p: &Placed| Ok(Some(mean_norm(&self.reader, p.site, neutral, self.watch)?));
+                let one = |p: &SiteVector| Ok(Some(mean_norm(&self.reader, p.site, neutral, self.watch)?));
                 placed.iter().map(one).collect()
             }
             (Unit::Norm, None) => {
-                let one = |p: &Placed| match p.residual_norm {
+                let one = |p: &SiteVector| match p.residual_norm {
                     Some(norm) => Ok(Some(norm)),
                     None if !needed => Ok(None),
                     None => Err(no_norm(&p.file, p.site)),
@@ -173,7 +173,7 @@ impl Opened<'_> {
 
     fn clamps(
         &self,
-        placed: &[Placed],
+        placed: &[SiteVector],
         norms: &[Option<f64>],
         clamp: Option<Clamp>,
     ) -> Result<Vec<Option<[f64; 2]>>, Error> {
@@ -198,8 +198,8 @@ impl Opened<'_> {
     /// The condition that a file's direction makes.
     ///
     /// # Errors
-    /// As [`Opened::pushes`], and when it is looked at after something is done.
-    pub fn when(&self, file: &Path, how: &Threshold, pushes: &[Push]) -> Result<When, Error> {
+    /// As [`PushContext::pushes`], and when it is looked at after something is done.
+    pub fn when(&self, file: &Path, how: &WhenThreshold, pushes: &[Push]) -> Result<When, Error> {
         let directions = (self.load)(file, self.info())?;
         let direction =
             directions.one().request(format!("{} can't be the condition of --when", file.display()))?;
@@ -220,7 +220,7 @@ impl Opened<'_> {
                 },
             ));
         }
-        let placed = [Placed::of(direction, site, 1.0, file)];
+        let placed = [SiteVector::of(direction, site, 1.0, file)];
         let norm = self.norms(&placed, how.when_above != 0.0)?[0].unwrap_or(1.0);
         Ok(When {
             direction: direction.vector().to_vec(),
@@ -237,9 +237,9 @@ fn place(
     at: Option<&[Site]>,
     coefficient: f64,
     file: &Path,
-) -> Result<Vec<Placed>, Error> {
+) -> Result<Vec<SiteVector>, Error> {
     let placed = directions.placed(at).request(format!("can't use {} there", file.display()))?;
-    Ok(placed.into_iter().map(|(site, d)| Placed::of(d, site, coefficient, file)).collect())
+    Ok(placed.into_iter().map(|(site, d)| SiteVector::of(d, site, coefficient, file)).collect())
 }
 
 fn no_norm(file: &Path, site: Site) -> Error {

@@ -7,14 +7,16 @@ use truenorth_data::store::Store;
 use truenorth_protocol::ModelInfo;
 use truenorth_protocol::run::Runner;
 
-use crate::analyses::{AnalysisError, LeftOut, Memory, Reader, Speech, SpeechRecord, Spoken, Tally};
+use crate::analyses::{
+    ActivationMemory, AnalysisError, LeftOut, Reader, ReadingTally, Speech, SpeechRecord, Spoken,
+};
 
 /// A model and the store.
 pub struct Session {
     runner: Arc<dyn Runner>,
     store: Option<Arc<Store>>,
-    memory: Memory,
-    tally: Tally,
+    memory: ActivationMemory,
+    tally: ReadingTally,
     spoken: Option<Spoken>,
 }
 
@@ -25,8 +27,8 @@ impl Session {
         Self {
             runner: Arc::from(runner),
             store,
-            memory: Memory::default(),
-            tally: Tally::default(),
+            memory: ActivationMemory::default(),
+            tally: ReadingTally::default(),
             spoken: None,
         }
     }

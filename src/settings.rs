@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 
 /// Every variable of the environment that this program reads, and what it is for.
 pub const VARIABLES: [(&str, &str); 12] = [

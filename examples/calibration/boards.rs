@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2};
 use rand::seq::SliceRandom;
 use truenorth::analyses::board::{Board, BoardData};
-use truenorth::analyses::transfer::{Groups, ModelBoard, compare};
+use truenorth::analyses::transfer::{ModelBoard, SequenceGroups, compare};
 use truenorth::analyses::{Analysis, board, stat, transfer};
 use truenorth::estimate::{Estimator, Nuisances, Pipeline, SplitBy};
 use truenorth::math::Seeds;
@@ -79,7 +79,7 @@ pub fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     };
     let params = board::ScanParams { draws: 0, ..board::ScanParams::new(place.site) };
     let scanned = board::scan(&place.session.reader(), &data, &params, &seeds, &Unwatched)?.board;
-    let first: Vec<board::Entry> = scanned.into_iter().map(Into::into).collect();
+    let first: Vec<board::ScoreRow> = scanned.into_iter().map(Into::into).collect();
     // The same sequences with the scores dealt anew.
     let dealt = |stream: &str| {
         let mut board = first.clone();
@@ -91,7 +91,7 @@ pub fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     let (second, third) = (dealt("scores dealt"), dealt("scores dealt again"));
     let boards = [("first", &first), ("second", &second), ("third", &third)]
         .map(|(model, board)| ModelBoard { model: model.into(), board });
-    let mut groups = Groups::default();
+    let mut groups = SequenceGroups::default();
     let kinds = place.sequences.loaded.rows.iter().map(|r| r.kind.clone());
     groups.labels.insert("kind".into(), kinds.collect());
     groups.kind = Some("kind".into());
@@ -105,7 +105,7 @@ pub fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     pair.movers.iter().take(1).for_each(|m| add(&m.overlap));
     run.extend(pair.agreement.first().and_then(|a| Some((Test::SignsCoin, a.p_coin?))));
     run.extend(pair.kinds.iter().filter_map(|k| Some((Test::SignsKinds, k.p?))));
-    let all = compare(&boards, &Groups::default(), &params, &seeds)?;
+    let all = compare(&boards, &SequenceGroups::default(), &params, &seeds)?;
     run.extend(all.unanimous.and_then(|u| u.share.null).map(|n| (n.test, n.p)));
     Ok(run)
 }

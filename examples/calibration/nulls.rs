@@ -2,7 +2,7 @@
 
 use truenorth::analyses::audit::{Audit, AuditData, Confound};
 use truenorth::analyses::probing::{ProbeData, Probing, TestTexts};
-use truenorth::analyses::{Analysis, Asked, Labelled, Recipe, audit, probing};
+use truenorth::analyses::{Analysis, AnalysisContext, ClassTexts, DirectionRecipe, audit, probing};
 use truenorth::data::{Distinct, NearCopies, Pair};
 use truenorth::estimate::audit::flip_ranking;
 use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, SplitBy};
@@ -101,12 +101,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "counts of fair coins", tiny: false, reads: false, run: coins },
 ];
 
-pub fn asked<'a>(place: &'a Place, seeds: &'a Seeds) -> Asked<'a> {
-    Asked { reader: place.session.reader(), seeds, watch: &Unwatched }
+pub fn asked<'a>(place: &'a Place, seeds: &'a Seeds) -> AnalysisContext<'a> {
+    AnalysisContext { reader: place.session.reader(), seeds, watch: &Unwatched }
 }
 
-fn recipe(place: &Place, estimator: Estimator) -> Outcome<Recipe> {
-    let mut recipe = Recipe::new(place.site, ReadAt::Last, estimator.check()?);
+fn recipe(place: &Place, estimator: Estimator) -> Outcome<DirectionRecipe> {
+    let mut recipe = DirectionRecipe::new(place.site, ReadAt::Last, estimator.check()?);
     recipe.held_out = HeldOutParams { repeats: 1, permutations: DRAWS, ..HeldOutParams::by_pair() };
     Ok(recipe)
 }
@@ -170,9 +170,9 @@ fn probed(place: &Place, whole: bool, seed: u64) -> Outcome<Run> {
     let first: Vec<bool> = train.cluster.iter().map(|c| c % 2 == 0).collect();
     train.retain(&first);
     test.retain(&first.iter().map(|f| !f).collect::<Vec<_>>());
-    let train = Labelled::new(&train, Some("1"))?;
+    let train = ClassTexts::new(&train, Some("1"))?;
     let tests =
-        [TestTexts::apart("other half", Labelled::new(&test, Some("1"))?, &train, NearCopies::default())?];
+        [TestTexts::apart("other half", ClassTexts::new(&test, Some("1"))?, &train, NearCopies::default())?];
     let data = ProbeData { train: &train, tests: &tests, truth: None, untrained: None };
     let upper = place.site.to_string();
     let params = probing::Params {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use truenorth::analyses::geometry::change_point;
-use truenorth::analyses::judge::{Duel, Judge, JudgeData, Verdict, Verdicts, agreement};
+use truenorth::analyses::judge::{Duel, Judge, JudgeData, JudgeVerdict, Verdicts, agreement};
 use truenorth::analyses::sweep::{Sweep, SweepData};
 use truenorth::analyses::{Analysis, judge, rate, sweep};
 use truenorth::data::{NearCopies, Template};
@@ -71,7 +71,7 @@ pub fn judge_mean(place: &Place, seed: u64) -> Outcome<Run> {
             }
         })
         .collect();
-    let texts = judge::Texts::Duels { duels: &duels, criterion: "kinder" };
+    let texts = judge::JudgeTexts::Duels { duels: &duels, criterion: "kinder" };
     // Two words that begin with tokens of their own in the tiny vocabulary.
     let params = judge::Params { answers: vec!["A".into(), "B".into()], ..judge::Params::default() };
     let data = JudgeData { texts, template: None, others: &[], near: NearCopies::default() };
@@ -107,7 +107,7 @@ pub fn judged(_: &Place, seed: u64) -> Outcome<Run> {
         verdicts: (0..60)
             .map(|i| {
                 let up = rng.random::<f64>() < lean;
-                (format!("{i}"), if up { Verdict::First } else { Verdict::Second })
+                (format!("{i}"), if up { JudgeVerdict::First } else { JudgeVerdict::Second })
             })
             .collect(),
     };
@@ -152,8 +152,12 @@ pub fn arms(_: &Place, seed: u64) -> Outcome<Run> {
     use truenorth::analyses::experiment as arms;
     let seeds = Seeds::new(seed);
     let mut rng = seeds.stream("arms");
-    let prompts: Vec<arms::Prompt> = (0..24)
-        .map(|i| arms::Prompt { id: format!("p{i}"), cluster: i / 2, ..arms::Prompt::default() })
+    let prompts: Vec<arms::ExperimentPrompt> = (0..24)
+        .map(|i| arms::ExperimentPrompt {
+            id: format!("p{i}"),
+            cluster: i / 2,
+            ..arms::ExperimentPrompt::default()
+        })
         .collect();
     let edit = |name: &str| {
         let params = arms::ArmParams {
@@ -180,10 +184,10 @@ pub fn arms(_: &Place, seed: u64) -> Outcome<Run> {
     };
     let rating = |arm: &str, prompt: String| arms::Rating {
         rater: "coin".into(),
-        kind: arms::Kind::Judge,
+        kind: arms::RaterKind::Judge,
         arm: arm.into(),
         prompt,
-        first: Some(arms::Side::Arm),
+        first: Some(arms::PreferredText::Arm),
         choice: None,
         strength: None,
         rubric: None,
@@ -202,16 +206,16 @@ pub fn arms(_: &Place, seed: u64) -> Outcome<Run> {
         }
     }
     for i in 0..40 {
-        let choice = Some(if rng.random() { arms::Side::Arm } else { arms::Side::Base });
+        let choice = Some(if rng.random() { arms::PreferredText::Arm } else { arms::PreferredText::Base });
         ratings.push(arms::Rating { choice, ..rating("planted", format!("plant {i}")) });
     }
-    let sheet = arms::Sheet {
+    let sheet = arms::ExperimentMeasurements {
         prompts,
         arms: vec![arms::Arm::base(), edit("one"), edit("two")],
         outcomes: vec![outcome],
         ratings,
         placebos: 19,
-        ..arms::Sheet::default()
+        ..arms::ExperimentMeasurements::default()
     };
     let params =
         arms::Params { permutations: DRAWS, primary: Some("chance".into()), ..arms::Params::default() };

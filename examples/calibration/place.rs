@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand::Rng;
-use truenorth::analyses::extract::Question;
+use truenorth::analyses::extract::LabelledTexts;
 use truenorth::data::{ClassRow, Distinct, NearCopies, Pair, Template};
 use truenorth::host::{Host, Local};
-use truenorth::inputs::Texts;
+use truenorth::inputs::TextFiles;
 use truenorth::session::Session;
 
 use crate::Outcome;
@@ -29,7 +29,7 @@ impl Place {
     pub fn open(model: &str, cache: &Path, data: &Path, most: usize) -> Outcome<Self> {
         let host = Local::new(cache);
         let session = host.model(model)?;
-        let texts = Texts { desk: &host, near: NearCopies::default() };
+        let texts = TextFiles { desk: &host, near: NearCopies::default() };
         let pairs = |name: &str| -> Outcome<Distinct<Pair>> {
             let mut rows = texts.pairs(&data.join(name), &Template::default())?;
             let keep: Vec<bool> = (0..rows.rows.len()).map(|i| i < most).collect();
@@ -110,8 +110,8 @@ fn near_copy(pair: &Pair) -> Pair {
 }
 
 /// The question of pairs.
-pub fn question(pairs: &Distinct<Pair>) -> Question {
-    Question::pairs(pairs, &Template::default())
+pub fn question(pairs: &Distinct<Pair>) -> LabelledTexts {
+    LabelledTexts::pairs(pairs, &Template::default())
 }
 
 /// The texts of pairs as two classes in groups: a group is a pair's cluster, and its labels are of chance, alike for

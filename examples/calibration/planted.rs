@@ -3,8 +3,8 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::json;
-use truenorth::estimate::audit::{AuditParams, ConfoundSet, Verdict, audit};
-use truenorth::estimate::probing::{Probe, ProbeEstimator, TrainSet};
+use truenorth::estimate::audit::{AuditParams, ConfoundSet, ConfoundVerdict, audit};
+use truenorth::estimate::probing::{ProbeEstimator, ProbeSettings, TrainSet};
 use truenorth::estimate::{EstimateError, Estimator, LogisticParams, SplitBy};
 use truenorth::math::{Seeds, clopper_pearson, cosine, quantile};
 
@@ -79,7 +79,8 @@ fn audits(runs: u64) -> Outcome<()> {
                 let params =
                     AuditParams { random_directions: 999, permutations: 0, ..AuditParams::default() };
                 let found = audit(&pipeline(&estimator)?, &train, None, &sets, &params, &Seeds::new(seed))?;
-                let flags: Vec<bool> = found.rows.iter().map(|r| r.verdict == Verdict::Confounded).collect();
+                let flags: Vec<bool> =
+                    found.rows.iter().map(|r| r.verdict == ConfoundVerdict::Confounded).collect();
                 Ok((flags, found.family))
             })?;
             let count = |f: fn(&[bool]) -> bool| found.iter().filter(|(flags, _)| f(flags)).count();
@@ -122,7 +123,7 @@ fn probing(runs: u64) -> Outcome<()> {
                     .collect::<Outcome<_>>()?;
                 let labels: Vec<bool> = (0..2 * pairs).map(|i| i < pairs).collect();
                 let groups: Vec<String> = (0..2 * pairs).map(|i| (i % pairs).to_string()).collect();
-                let probe = Probe { permutations: 199, ..Probe::new(estimator.clone()) };
+                let probe = ProbeSettings { permutations: 199, ..ProbeSettings::new(estimator.clone()) };
                 let train = TrainSet { layers: &rows, labels: &labels, groups: &groups };
                 let found = probe.run(&train, &[], &Seeds::new(seed))?;
                 let p = |null: Option<truenorth::estimate::NullTest>| null.map_or(f64::NAN, |n| n.p);

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use truenorth::analyses::board::{Board, BoardData};
 use truenorth::analyses::geometry::change_point;
-use truenorth::analyses::{Analysis as _, Asked, Drawn, Unrelated, board, stat};
+use truenorth::analyses::{Analysis as _, AnalysisContext, CosineNulls, Unrelated, board, stat};
 use truenorth::data::{Distinct, Loaded, NearCopies, Pair, Template};
 use truenorth::estimate::{
     Estimator, HeldOut, HeldOutParams, LogisticParams, Nuisances, Pipeline, ProjectMethod, Samples, SplitBy,
@@ -155,7 +155,7 @@ fn boards(place: &Place, runs: u64) -> Outcome<()> {
                 beside: None,
             };
             let params = board::Params { draws: 0, permutations: 99, ..board::Params::default() };
-            let asked = Asked { reader: place.session.reader(), seeds: &seeds, watch: &Unwatched };
+            let asked = AnalysisContext { reader: place.session.reader(), seeds: &seeds, watch: &Unwatched };
             let found = Board::run(&data, &params, &asked)?;
             let uniform: Vec<f64> = found.rows.iter().map(|r| r.p_random).collect();
             Ok([found.family.stands > 0, holm_adjusted(&uniform)?.iter().any(|p| *p <= 0.05)])
@@ -197,7 +197,7 @@ fn disjoint(place: &Place, runs: u64) -> Outcome<()> {
             let value = cosine(a.view(), b.view())?;
             let uniform = stat::Null::random_direction(value, a.len())?.p;
             let bare = stat::Number::bare(value, 2, "labels of chance");
-            let held = truenorth::analyses::Cosine::new(bare, a.len(), Ok(&Drawn::of(&of_a, &of_b)))?;
+            let held = truenorth::analyses::Cosine::new(bare, a.len(), Ok(&CosineNulls::of(&of_a, &of_b)))?;
             let p = |null: Option<&stat::Null>| null.map_or(1.0, |n| n.p);
             Ok([uniform, p(held.number.null.as_ref()), p(held.matched.as_ref())])
         })?;

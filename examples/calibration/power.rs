@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use truenorth::estimate::audit::{AuditParams, AuditRow, ConfoundSet, Verdict, audit, flip_ranking};
+use truenorth::estimate::audit::{AuditParams, AuditRow, ConfoundSet, ConfoundVerdict, audit, flip_ranking};
 use truenorth::estimate::{Estimator, Samples};
 use truenorth::math::{Seeds, unit};
 use truenorth_protocol::ReadAt;
@@ -102,7 +102,7 @@ fn contrast(samples: &Samples) -> Outcome<Array1<f64>> {
 
 impl Read {
     fn new(place: &Place) -> Outcome<Self> {
-        let read = |question: &truenorth::analyses::extract::Question| {
+        let read = |question: &truenorth::analyses::extract::LabelledTexts| {
             question.samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)
         };
         let sets: Vec<Samples> =
@@ -189,19 +189,19 @@ const PROMISES: &[Promise] = &[
         verdict: "found (more than matched directions), at the least AUROC printed",
         pairs: 40,
         plant: |row, pairs| Some((row.detectable.matched?, pairs)),
-        found: |row| row.verdict == Verdict::Confounded,
+        found: |row| row.verdict == ConfoundVerdict::Confounded,
     },
     Promise {
         verdict: "ruled out, at an AUROC of 1/2 and the number of groups printed",
         pairs: 40,
         plant: |row, _| Some((0.5, row.needed.rule_out?)),
-        found: |row| row.verdict == Verdict::RuledOut,
+        found: |row| row.verdict == ConfoundVerdict::RuledOut,
     },
 ];
 
 fn kept(source: &dyn Source, promise: &Promise, seed: u64) -> Outcome<Option<bool>> {
     // A set whose own probe fails is not tested, and nothing is promised of it.
-    let tested = |row: &AuditRow| row.verdict != Verdict::TooLittleData;
+    let tested = |row: &AuditRow| row.verdict != ConfoundVerdict::TooLittleData;
     let printed = row(source, &source.along(0.5)?, promise.pairs, seed, "what is printed")?;
     if !tested(&printed) {
         return Ok(None);

@@ -17,7 +17,7 @@ const LEVEL: f64 = 0.05;
 pub type Run = BTreeMap<Test, f64>;
 
 /// The first p value of each test on a page.
-pub fn of_page(page: truenorth::analyses::Page) -> Run {
+pub fn of_page(page: truenorth::analyses::AnalysisPage) -> Run {
     let front = page.all_findings();
     let document = Document { front, sections: page.sections, ..Document::default() };
     let mut run = Run::new();

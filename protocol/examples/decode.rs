@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write as _};
 use std::time::Instant;
 
-use truenorth_protocol::frame::{self, Reader};
+use truenorth_protocol::frame::{self, FrameReader};
 use truenorth_protocol::graph::{answer_read, answer_write};
 use truenorth_protocol::torch_file::{FileLimits, read_from};
 use truenorth_protocol::{Answer, Tensor, Value, limits};
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["answer", path] => {
             let mut file = BufReader::new(File::open(path)?);
             let answer = if packed(&mut file)? {
-                answer_read(Reader::new(file, limits::ANSWER_BYTES)?)?
+                answer_read(FrameReader::new(file, limits::ANSWER_BYTES)?)?
             } else {
                 answer_read(file)?
             };

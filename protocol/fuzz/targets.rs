@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use truenorth_protocol::frame::{compress, decompress};
 use truenorth_protocol::graph::{CheckLimits, Op, Sampling, answer_from_bytes, answer_read, answer_to_bytes};
-use truenorth_protocol::job::{Envelope, Session, Update};
-use truenorth_protocol::nnsight::{ModelKey, Modules, Request, read_binary_update};
-use truenorth_protocol::{Builder, Checked, DType, Graph, ModelInfo, ReadAt, Site, pickle, torch_file};
+use truenorth_protocol::job::{Envelope, SessionFrame, Update};
+use truenorth_protocol::nnsight::{ModelKey, Modules, PayloadInput, read_binary_update};
+use truenorth_protocol::{Builder, CheckedGraph, DType, Graph, ModelInfo, ReadAt, Site, pickle, torch_file};
 
 /// Takes the bytes of an input, and says whether it read them as what they should be.
 pub type Target = fn(&[u8]) -> bool;
@@ -41,7 +41,7 @@ fn model() -> ModelInfo {
 
 /// The pickle reader: never much memory.
 pub fn pickle(bytes: &[u8]) -> bool {
-    let limits = pickle::Limits { bytes: 1 << 20, values: 1 << 16, text: 1 << 20, depth: 64 };
+    let limits = pickle::PickleLimits { bytes: 1 << 20, values: 1 << 16, text: 1 << 20, depth: 64 };
     pickle::read(bytes, &limits, &|module, name| module != "os" && !name.starts_with('_')).is_ok()
 }
 
@@ -106,11 +106,11 @@ pub fn update(bytes: &[u8]) -> bool {
         assert_eq!(serde_json::from_str::<Update>(&text).expect("reads back"), *update);
     }
     let envelope = serde_json::from_slice::<Envelope>(bytes);
-    let session = serde_json::from_slice::<Session>(bytes);
+    let session = serde_json::from_slice::<SessionFrame>(bytes);
     update.is_ok() || envelope.is_ok() || session.is_ok()
 }
 
-static ASKED: LazyLock<Checked> = LazyLock::new(|| {
+static ASKED: LazyLock<CheckedGraph> = LazyLock::new(|| {
     let mut b = Builder::new();
     let group = b.tokens([vec![1, 2, 3], vec![4, 5]]);
     let all = b.read(group, Site::ResidPost(0), ReadAt::All);
@@ -143,7 +143,7 @@ pub fn reply(bytes: &[u8]) -> bool {
         attention: "sdpa".into(),
         logit_softcap: None,
     };
-    let request = Request {
+    let request = PayloadInput {
         checked: &ASKED,
         tokens: &[vec![vec![1, 2, 3], vec![4, 5]]],
         modules: &modules,

@@ -19,10 +19,10 @@ thread_local! {
 }
 
 /// What was decoded does not fit into the memory that is allowed for it.
-pub(crate) struct Spent;
+pub(crate) struct MemoryExceeded;
 
 /// Decodes something that may take so many bytes in all.
-pub(crate) fn within<T>(bytes: usize, decode: impl FnOnce() -> T) -> Result<T, Spent> {
+pub(crate) fn within<T>(bytes: usize, decode: impl FnOnce() -> T) -> Result<T, MemoryExceeded> {
     /// Ends the count in whatever way decoding ends.
     struct Restore(Option<usize>);
     impl Drop for Restore {
@@ -33,7 +33,7 @@ pub(crate) fn within<T>(bytes: usize, decode: impl FnOnce() -> T) -> Result<T, S
     let _restore = Restore(LEFT.replace(Some(bytes)));
     SPENT.set(false);
     let decoded = decode();
-    if SPENT.replace(false) { Err(Spent) } else { Ok(decoded) }
+    if SPENT.replace(false) { Err(MemoryExceeded) } else { Ok(decoded) }
 }
 
 /// Counts bytes that are about to be taken.
@@ -53,9 +53,9 @@ fn take<E: de::Error>(bytes: usize) -> Result<(), E> {
 
 /// A sequence whose growth is counted.
 pub(crate) fn seq<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
-    struct Counted<T>(PhantomData<T>);
+    struct SequenceVisitor<T>(PhantomData<T>);
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Counted<T> {
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for SequenceVisitor<T> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,14 +76,14 @@ pub(crate) fn seq<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Resul
         }
     }
 
-    d.deserialize_seq(Counted(PhantomData))
+    d.deserialize_seq(SequenceVisitor(PhantomData))
 }
 
 /// A text that is copied once it is there.
 pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    struct Text;
+    struct TextVisitor;
 
-    impl Visitor<'_> for Text {
+    impl Visitor<'_> for TextVisitor {
         type Value = String;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,7 +99,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> 
         }
     }
 
-    d.deserialize_str(Text)
+    d.deserialize_str(TextVisitor)
 }
 
 /// A text out of a stream, made as its bytes come: bincode would ask for all of its length at once, in a

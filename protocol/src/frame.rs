@@ -26,7 +26,7 @@ pub enum FrameError {
 }
 
 /// Bytes of memory that unpacking a frame takes beside what comes out of it, as far as it is unpacked by
-/// [`Reader::narrow`]: the window, or all of it where the frame says that it is less.
+/// [`FrameReader::narrow`]: the window, or all of it where the frame says that it is less.
 #[must_use]
 pub fn window(packed: &[u8]) -> usize {
     /// Buffers whatever the window is.
@@ -78,13 +78,13 @@ pub fn read_to_end(packed: impl Read, limit: usize, out: &mut Vec<u8>) -> Result
 
 /// Unpacks a stream as it is read, for what is too large to hold twice. Reading past the cap fails
 /// with a [`FrameError::TooLarge`] inside the error, damage with what zstd said.
-pub struct Reader<R: Read> {
+pub struct FrameReader<R: Read> {
     decoder: zstd::stream::read::Decoder<'static, io::BufReader<R>>,
     limit: usize,
     left: usize,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> FrameReader<R> {
     /// Unpacks at most `limit` bytes of `packed`.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl<R: Read> Reader<R> {
         Ok(Self { decoder, limit, left: limit })
     }
 
-    /// [`Reader::new`] of a frame that looks back no further than [`WINDOW`] bytes, which is the memory that
+    /// [`FrameReader::new`] of a frame that looks back no further than [`WINDOW`] bytes, which is the memory that
     /// unpacking takes; a frame of three bytes may ask for 128 MiB otherwise.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl<R: Read> Read for Reader<R> {
+impl<R: Read> Read for FrameReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let read = self.decoder.read(out)?;
         self.left = self
@@ -133,15 +133,15 @@ mod tests {
     fn a_stream_is_cut_at_the_cap_and_told_when_damaged() {
         let bomb = compress(&vec![0; 8 << 20]).unwrap();
         let mut out = Vec::new();
-        let error = Reader::new(&bomb[..], 1 << 20).unwrap().read_to_end(&mut out).unwrap_err();
+        let error = FrameReader::new(&bomb[..], 1 << 20).unwrap().read_to_end(&mut out).unwrap_err();
         let inner = error.get_ref().and_then(|e| e.downcast_ref::<FrameError>());
         assert!(matches!(inner, Some(FrameError::TooLarge { limit: 1_048_576 })), "{error:?}");
         assert!(out.len() <= 1 << 20);
         out.clear();
-        Reader::new(&bomb[..], 8 << 20).unwrap().read_to_end(&mut out).unwrap();
+        FrameReader::new(&bomb[..], 8 << 20).unwrap().read_to_end(&mut out).unwrap();
         assert_eq!(out.len(), 8 << 20);
         let cut = &bomb[..bomb.len() - 1];
-        assert!(Reader::new(cut, 8 << 20).unwrap().read_to_end(&mut Vec::new()).is_err());
+        assert!(FrameReader::new(cut, 8 << 20).unwrap().read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The stage of a job, by the names that services use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
-pub enum Status {
+pub enum JobStatus {
     /// The service has written it down.
     Received,
     /// It waits for its turn.
@@ -30,7 +30,7 @@ pub enum Status {
     Other(String),
 }
 
-impl Status {
+impl JobStatus {
     /// Whether nothing more will come.
     #[must_use]
     pub fn is_final(&self) -> bool {
@@ -55,13 +55,13 @@ impl Status {
     }
 }
 
-impl From<Status> for String {
-    fn from(status: Status) -> Self {
+impl From<JobStatus> for String {
+    fn from(status: JobStatus) -> Self {
         status.as_str().to_owned()
     }
 }
 
-impl From<String> for Status {
+impl From<String> for JobStatus {
     fn from(name: String) -> Self {
         let known = [
             Self::Received,
@@ -85,7 +85,7 @@ pub struct Update {
     /// The id that the service gave the job.
     pub id: String,
     /// The stage it has reached.
-    pub status: Status,
+    pub status: JobStatus,
     /// For people: place in the queue, traceback, printed line.
     #[serde(default)]
     pub description: String,
@@ -115,14 +115,14 @@ pub struct Envelope {
 
 /// First text frame of a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
+pub struct SessionFrame {
     /// What [`Envelope::session_id`] has to be for this socket to hear of a job.
     pub session_id: String,
 }
 
 /// Body of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RefusalBody {
     /// Why the service refuses, for people.
     pub detail: String,
 }
@@ -135,11 +135,11 @@ mod tests {
     fn an_update_reads_with_and_without_its_optional_parts() {
         let read = |s: &str| serde_json::from_str::<Update>(s).unwrap();
         let short = read(r#"{"id": "a", "status": "QUEUED"}"#);
-        assert_eq!((short.status, short.description.as_str(), short.data), (Status::Queued, "", None));
+        assert_eq!((short.status, short.description.as_str(), short.data), (JobStatus::Queued, "", None));
         let null =
             read(r#"{"id": "a", "status": "LOG", "description": "hi", "data": null, "meta": {"x": 1}}"#);
         assert_eq!((null.status.is_final(), null.data), (false, None));
-        assert_eq!(read(r#"{"id": "a", "status": "THAWING"}"#).status, Status::Other("THAWING".into()));
+        assert_eq!(read(r#"{"id": "a", "status": "THAWING"}"#).status, JobStatus::Other("THAWING".into()));
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
             "LOG",
             "NEW",
         ] {
-            assert_eq!(String::from(Status::from(name.to_owned())), name);
+            assert_eq!(String::from(JobStatus::from(name.to_owned())), name);
         }
     }
 }

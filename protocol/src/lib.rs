@@ -3,7 +3,7 @@
 //!
 //! A [`Graph`], made with [`Builder`], holds groups of prompts, reads and edits of activations at a [`Site`],
 //! arithmetic on them, and the values to save. [`Graph::check`] holds it against a [`ModelInfo`] and gives
-//! [`Checked`]. A [`Runner`](run::Runner) computes that, on this machine or on a service, and gives an [`Answer`]:
+//! [`CheckedGraph`]. A [`Runner`](run::Runner) computes that, on this machine or on a service, and gives an [`Answer`]:
 //! the saved values by name.
 
 pub mod chat;
@@ -30,7 +30,7 @@ pub mod value;
 
 pub use chat::ChatTemplates;
 pub use dtype::DType;
-pub use graph::{Builder, Checked, Graph, Prompt, ReadAt, WriteAt};
+pub use graph::{Builder, CheckedGraph, Graph, Prompt, ReadAt, WriteAt};
 pub use model::ModelInfo;
 pub use site::Site;
 pub use tensor::Tensor;

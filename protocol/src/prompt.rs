@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::ReadAt;
-use crate::graph::{Part, Take, Turn, position};
+use crate::graph::{PromptPart, Take, Turn, position};
 use crate::limits;
 use crate::model::ModelInfo;
 
@@ -129,14 +129,14 @@ pub struct PromptFault {
 
 /// Longest sequence and number of tokens of a model, which prompts are checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct PromptRoom {
     /// Tokens of a sequence, those generated included.
     pub context: u32,
     /// Size of the vocabulary; token ids are below it.
     pub vocab: u32,
 }
 
-impl Room {
+impl PromptRoom {
     /// The room that a described model has.
     #[must_use]
     pub fn of(info: &ModelInfo) -> Self {
@@ -215,7 +215,7 @@ pub fn has_position(index: i32, tokens: usize) -> Result<(), PromptProblem> {
 ///
 /// # Errors
 /// When it does not have it, or its place is not certain.
-pub fn has_part(part: Part, take: Take, turns: &[Turn], tokens: usize) -> Result<(), PromptProblem> {
+pub fn has_part(part: PromptPart, take: Take, turns: &[Turn], tokens: usize) -> Result<(), PromptProblem> {
     match part.tokens(take, turns, tokens) {
         Some(_) => Ok(()),
         None => Err(PromptProblem::Part {
@@ -235,7 +235,7 @@ fn behind(new: u32) -> impl fmt::Display {
 mod tests {
     use super::*;
 
-    const ROOM: Room = Room { context: 8, vocab: 50 };
+    const ROOM: PromptRoom = PromptRoom { context: 8, vocab: 50 };
 
     #[test]
     fn the_last_token_generated_needs_no_place() {

@@ -7,7 +7,7 @@ use crate::chat::{ChatTemplates, Pieces};
 use crate::graph::{CheckError, CheckLimits};
 use crate::plan::ResolveError;
 use crate::prompt::PromptFault;
-use crate::{Answer, Checked, Graph, ModelInfo, Prompt};
+use crate::{Answer, CheckedGraph, Graph, ModelInfo, Prompt};
 
 /// Whatever answers intervention graphs: the engine in this process, or a service.
 pub trait Runner: Send + Sync {
@@ -69,11 +69,11 @@ pub trait Runner: Send + Sync {
     ///
     /// # Errors
     /// When the work fails, was interrupted, or a prompt turns out too long once tokenized.
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError>;
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError>;
 
     /// How much is worth asking at once.
-    fn batch(&self) -> Batch {
-        Batch::LOCAL
+    fn batch(&self) -> BatchLimits {
+        BatchLimits::LOCAL
     }
 
     /// Runs several graphs. `each` gets every answer as soon as it is there, in any order, and may
@@ -83,7 +83,7 @@ pub trait Runner: Send + Sync {
     /// As [`Runner::run`]; answers that `each` got before stay valid.
     fn run_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {
@@ -141,17 +141,17 @@ impl<R: Runner + ?Sized> Runner for std::sync::Arc<R> {
         (**self).unfollowed()
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         (**self).run(graph, watch)
     }
 
-    fn batch(&self) -> Batch {
+    fn batch(&self) -> BatchLimits {
         (**self).batch()
     }
 
     fn run_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {
@@ -162,7 +162,7 @@ impl<R: Runner + ?Sized> Runner for std::sync::Arc<R> {
 /// How much work goes into one graph. A small graph loses little when it is cut short; a large one
 /// waits in a queue once instead of many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct BatchLimits {
     /// Tokens of the prompts.
     pub tokens: usize,
     /// Prompts that generate.
@@ -171,7 +171,7 @@ pub struct Batch {
     pub answer_bytes: usize,
 }
 
-impl Batch {
+impl BatchLimits {
     /// A few seconds' work on a small machine, which is what a kill can lose.
     pub const LOCAL: Self = Self { tokens: 2048, sequences: 32, answer_bytes: 1 << 30 };
 

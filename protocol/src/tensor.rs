@@ -196,7 +196,7 @@ struct Raw {
 /// [`Raw`] without a copy of the numbers: a graph is written once more to see whether it was canonical.
 #[derive(Serialize)]
 #[serde(rename = "Raw")]
-struct Shown<'a> {
+struct RawView<'a> {
     dtype: DType,
     shape: &'a [usize],
     #[serde(serialize_with = "bytes::serialize")]
@@ -205,7 +205,7 @@ struct Shown<'a> {
 
 impl Serialize for Tensor {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        Shown { dtype: self.dtype, shape: &self.shape, data: &self.data }.serialize(to)
+        RawView { dtype: self.dtype, shape: &self.shape, data: &self.data }.serialize(to)
     }
 }
 

@@ -17,9 +17,9 @@ use std::io::{Cursor, Read, Seek};
 
 use half::{bf16, f16};
 
-use crate::pickle::{Limits, PickleError};
+use crate::pickle::{PickleError, PickleLimits};
 use archive::Archive;
-use reader::{Reader, Source};
+use reader::{StorageSource, TorchReader};
 
 /// The most that a file may unpack to.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +27,13 @@ pub struct FileLimits {
     /// Bytes of tensors.
     pub tensors: usize,
     /// Bounds of the pickle that holds everything but the tensors.
-    pub pickle: Limits,
+    pub pickle: PickleLimits,
 }
 
 impl Default for FileLimits {
     /// 2 GiB of tensors.
     fn default() -> Self {
-        Self { tensors: 2 << 30, pickle: Limits::default() }
+        Self { tensors: 2 << 30, pickle: PickleLimits::default() }
     }
 }
 
@@ -261,7 +261,7 @@ fn unpacked(
     let (mut archive, pickle) = Archive::open(file, limits)?;
     let value = crate::pickle::read(&pickle, &limits.pickle, allowed)?;
     drop(pickle);
-    Reader::new(Source::Archive(&mut archive), limits, &value).value(value)
+    TorchReader::new(StorageSource::Archive(&mut archive), limits, &value).value(value)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "M")]
     pub model: String,
     #[command(flatten)]
-    pub place: Place,
+    pub place: PlaceArgs,
     /// Seeds whatever is random in a verb: splits, resampling, permutations, draws of tokens.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -28,7 +28,7 @@ pub struct ModelArgs {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
-    pub numerics: Numerics,
+    pub numerics: NumericsArgs,
 }
 
 /// How texts are put before a model.
@@ -62,12 +62,12 @@ impl SpeechArgs {
 
 /// Where a model runs, and how a service is spoken to.
 #[derive(Args, Clone, Debug)]
-pub struct Place {
+pub struct PlaceArgs {
     /// Where the model runs: `local` (this process), `ndif`, or the URL of a truenorth server.
     #[arg(long, value_name = "W", default_value = "local")]
     pub on: On,
     #[command(flatten)]
-    pub service: Service,
+    pub service: ServiceArgs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub const JOBS_AT_ONCE: usize = 4;
 
 /// How a service is spoken to.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Service {
+pub struct ServiceArgs {
     /// NDIF's address; else NDIF_HOST, else nnsight's settings, else https://api.ndif.us.
     #[arg(long, value_name = "URL")]
     pub host: Option<String>,
@@ -109,8 +109,8 @@ pub struct Service {
     #[arg(long, value_name = "M")]
     pub config: Option<String>,
     /// What NDIF narrows numbers to before it sends them.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub reply_dtype: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub reply_dtype: PrecisionArg,
     /// How many jobs may wait or run at once.
     #[arg(long, value_name = "N", default_value_t = JOBS_AT_ONCE)]
     pub jobs_at_once: usize,
@@ -143,7 +143,7 @@ impl FromStr for Fallback {
 
 /// How a model's files are read where they leave a choice.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Reading {
+pub struct ReadingArgs {
     /// The version of transformers that is followed where versions read a model's files differently
     /// (beginning and end tokens, tied output matrices): 5.23 or 4.57.
     #[arg(long, value_name = "V", default_value_t = Transformers::default())]
@@ -154,7 +154,7 @@ pub struct Reading {
     pub accept_config_key: Vec<String>,
 }
 
-impl Reading {
+impl ReadingArgs {
     pub fn choices(&self) -> Choices {
         Choices { transformers: self.transformers, accept_config_keys: self.accept_config_key.clone() }
     }
@@ -162,11 +162,11 @@ impl Reading {
 
 /// Precision, threads, and how files are read.
 #[derive(Args, Clone, Debug)]
-pub struct Numerics {
+pub struct NumericsArgs {
     /// Precision of weights and products, f32 by default (bf16 on a CUDA device); the residual stream, norms
     /// and softmax stay f32.
     #[arg(long, value_enum)]
-    pub dtype: Option<Precision>,
+    pub dtype: Option<PrecisionArg>,
     /// Keeps quantized GGUF weights quantized: less memory, other rounding.
     #[arg(long)]
     pub keep_quantized: bool,
@@ -174,13 +174,13 @@ pub struct Numerics {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     #[command(flatten)]
-    pub reading: Reading,
+    pub reading: ReadingArgs,
 }
 
 /// Precision of weights and products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Precision {
+pub enum PrecisionArg {
     /// 32-bit.
     #[default]
     F32,

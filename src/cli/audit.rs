@@ -6,18 +6,20 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
-use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::{Analysis as _, Asked, AtSites, Named, OneOrMore, Recipe, SentimentTexts, Speech};
+use truenorth::analyses::extract::{LabelledTexts, ProjectOut};
+use truenorth::analyses::{
+    Analysis as _, AnalysisContext, AtSites, DirectionRecipe, NamedPrompt, OneOrMore, SentimentTexts, Speech,
+};
 use truenorth::artifact::{Direction as Artifact, Directions, NuisanceTexts};
 use truenorth::data::{SentimentRow, Template};
 use truenorth::estimate::ProjectMethod;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::direction::{estimator, load_all, load_all_for, told};
-use super::output::{Request as _, wrong_hint};
-use super::record::Record;
+use super::output::{RequestContext as _, wrong_hint};
+use super::record::ResultRecord;
 use super::texts::{self, CopiesArgs, NamedFile};
-use super::verb::Files;
+use super::verb::AnalysisArgs;
 
 /// The name that sentiment is projected out under, and of the set that is about it.
 const SENTIMENT: &str = "sentiment";
@@ -81,30 +83,30 @@ pub struct Audit {
     copies: CopiesArgs,
 }
 
-pub struct Ready {
-    train: Question,
+pub struct AuditInput {
+    train: LabelledTexts,
     template: Template,
     confounds: Vec<Confound>,
     flips: Vec<Confound>,
     sentiment: Option<SentimentTexts>,
     /// One a site; of all but the site alike.
-    recipes: Vec<Recipe>,
+    recipes: Vec<DirectionRecipe>,
     stated: Option<Directions>,
 }
 
-impl Ready {
+impl AuditInput {
     /// What the file says of the direction, of the first of its sites.
     fn first(&self) -> Option<&Artifact> {
         self.stated.as_ref()?.members().first()
     }
 }
 
-impl Files for Audit {
+impl AnalysisArgs for Audit {
     type Analysis = AtSites<audit::Audit>;
-    type Ready = Ready;
+    type Input = AuditInput;
     const DOING: &'static str = "auditing";
 
-    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<AuditInput> {
         let stated = self.direction.as_deref().map(load_all).transpose()?;
         let mut ready = self.texts(stated, speech)?;
         for recipe in &mut ready.recipes {
@@ -113,12 +115,17 @@ impl Files for Audit {
         Ok(ready)
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<OneOrMore<Audited>> {
+    fn ask(
+        &self,
+        ready: &AuditInput,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> anyhow::Result<OneOrMore<Audited>> {
         let directions = match &self.direction {
             Some(path) => Some(load_all_for(path, asked.reader.runner().info())?),
             None => None,
         };
-        let at = |recipe: &Recipe| directions.as_ref()?.at(recipe.site).ok().map(Artifact::to_f64);
+        let at = |recipe: &DirectionRecipe| directions.as_ref()?.at(recipe.site).ok().map(Artifact::to_f64);
         let wide: Vec<_> = ready.recipes.iter().map(at).collect();
         let mut all = Vec::with_capacity(wide.len());
         for (recipe, direction) in ready.recipes.iter().zip(&wide) {
@@ -139,7 +146,11 @@ impl Files for Audit {
         Ok(AtSites::<audit::Audit>::run(&all, params, asked)?)
     }
 
-    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
+    fn note<T: Serialize>(
+        &self,
+        ready: &AuditInput,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>> {
         let Some(recipe) = ready.recipes.first() else { return Ok(record) };
         let sites: Vec<String> = ready.recipes.iter().map(|r| r.site.to_string()).collect();
         let mut record = record
@@ -178,7 +189,7 @@ fn made_with(direction: Option<&Artifact>) -> Option<Option<&NuisanceTexts>> {
 }
 
 /// Why a test on a set would be circular, by what the direction's file says of how it was made.
-fn circular(file: &NamedFile, set: &Question, direction: Option<&Artifact>) -> Option<String> {
+fn circular(file: &NamedFile, set: &LabelledTexts, direction: Option<&Artifact>) -> Option<String> {
     match made_with(direction)? {
         Some(with) => {
             let n = with.shared(set.prompts.iter().filter_map(text_of));
@@ -210,7 +221,7 @@ fn say_other_sentiment(direction: Option<&Artifact>, rows: &[SentimentRow]) {
     }
 }
 
-fn text_of(named: &Named) -> Option<&str> {
+fn text_of(named: &NamedPrompt) -> Option<&str> {
     match &named.prompt {
         Prompt::Text(text) => Some(text),
         Prompt::Tokens(_) => None,
@@ -218,7 +229,7 @@ fn text_of(named: &Named) -> Option<&str> {
 }
 
 impl Audit {
-    fn texts(&self, stated: Option<Directions>, speech: &Speech) -> anyhow::Result<Ready> {
+    fn texts(&self, stated: Option<Directions>, speech: &Speech) -> anyhow::Result<AuditInput> {
         let direction = stated.as_ref().and_then(|d| d.members().first());
         let metadata = direction.map(Artifact::metadata);
         let template = self.template.clone().or_else(|| metadata.and_then(|m| m.template.clone()));
@@ -276,8 +287,8 @@ impl Audit {
             .as_ref()
             .filter(|_| self.site.is_none())
             .map_or_else(|| vec![recipe.site], Directions::sites);
-        let recipes = sites.into_iter().map(|site| Recipe { site, ..recipe.clone() }).collect();
-        Ok(Ready { train, template, confounds, flips, sentiment, recipes, stated })
+        let recipes = sites.into_iter().map(|site| DirectionRecipe { site, ..recipe.clone() }).collect();
+        Ok(AuditInput { train, template, confounds, flips, sentiment, recipes, stated })
     }
 
     /// What is projected out: as asked, else as the direction says.
@@ -292,7 +303,11 @@ impl Audit {
         Ok(all.into_iter().filter(|p| of(p.name())).collect())
     }
 
-    fn recipe(&self, stated: Option<&Directions>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {
+    fn recipe(
+        &self,
+        stated: Option<&Directions>,
+        project_out: Vec<ProjectOut>,
+    ) -> anyhow::Result<DirectionRecipe> {
         let metadata = stated.and_then(|d| d.members().first()).map(Artifact::metadata);
         let site = match (self.site, stated) {
             (Some(site), Some(d)) => {
@@ -312,7 +327,7 @@ impl Audit {
             (None, Some(own)) => own.check()?,
             (None, None) => estimator("logistic")?,
         };
-        let mut recipe = Recipe::new(site, at, chosen);
+        let mut recipe = DirectionRecipe::new(site, at, chosen);
         recipe.project_out = project_out;
         recipe.project_method = match (&self.project_method, metadata) {
             (Some(name), _) => texts::project_method(name)?,

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analyses::check::{self, CheckData, Checked, Params, Texts};
+use truenorth::analyses::check::{self, CheckData, CheckedTexts, Params, TextsToCheck};
 use truenorth::analyses::{Parameters as _, Speech};
 use truenorth::data::{ClassRow, Distinct, Pair, Template};
 use truenorth::math::Seeds;
 use truenorth::run::Runner;
 
-use super::args::{Common, ModelArgs, Numerics, On, Place, Reading, Service, SpeechArgs};
+use super::args::{Common, ModelArgs, NumericsArgs, On, PlaceArgs, ReadingArgs, ServiceArgs, SpeechArgs};
 use super::dry;
-use super::output::{self, Request as _, wrong_hint};
-use super::record::{Out, Record};
+use super::output::{self, RequestContext as _, wrong_hint};
+use super::record::{OutArgs, ResultRecord};
 use super::texts::CopiesArgs;
 
 /// Looks at labelled texts before any separation, without a model.
@@ -53,10 +53,10 @@ pub struct Check {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
-enum Labelled {
+enum CheckInput {
     Pairs(Distinct<Pair>, Template),
     Classes(Distinct<ClassRow>),
 }
@@ -69,23 +69,26 @@ impl Check {
         let labelled = self.labelled()?;
         let tokens = self.model.as_ref().map(|model| self.tokenizer(model)).transpose()?;
         let (texts, role, rows, sha256) = match &labelled {
-            Labelled::Pairs(pairs, template) => {
-                (Texts::Pairs(pairs, template), "pairs", pairs.copies.rows, &pairs.sha256)
+            CheckInput::Pairs(pairs, template) => {
+                (TextsToCheck::Pairs(pairs, template), "pairs", pairs.copies.rows, &pairs.sha256)
             }
-            Labelled::Classes(rows) => {
-                (Texts::Classes(rows, self.positive.as_deref()), "classes", rows.copies.rows, &rows.sha256)
-            }
+            CheckInput::Classes(rows) => (
+                TextsToCheck::Classes(rows, self.positive.as_deref()),
+                "classes",
+                rows.copies.rows,
+                &rows.sha256,
+            ),
         };
         let input = CheckData { texts, near: self.copies.near_copies, tokens: tokens.as_deref() };
         let found = check::Check::run(&input, &self.params, &Seeds::new(self.seed))?;
-        let record = Record::new("data check", self.seed, found)
+        let record = ResultRecord::new("data check", self.seed, found)
             .params(&self.params)?
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("folds", self.params.dealt_to())
             .file(role, rows, sha256);
         let record = match &labelled {
-            Labelled::Pairs(_, template) => record.choice("template", template.to_string()),
-            Labelled::Classes(_) => record.choice("positive", self.positive.clone()),
+            CheckInput::Pairs(_, template) => record.choice("template", template.to_string()),
+            CheckInput::Classes(_) => record.choice("positive", self.positive.clone()),
         };
         let record = match &self.model {
             Some(model) => record.choice("tokens of", model.as_str()),
@@ -94,7 +97,7 @@ impl Check {
         self.leave(&record)
     }
 
-    fn leave(&self, record: &Record<Checked>) -> anyhow::Result<()> {
+    fn leave(&self, record: &ResultRecord<CheckedTexts>) -> anyhow::Result<()> {
         output::listing(&check::Check::table(&record.result));
         self.out.write(record, check::Check::TITLE, |found| {
             let page = check::Check::page(found);
@@ -102,31 +105,31 @@ impl Check {
         })
     }
 
-    fn labelled(&self) -> anyhow::Result<Labelled> {
+    fn labelled(&self) -> anyhow::Result<CheckInput> {
         if let Some(path) = &self.pairs {
             let template = Speech::default().template(&self.template)?;
-            return Ok(Labelled::Pairs(self.copies.texts().pairs(path, &template)?, template));
+            return Ok(CheckInput::Pairs(self.copies.texts().pairs(path, &template)?, template));
         }
         let path = self.classes.as_ref().context("pairs or classes are required")?;
         let rows = self.copies.texts().classes(path)?;
-        truenorth::analyses::Labelled::new(&rows, self.positive.as_deref())
+        truenorth::analyses::ClassTexts::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
-        Ok(Labelled::Classes(rows))
+        Ok(CheckInput::Classes(rows))
     }
 
     /// A model's tokenizer, without its weights.
     fn tokenizer(&self, model: &str) -> anyhow::Result<std::sync::Arc<dyn Runner>> {
         let args = ModelArgs {
             model: model.to_owned(),
-            place: Place { on: On::Local, service: Service::default() },
+            place: PlaceArgs { on: On::Local, service: ServiceArgs::default() },
             seed: self.seed,
             speech: SpeechArgs::default(),
             common: self.common.clone(),
-            numerics: Numerics {
+            numerics: NumericsArgs {
                 dtype: None,
                 keep_quantized: false,
                 threads: None,
-                reading: Reading::default(),
+                reading: ReadingArgs::default(),
             },
         };
         let (part, rehearsal) = dry::rehearsal(&args)?;

@@ -6,7 +6,7 @@ use super::output::{self, hints};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CheckStatus {
     Ok,
     Warn,
     Fail,
@@ -14,9 +14,9 @@ pub enum State {
 }
 
 #[derive(Debug, Serialize)]
-struct Check {
+struct CheckResult {
     check: &'static str,
-    state: State,
+    state: CheckStatus,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -26,7 +26,7 @@ struct Check {
 #[derive(Debug, Serialize)]
 pub struct Checks {
     pub ok: bool,
-    checks: Vec<Check>,
+    checks: Vec<CheckResult>,
 }
 
 impl Default for Checks {
@@ -39,17 +39,27 @@ impl Checks {
     pub fn note(
         &mut self,
         check: &'static str,
-        state: State,
+        state: CheckStatus,
         found: impl Into<String>,
         remedy: Option<&str>,
     ) {
-        self.checks.push(Check { check, state, found: found.into(), remedy: remedy.map(str::to_owned) });
-        self.ok &= state != State::Fail;
+        self.checks.push(CheckResult {
+            check,
+            state,
+            found: found.into(),
+            remedy: remedy.map(str::to_owned),
+        });
+        self.ok &= state != CheckStatus::Fail;
     }
 
     pub fn failed(&mut self, check: &'static str, error: &anyhow::Error) {
         let remedy = hints(error);
-        self.note(check, State::Fail, format!("{error:#}"), (!remedy.is_empty()).then_some(remedy.as_str()));
+        self.note(
+            check,
+            CheckStatus::Fail,
+            format!("{error:#}"),
+            (!remedy.is_empty()).then_some(remedy.as_str()),
+        );
     }
 
     /// What was answered; what was not is noted.
@@ -62,10 +72,10 @@ impl Checks {
         let mut rows = Vec::new();
         for check in &self.checks {
             let state = match check.state {
-                State::Ok => "ok",
-                State::Warn => "look",
-                State::Fail => "FAIL",
-                State::Skipped => "skipped",
+                CheckStatus::Ok => "ok",
+                CheckStatus::Warn => "look",
+                CheckStatus::Fail => "FAIL",
+                CheckStatus::Skipped => "skipped",
             };
             rows.push(vec![check.check.to_owned(), state.into(), check.found.clone()]);
             rows.extend(

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use truenorth::data::import::{
-    ColumnChoice, Disagree, ImportOptions, Importer, OptionsError, Renames, Several, Shares, Source, Tally,
+    ColumnChoice, Disagree, ImportOptions, ImportSource, ImportTally, Importer, MultiCategoryRule,
+    OptionsError, Renames, SplitShares,
 };
 use truenorth::data::out::TableForm;
 use truenorth::data::{ClassRow, Split};
-use truenorth::files::Target;
+use truenorth::files::WriteTarget;
 use truenorth::math::Seeds;
 
 use super::check::Check;
-use super::output::{self, Request as _, wrong, wrong_hint};
+use super::output::{self, RequestContext as _, wrong, wrong_hint};
 use super::session;
 use super::target;
 
@@ -123,7 +124,7 @@ impl Convert {
         let folder = TableForm::of(&self.out) == TableForm::Folder;
         let options = self.options()?;
         let split = options.split.clone();
-        if split.is_some() && !folder && !matches!(Target::of(&self.out), Ok(Target::File(_))) {
+        if split.is_some() && !folder && !matches!(WriteTarget::of(&self.out), Ok(WriteTarget::File(_))) {
             return Err(wrong_hint(
                 format!("--split writes a file a part, and {} is no file", self.out.display()),
                 "name a file with --out, or leave --split out",
@@ -171,7 +172,7 @@ impl Convert {
     }
 
     fn options(&self) -> anyhow::Result<ImportOptions> {
-        let source: Source = self.from.parse().map_err(refused)?;
+        let source: ImportSource = self.from.parse().map_err(refused)?;
         let mut options = ImportOptions::new(source);
         if let Some(columns) = &self.columns {
             options.columns = columns.parse::<ColumnChoice>().map_err(refused)?;
@@ -204,8 +205,8 @@ impl Convert {
         options.label = self.label.clone();
         options.category = self.category.clone();
         options.several = match self.several {
-            SeveralArg::Drop => Several::Drop,
-            SeveralArg::First => Several::First,
+            SeveralArg::Drop => MultiCategoryRule::Drop,
+            SeveralArg::First => MultiCategoryRule::First,
         };
         options.disagree = match self.disagree {
             DisagreeArg::Drop => Disagree::Drop,
@@ -213,7 +214,7 @@ impl Convert {
         };
         options.skip_empty = self.skip_empty;
         options.take = self.take;
-        options.split = self.split.as_deref().map(str::parse::<Shares>).transpose().map_err(refused)?;
+        options.split = self.split.as_deref().map(str::parse::<SplitShares>).transpose().map_err(refused)?;
         Ok(options)
     }
 
@@ -237,7 +238,7 @@ fn of<'a>(rows: &'a [ClassRow], part: &str) -> Vec<&'a ClassRow> {
     rows.iter().filter(|r| r.extra.get("split").and_then(|s| s.as_str()) == Some(part)).collect()
 }
 
-fn show(tally: &Tally, written: &[String]) {
+fn show(tally: &ImportTally, written: &[String]) {
     let mut rows = vec![["label", "category", "split", "rows"].map(String::from).to_vec()];
     for ((label, category, split), n) in &tally.kept {
         let or_none = |s: &Option<String>| s.clone().unwrap_or_else(|| "-".into());
@@ -263,7 +264,7 @@ fn show(tally: &Tally, written: &[String]) {
     eprintln!("{} of {} rows kept -> {}", tally.kept(), tally.read(), written.join(", "));
 }
 
-fn summary(tally: &Tally, written: &[String]) -> serde_json::Value {
+fn summary(tally: &ImportTally, written: &[String]) -> serde_json::Value {
     let kept: Vec<_> = tally
         .kept
         .iter()

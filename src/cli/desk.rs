@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use truenorth::data::Split;
-use truenorth::error::{Context as _, Error};
+use truenorth::error::{Error, ErrorContext as _};
 use truenorth::host::{Desk, Fallen, Host};
 use truenorth::run::Watch;
 use truenorth::session::Session;

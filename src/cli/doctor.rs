@@ -7,15 +7,15 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::available_disk;
 use truenorth::client::Client;
-use truenorth::files::{Target, writable};
+use truenorth::files::{WriteTarget, writable};
 use truenorth::models;
 use truenorth::run::Runner as _;
 use truenorth::store::Store;
 
 use super::about::About;
-use super::args::{Common, On, Service};
+use super::args::{Common, On, ServiceArgs};
 use super::cache::human;
-use super::checks::{Checks, State};
+use super::checks::{CheckStatus, Checks};
 use super::{dry, hosted, output, settings};
 
 /// Looks at what this program needs: its build, this CPU, models, disk, keys, services and Python.
@@ -34,13 +34,13 @@ pub struct Doctor {
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
     #[command(flatten)]
     common: Common,
 }
 
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     program: About,
     #[serde(flatten)]
     checks: Checks,
@@ -55,11 +55,11 @@ impl Doctor {
         let mut addresses =
             self.on.iter().filter_map(|on| if let On::Url(url) = on { Some(url) } else { None });
         addresses.try_for_each(|url| hosted::address(url))?;
-        let mut report = Report { program: About::this(), checks: Checks::default() };
-        let Report { program, checks } = &mut report;
+        let mut report = DoctorReport { program: About::this(), checks: Checks::default() };
+        let DoctorReport { program, checks } = &mut report;
         checks.note(
             "program",
-            State::Ok,
+            CheckStatus::Ok,
             format!("truenorth {} ({})", program.version, program.build()),
             None,
         );
@@ -94,23 +94,23 @@ impl Doctor {
             "make room (`truenorth cache gc --max-size 2GB`), or name another folder with --cache DIR";
         if cache.exists() && !cache.is_dir() {
             let found = format!("{} is a file, and no folder can be there", cache.display());
-            return checks.note("cache", State::Fail, found, Some(elsewhere));
+            return checks.note("cache", CheckStatus::Fail, found, Some(elsewhere));
         }
-        match writable(&Target::File(there.join(".truenorth"))) {
+        match writable(&WriteTarget::File(there.join(".truenorth"))) {
             Err(e) => checks.note(
                 "cache",
-                State::Fail,
+                CheckStatus::Fail,
                 format!("{found}; it can't be written: {e}"),
                 Some(elsewhere),
             ),
             Ok(()) if room.is_some_and(|bytes| bytes < ROOM) => {
-                checks.note("cache", State::Warn, found, Some(fuller))
+                checks.note("cache", CheckStatus::Warn, found, Some(fuller))
             }
-            Ok(()) => checks.note("cache", State::Ok, found, None),
+            Ok(()) => checks.note("cache", CheckStatus::Ok, found, None),
         }
         let folder = cache.join("activations");
         if !folder.is_dir() {
-            checks.note("store", State::Ok, "empty; the first reading makes it", None);
+            checks.note("store", CheckStatus::Ok, "empty; the first reading makes it", None);
             return;
         }
         let stats = Store::open(&folder).and_then(|store| Ok((store.stats()?, store.jobs()?.len())));
@@ -120,7 +120,12 @@ impl Doctor {
                 let found = format!("{} entries, {} on disk, {jobs}", stats.entries, human(stats.file_bytes));
                 let bad = (stats.corrupt > 0)
                     .then_some("`truenorth cache verify --delete` takes damaged entries out");
-                checks.note("store", if bad.is_some() { State::Warn } else { State::Ok }, found, bad);
+                checks.note(
+                    "store",
+                    if bad.is_some() { CheckStatus::Warn } else { CheckStatus::Ok },
+                    found,
+                    bad,
+                );
             }
             Err(error) => checks.failed("store", &error.into()),
         }
@@ -132,10 +137,10 @@ impl Doctor {
             return;
         };
         match key {
-            Some(key) => checks.note("key", State::Ok, format!("of NDIF, from {}", key.origin), None),
+            Some(key) => checks.note("key", CheckStatus::Ok, format!("of NDIF, from {}", key.origin), None),
             None => {
                 let remedy = "only hosted models need one: get it at https://login.ndif.us and keep it with `truenorth ndif login`";
-                checks.note("key", State::Skipped, "none for NDIF", Some(remedy));
+                checks.note("key", CheckStatus::Skipped, "none for NDIF", Some(remedy));
             }
         }
     }
@@ -150,11 +155,11 @@ impl Doctor {
         }
         if asked.is_empty() {
             let remedy = "`truenorth doctor --on ndif`, or --on URL, tries one";
-            checks.note("services", State::Skipped, "none is set here", Some(remedy));
+            checks.note("services", CheckStatus::Skipped, "none is set here", Some(remedy));
         }
         for on in asked {
             if self.common.offline {
-                checks.note("services", State::Skipped, "not asked, because of --offline", None);
+                checks.note("services", CheckStatus::Skipped, "not asked, because of --offline", None);
                 return;
             }
             match on {
@@ -171,14 +176,19 @@ impl Doctor {
         match service.ping() {
             Ok((_, true)) => {
                 let remedy = "`truenorth ndif doctor` tries a whole job";
-                checks.note("ndif", State::Ok, format!("{url} answers and reaches its models"), Some(remedy));
+                checks.note(
+                    "ndif",
+                    CheckStatus::Ok,
+                    format!("{url} answers and reaches its models"),
+                    Some(remedy),
+                );
             }
             Ok((_, false)) => {
                 let remedy =
                     "wait: whoever runs the service has to mend it; https://status.ndif.us may say more";
                 checks.note(
                     "ndif",
-                    State::Warn,
+                    CheckStatus::Warn,
                     format!("{url} answers, and can't reach its models"),
                     Some(remedy),
                 );
@@ -191,7 +201,7 @@ impl Doctor {
         let asked = hosted::server_options(url, &self.service, None)
             .and_then(|options| Ok(Client::truenorth(hosted::soon(options))?));
         if let Some(client) = checks.got("server", asked) {
-            checks.note("server", State::Ok, format!("{url} serves {}", client.info().name), None);
+            checks.note("server", CheckStatus::Ok, format!("{url} serves {}", client.info().name), None);
         }
     }
 
@@ -202,7 +212,7 @@ impl Doctor {
             named.or_else(|| ["python3", "python"].iter().find_map(|name| settings::program(name)))
         else {
             let remedy = "install Python 3 with pip: `models pull` fetches with it, and `bench --peer` races against it";
-            checks.note("python", State::Warn, "none was found", Some(remedy));
+            checks.note("python", CheckStatus::Warn, "none was found", Some(remedy));
             return;
         };
         match modules(&python) {
@@ -217,12 +227,18 @@ impl Doctor {
                         lacks.join(" ")
                     )
                 });
-                let state = if found.iter().any(|m| m == "pip") { State::Ok } else { State::Warn };
+                let state =
+                    if found.iter().any(|m| m == "pip") { CheckStatus::Ok } else { CheckStatus::Warn };
                 checks.note("python", state, text, remedy.as_deref());
             }
             Err(why) => {
                 let remedy = "name one that runs with --peer PYTHON, or install Python 3 with pip";
-                checks.note("python", State::Warn, format!("{}: {why}", python.display()), Some(remedy));
+                checks.note(
+                    "python",
+                    CheckStatus::Warn,
+                    format!("{}: {why}", python.display()),
+                    Some(remedy),
+                );
             }
         }
     }
@@ -251,8 +267,8 @@ fn cpu(checks: &mut Checks, path: &str) {
     let slow =
         "this CPU has neither AVX2 nor AVX-512, so models run several times slower; the numbers are right";
     match path {
-        "candle+slices" => checks.note("cpu", State::Warn, found, Some(slow)),
-        _ => checks.note("cpu", State::Ok, found, None),
+        "candle+slices" => checks.note("cpu", CheckStatus::Warn, found, Some(slow)),
+        _ => checks.note("cpu", CheckStatus::Ok, found, None),
     }
 }
 
@@ -263,8 +279,8 @@ fn models_here(checks: &mut Checks, cache: &Path) {
         let remedy = listed
             .first()
             .map(|m| format!("`truenorth models pull {}` fetches {}", m.name, human(m.download_bytes)));
-        checks.note("models", State::Warn, "no named model is here", remedy.as_deref());
+        checks.note("models", CheckStatus::Warn, "no named model is here", remedy.as_deref());
     } else {
-        checks.note("models", State::Ok, here.join(", "), None);
+        checks.note("models", CheckStatus::Ok, here.join(", "), None);
     }
 }

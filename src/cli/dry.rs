@@ -9,18 +9,18 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use truenorth::client::{Hosted, Machine, Rehearsal};
+use truenorth::client::{Hosted, MachineSpeed, Rehearsal};
 use truenorth::engine::Outline;
 use truenorth::run::{RunError, Vocabulary};
 use truenorth_protocol::DType;
-use truenorth_protocol::nnsight::Cost;
+use truenorth_protocol::nnsight::JobCost;
 
 use super::args::{ModelArgs, On};
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{self, RequestContext as _, wrong_hint};
 use super::{hosted, session, settings};
 
 /// The models that stand in, in the order in which they were opened.
-static REHEARSED: Mutex<Vec<(Part, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
+static REHEARSED: Mutex<Vec<(ModelDryRun, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
 
 /// What the command says that its nulls ask.
 static BUDGETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -28,13 +28,13 @@ static BUDGETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// What a command would ask.
 #[derive(Serialize, Deserialize)]
 struct Rehearsed {
-    parts: Vec<Part>,
+    parts: Vec<ModelDryRun>,
     budgets: Vec<String>,
 }
 
 /// What a command would ask one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Part {
+pub struct ModelDryRun {
     model: String,
     /// Whether it would run in this process, where nothing crosses anything.
     local: bool,
@@ -46,7 +46,7 @@ pub struct Part {
     /// What a user should know of how the model's files were read.
     #[serde(default)]
     pub notes: Vec<String>,
-    jobs: Vec<Cost>,
+    jobs: Vec<JobCost>,
 }
 
 /// Whether this is the process that runs with models that are not asked.
@@ -102,7 +102,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     }
     session::warn(&notes);
     if json {
-        output::json(&Told::of(&found))?
+        output::json(&DryRunReport::of(&found))?
     } else {
         show(&found)?
     }
@@ -113,8 +113,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
 pub fn leave() -> anyhow::Result<()> {
     let Some(file) = file() else { return Ok(()) };
     let rehearsed = REHEARSED.lock().unwrap_or_else(PoisonError::into_inner);
-    let parts: Vec<Part> =
-        rehearsed.iter().map(|(part, r)| Part { jobs: r.jobs(), ..part.clone() }).collect();
+    let parts: Vec<ModelDryRun> =
+        rehearsed.iter().map(|(part, r)| ModelDryRun { jobs: r.jobs(), ..part.clone() }).collect();
     let budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner).clone();
     std::fs::write(file, serde_json::to_vec(&Rehearsed { parts, budgets })?)
         .with_context(|| format!("can't write {}", file.display()))
@@ -135,7 +135,7 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
 }
 
 /// The architecture and the tokenizer of the model that the flags name, without its weights.
-pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
+pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(ModelDryRun, Arc<Rehearsal>)> {
     let model = args.model.strip_prefix("hf:").unwrap_or(&args.model);
     let on = &args.place.on;
     let local = *on == On::Local;
@@ -155,7 +155,7 @@ pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
     let words: Arc<dyn Vocabulary> = Arc::new(outline.words);
     let tokens_guessed = lack.is_some();
     let (model, parameters) = (name.to_owned(), outline.parameters);
-    let part = Part { model, local, parameters, tokens_guessed, lack, notes, jobs: vec![] };
+    let part = ModelDryRun { model, local, parameters, tokens_guessed, lack, notes, jobs: vec![] };
     let vocabulary = if tokens_guessed {
         Arc::new(Guess { vocab: outline.info.vocab }) as Arc<dyn Vocabulary>
     } else {
@@ -227,14 +227,14 @@ impl Vocabulary for Guess {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ModelCost {
     model: String,
     #[serde(rename = "where")]
     place: &'static str,
     parameters: u64,
     tokens_guessed: bool,
     #[serde(flatten)]
-    total: Cost,
+    total: JobCost,
     /// Bytes across the socket of the job that moves most.
     largest_job_bytes: u64,
     /// Seconds of all jobs, and of the longest, on the assumed machine; none where the model is here.
@@ -243,28 +243,29 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Told {
-    machine: Machine,
-    models: Vec<Row>,
+struct DryRunReport {
+    machine: MachineSpeed,
+    models: Vec<ModelCost>,
     /// Part of the above: what nulls ask, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     budgets: Vec<String>,
 }
 
-impl Told {
+impl DryRunReport {
     fn of(Rehearsed { parts, budgets }: &Rehearsed) -> Self {
-        let mut rows: Vec<Row> = Vec::new();
+        let mut rows: Vec<ModelCost> = Vec::new();
         for part in parts {
-            let seconds = |job: &Cost| Machine::H200.seconds(job, part.parameters, DType::Bf16.size() as u64);
-            let mut total = Cost::default();
+            let seconds =
+                |job: &JobCost| MachineSpeed::H200.seconds(job, part.parameters, DType::Bf16.size() as u64);
+            let mut total = JobCost::default();
             part.jobs.iter().for_each(|job| total.add(job));
-            let row = Row {
+            let row = ModelCost {
                 model: part.model.clone(),
                 place: if part.local { "here" } else { "hosted" },
                 parameters: part.parameters,
                 tokens_guessed: part.tokens_guessed,
                 total,
-                largest_job_bytes: part.jobs.iter().map(Cost::bytes).max().unwrap_or(0),
+                largest_job_bytes: part.jobs.iter().map(JobCost::bytes).max().unwrap_or(0),
                 seconds: (!part.local).then(|| part.jobs.iter().map(seconds).sum()),
                 longest_job_seconds: (!part.local).then(|| part.jobs.iter().map(seconds).fold(0.0, f64::max)),
             };
@@ -274,11 +275,11 @@ impl Told {
                 None => rows.push(row),
             }
         }
-        Self { machine: Machine::H200, models: rows, budgets: budgets.clone() }
+        Self { machine: MachineSpeed::H200, models: rows, budgets: budgets.clone() }
     }
 }
 
-impl Row {
+impl ModelCost {
     fn add(&mut self, other: &Self) {
         self.total.add(&other.total);
         self.largest_job_bytes = self.largest_job_bytes.max(other.largest_job_bytes);
@@ -289,7 +290,7 @@ impl Row {
 }
 
 fn show(found: &Rehearsed) -> anyhow::Result<()> {
-    let told = Told::of(found);
+    let told = DryRunReport::of(found);
     if told.models.iter().all(|r| r.total.jobs == 0) {
         return output::line("nothing would be asked of a model");
     }

@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use truenorth::analyses::experiment::{Chooser, Experiment, Found, Params, answer};
-use truenorth::analyses::extract::Question;
-use truenorth::analyses::{Analysis as _, Named};
+use truenorth::analyses::extract::LabelledTexts;
+use truenorth::analyses::{Analysis as _, NamedPrompt};
 use truenorth::data::{Distinct, Pair, Template};
-use truenorth::experiment::{self, ExperimentFile, Given, SEAL, Stands, WrittenRow};
+use truenorth::experiment::{self, ExperimentContents, ExperimentContext, ExperimentFile, SEAL, WrittenRow};
 use truenorth::files::write_atomic;
 use truenorth::math::Seeds;
 use truenorth::report::{self, Document, Rich};
 use truenorth_protocol::ModelInfo;
 
-use super::args::{Common, ModelArgs, Numerics, On, Place, SpeechArgs};
+use super::args::{Common, ModelArgs, NumericsArgs, On, PlaceArgs, SpeechArgs};
 use super::desk::{Opens, Terminal, ours};
 use super::direction::load_all_for;
 use super::judge_url::JudgeUrlArgs;
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{self, RequestContext as _, wrong_hint};
 use super::people::{Sheet, Unblind};
-use super::record::{Record, write_json};
+use super::record::{ResultRecord, write_json};
 use super::session::{self, Session};
 use super::texts::CopiesArgs;
 use super::unless::Unless;
@@ -36,14 +36,14 @@ pub const PROMPTS: &str = "prompts.jsonl";
 // Told by the docs of its flags.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Verb {
+pub struct ExperimentCommand {
     #[command(flatten)]
     run: Unless<Run>,
     #[command(subcommand)]
     people: Option<People>,
 }
 
-impl Verb {
+impl ExperimentCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match (self.people, self.run.0) {
             (Some(People::Sheet(v)), _) => v.run(),
@@ -92,19 +92,19 @@ pub struct Run {
     #[command(flatten)]
     judge: JudgeUrlArgs,
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
 }
 
 /// What is read before a model is opened.
-struct Ready {
+struct ExperimentInput {
     file: ExperimentFile,
-    given: Given,
+    given: ExperimentContents,
     pairs: Option<(Distinct<Pair>, Template)>,
-    neutral: Vec<Named>,
+    neutral: Vec<NamedPrompt>,
     files: Vec<(String, usize, String)>,
 }
 
@@ -163,7 +163,7 @@ impl Run {
         leave(&ready, &params, found, record, (&out, said))
     }
 
-    fn read(&self) -> anyhow::Result<Ready> {
+    fn read(&self) -> anyhow::Result<ExperimentInput> {
         let mut file = ExperimentFile::read(&self.file, &Terminal::TELLING)?;
         file.model = self.model.clone().or(file.model);
         file.seed = self.seed.unwrap_or(file.seed);
@@ -199,19 +199,19 @@ impl Run {
                 "give model = \"…\", or --model M; or `texts` that were written elsewhere",
             ));
         }
-        Ok(Ready { file, given, pairs, neutral, files })
+        Ok(ExperimentInput { file, given, pairs, neutral, files })
     }
 
     fn ask<'a>(
         &self,
-        ready: &'a Ready,
+        ready: &'a ExperimentInput,
         params: &Params,
         (session, args): (&'a Session, &'a ModelArgs),
         judges: Vec<Box<dyn Chooser + 'a>>,
     ) -> anyhow::Result<Found> {
-        let question = ready.pairs.as_ref().map(|(pairs, template)| Question::pairs(pairs, template));
+        let question = ready.pairs.as_ref().map(|(pairs, template)| LabelledTexts::pairs(pairs, template));
         let load = |path: &Path, info: &ModelInfo| load_all_for(path, info).map_err(ours);
-        let stands = Stands {
+        let stands = ExperimentContext {
             reader: session.reader(),
             question: question.as_ref(),
             pairs: ready.pairs.as_ref().map(|(p, t)| (p, t)),
@@ -231,7 +231,7 @@ impl Run {
     }
 
     /// Weighs what was made elsewhere.
-    fn weigh(&self, ready: &Ready, params: &Params, args: &ModelArgs) -> anyhow::Result<Found> {
+    fn weigh(&self, ready: &ExperimentInput, params: &Params, args: &ModelArgs) -> anyhow::Result<Found> {
         if args.place.on != On::Local {
             return Err(wrong_hint("--on names where a model runs, and no model is asked", "leave --on out"));
         }
@@ -241,7 +241,7 @@ impl Run {
 
 /// Shows and writes what was found.
 fn leave(
-    ready: &Ready,
+    ready: &ExperimentInput,
     params: &Params,
     found: Found,
     model: Option<truenorth::session::ModelRecord>,
@@ -249,7 +249,7 @@ fn leave(
 ) -> anyhow::Result<()> {
     let rows = rows(&found);
     output::listing(&Experiment::table(&found));
-    let mut record = Record::new(Experiment::NAME, ready.file.seed, found).params(params)?;
+    let mut record = ResultRecord::new(Experiment::NAME, ready.file.seed, found).params(params)?;
     if let Some(model) = model {
         record = record.model(model);
     }

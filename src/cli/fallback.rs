@@ -17,9 +17,9 @@ use super::output::wrong_hint;
 use super::{session, settings};
 
 /// What this process has opened so far.
-static OPENED: Mutex<Opened> = Mutex::new(Opened { hosted: None, fallen: None });
+static OPENED: Mutex<FallbackState> = Mutex::new(FallbackState { hosted: None, fallen: None });
 
-struct Opened {
+struct FallbackState {
     hosted: Option<String>,
     fallen: Option<Fallen>,
 }

@@ -7,24 +7,25 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::geometry::explorer;
 use truenorth::analyses::geometry::{
-    self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, Params, Protocol, Texts,
+    self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, GeometryTexts, Params,
+    Protocol,
 };
-use truenorth::analyses::{Analysis as _, AtSite, AtSites, Labelled, OneOrMore, Parameters as _};
+use truenorth::analyses::{Analysis as _, AtSite, AtSites, ClassTexts, OneOrMore, Parameters as _};
 use truenorth::artifact::{Direction as Artifact, Directions};
 use truenorth::host::Desk as _;
 use truenorth::math::Seeds;
 use truenorth::report;
 use truenorth_protocol::Site;
 
-use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
+use super::args::{Common, ModelArgs, NumericsArgs, PlaceArgs, SpeechArgs};
 use super::desk::{Opens, Terminal};
 use super::direction::load_all;
 use super::fallback::{self, Fallen};
-use super::output::{Request as _, wrong_hint};
-use super::record::{Out, Record};
+use super::output::{RequestContext as _, wrong_hint};
+use super::record::{OutArgs, ResultRecord};
 use super::texts::CopiesArgs;
 use super::{dry, made, target, verb};
-use truenorth::inputs::checkpoints::{Opened, Pushed};
+use truenorth::inputs::checkpoints::{CheckpointReadings, PushedModel};
 
 /// Cosines of directions across categories and checkpoints, with magnitudes, drift and probes.
 ///
@@ -88,17 +89,17 @@ pub struct Geometry {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(flatten)]
     speech: SpeechArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
     #[command(flatten)]
     copies: CopiesArgs,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 impl Geometry {
@@ -137,13 +138,13 @@ impl Geometry {
         self.out.report.as_deref().filter(|_| self.checkpoint.len() > 1)
     }
 
-    fn texts(&self, path: &Path) -> anyhow::Result<Record<OneOrMore<Found>>> {
+    fn texts(&self, path: &Path) -> anyhow::Result<ResultRecord<OneOrMore<Found>>> {
         let Some(site) = self.site else {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
         self.params.check()?;
         let rows = self.copies.texts().classes(path)?;
-        let all = Labelled::new(&rows, self.positive.as_deref())
+        let all = ClassTexts::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
         let prompts = match (&self.steer, &self.prompts) {
             (None, _) => None,
@@ -168,12 +169,12 @@ impl Geometry {
         };
         fallback::check_alone(args.place.service.fallback.as_ref(), self.checkpoint.len())?;
         let host = Opens(&args);
-        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()))
+        let open = CheckpointReadings::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()))
             .reading_too(&self.protocols);
         let again = self.steer.as_ref().map(|s| s.model.as_str());
         let open = if self.delete_fetched { open.deleting(again) } else { open };
-        let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
-        let target = self.steer.as_ref().map(|s| Pushed::new(&s.model, &host));
+        let (texts, seeds) = (GeometryTexts::from(&all), Seeds::new(self.seed));
+        let target = self.steer.as_ref().map(|s| PushedModel::new(&s.model, &host));
         let steer = target.as_ref().zip(self.steer.as_ref()).zip(prompts.as_ref());
         let data = match steer {
             Some(((target, params), (prompts, _))) => {
@@ -182,12 +183,12 @@ impl Geometry {
             None => GeometryData::Texts(&texts, &open),
         };
         let found = geometry::Geometry::of(&data, &self.params, &seeds);
-        let pushed = target.map_or(Ok(vec![]), Pushed::finish)?;
+        let pushed = target.map_or(Ok(vec![]), PushedModel::finish)?;
         let (found, mut models) = open
             .finish(found)
             .with_context(|| format!("can't compare the directions of {}", path.display()))?;
         models.extend(pushed);
-        let mut record = Record::new(geometry::Geometry::NAME, self.seed, OneOrMore::One(found))
+        let mut record = ResultRecord::new(geometry::Geometry::NAME, self.seed, OneOrMore::One(found))
             .params(&self.params)?
             .file("classes", all.len(), &all.data_sha256)
             .choice("site", site.to_string())
@@ -207,7 +208,7 @@ impl Geometry {
         Ok(record)
     }
 
-    fn files(&self) -> anyhow::Result<Record<OneOrMore<Found>>> {
+    fn files(&self) -> anyhow::Result<ResultRecord<OneOrMore<Found>>> {
         let files: Vec<Directions> =
             self.direction.iter().map(|p| load_all(p)).collect::<anyhow::Result<_>>()?;
         let first = |file: &Directions| file.members().first().cloned();
@@ -229,7 +230,7 @@ impl Geometry {
             });
         }
         // Nothing else was chosen: no text is read and nothing is estimated.
-        let mut record = Record::new(geometry::Geometry::NAME, self.seed, OneOrMore::of(found))
+        let mut record = ResultRecord::new(geometry::Geometry::NAME, self.seed, OneOrMore::of(found))
             .choice("permutations", self.params.permutations);
         for (path, file) in self.direction.iter().zip(&firsts) {
             let n = file.metadata().n.unwrap_or(0);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, Service as Remote, ServiceOptions};
+use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, Service, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
 use truenorth::journal::{Job, Journal};
 use truenorth::run::{Runner as _, Watch};
@@ -13,8 +13,8 @@ use truenorth::store::Store;
 use truenorth_protocol::DType;
 use truenorth_protocol::nnsight::ModelKey;
 
-use super::args::{Common, ModelArgs, On, Precision, Reading, Service};
-use super::output::{Request as _, wrong_hint};
+use super::args::{Common, ModelArgs, On, PrecisionArg, ReadingArgs, ServiceArgs};
+use super::output::{RequestContext as _, wrong_hint};
 use super::progress::interrupted;
 use super::{fallback, session, settings};
 
@@ -50,8 +50,8 @@ pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
 /// A client of an NDIF service for one of its models.
 pub fn ndif(
     model: &str,
-    service: &Service,
-    (common, reading): (&Common, &Reading),
+    service: &ServiceArgs,
+    (common, reading): (&Common, &ReadingArgs),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     let options = ndif_options(service, store)?;
@@ -59,7 +59,7 @@ pub fn ndif(
 }
 
 /// A client that leaves no trace on this machine and hears of its jobs as one with a journal would.
-pub fn alone(model: &str, service: &Service, how: (&Common, &Reading)) -> anyhow::Result<Client> {
+pub fn alone(model: &str, service: &ServiceArgs, how: (&Common, &ReadingArgs)) -> anyhow::Result<Client> {
     let options = ServiceOptions { socket: Some(false), ..ndif_options(service, None)? };
     of_model(model, service, how, options, false)
 }
@@ -67,8 +67,8 @@ pub fn alone(model: &str, service: &Service, how: (&Common, &Reading)) -> anyhow
 /// A client for a model; `stands_in` says that this very command could run here in its place.
 fn of_model(
     model: &str,
-    service: &Service,
-    (common, reading): (&Common, &Reading),
+    service: &ServiceArgs,
+    (common, reading): (&Common, &ReadingArgs),
     mut options: ServiceOptions,
     stands_in: bool,
 ) -> anyhow::Result<Client> {
@@ -108,7 +108,7 @@ pub fn key_of(model: &str) -> (&str, ModelKey) {
 
 /// Where architecture and tokenizer of a model are read from: what `--config` names; this disk, where a
 /// truenorth server may serve what lies there; else the hub.
-pub fn outline_of(on: &On, model: &str, service: &Service) -> anyhow::Result<String> {
+pub fn outline_of(on: &On, model: &str, service: &ServiceArgs) -> anyhow::Result<String> {
     let name = model.strip_prefix("hf:").unwrap_or(model);
     let here = || Path::new(model).exists() || model.starts_with("random-init:");
     match (on, &service.config) {
@@ -132,8 +132,8 @@ pub fn of_many(config: &str, repo: &str) -> String {
 /// A client that can ask after a job of the journal and fetch its answer.
 pub fn of_job(
     job: &Job,
-    service: &Service,
-    how: (&Common, &Reading),
+    service: &ServiceArgs,
+    how: (&Common, &ReadingArgs),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     let options = options_of_job(job, service, store)?;
@@ -146,19 +146,19 @@ pub fn of_job(
 /// How the service that has a job is spoken to.
 pub fn options_of_job(
     job: &Job,
-    service: &Service,
+    service: &ServiceArgs,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
     if job.wire != "ndif" {
         return server_options(&job.service, service, store);
     }
-    ndif_options(&Service { host: Some(job.service.clone()), ..service.clone() }, store)
+    ndif_options(&ServiceArgs { host: Some(job.service.clone()), ..service.clone() }, store)
 }
 
 /// A service that is asked while somebody sits and waits: one that can't be reached within a few seconds is said to be
 /// so.
-pub fn at_once(options: ServiceOptions) -> anyhow::Result<Remote> {
-    Ok(Remote::open(&soon(options))?.watched(Box::new(Retries)))
+pub fn at_once(options: ServiceOptions) -> anyhow::Result<Service> {
+    Ok(Service::open(&soon(options))?.watched(Box::new(Retries)))
 }
 
 /// The same of a client: given up after a few seconds.
@@ -189,7 +189,7 @@ impl Watch for Retries {
     }
 }
 
-pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Result<ServiceOptions> {
+pub fn ndif_options(service: &ServiceArgs, store: Option<Arc<Store>>) -> anyhow::Result<ServiceOptions> {
     let key = settings::ndif_key(service.api_key_file.as_deref())?;
     let host = settings::ndif_host(service.host.as_deref())?;
     let mut options = options(host, key, service, store)?;
@@ -203,7 +203,7 @@ pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Res
 /// How a truenorth server is spoken to.
 pub fn server_options(
     url: &str,
-    service: &Service,
+    service: &ServiceArgs,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
     address(url)?;
@@ -256,8 +256,8 @@ fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
 
 fn options(
     url: String,
-    key: Option<settings::Key>,
-    service: &Service,
+    key: Option<settings::KeyWithOrigin>,
+    service: &ServiceArgs,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
     if service.jobs_at_once == 0 {
@@ -280,18 +280,18 @@ fn options(
 }
 
 /// What floats are narrowed to before they are sent back.
-pub fn reply(dtype: Precision) -> DType {
+pub fn reply(dtype: PrecisionArg) -> DType {
     match dtype {
-        Precision::F32 => DType::F32,
-        Precision::Bf16 => DType::Bf16,
-        Precision::F16 => DType::F16,
+        PrecisionArg::F32 => DType::F32,
+        PrecisionArg::Bf16 => DType::Bf16,
+        PrecisionArg::F16 => DType::F16,
     }
 }
 
-fn name(dtype: Precision) -> &'static str {
+fn name(dtype: PrecisionArg) -> &'static str {
     match dtype {
-        Precision::F32 => "f32",
-        Precision::Bf16 => "bf16",
-        Precision::F16 => "f16",
+        PrecisionArg::F32 => "f32",
+        PrecisionArg::Bf16 => "bf16",
+        PrecisionArg::F16 => "f16",
     }
 }

@@ -12,7 +12,7 @@ use truenorth::store::Store;
 use truenorth_protocol::Graph;
 use truenorth_protocol::clock::seconds as now;
 
-use super::args::{Common, Reading, Service};
+use super::args::{Common, ReadingArgs, ServiceArgs};
 use super::output::{self, wrong_hint};
 use super::progress::{self, Bar};
 use super::{dry, hosted, session};
@@ -46,7 +46,7 @@ pub struct Show {
     /// The job: its key or id, or how either begins.
     job: String,
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
     #[command(flatten)]
     common: Common,
 }
@@ -60,11 +60,11 @@ pub struct Fetch {
     #[arg(long)]
     all: bool,
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    reading: Reading,
+    reading: ReadingArgs,
 }
 
 #[derive(Args, Debug)]
@@ -78,7 +78,7 @@ pub struct Forget {
 
 /// A job as it is shown; its graph is left out.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ShownJob<'a> {
     key: &'a str,
     id: Option<&'a str>,
     service: &'a str,
@@ -97,7 +97,7 @@ struct Shown<'a> {
     now_unknown: Option<String>,
 }
 
-impl<'a> From<&'a Job> for Shown<'a> {
+impl<'a> From<&'a Job> for ShownJob<'a> {
     fn from(job: &'a Job) -> Self {
         Self {
             key: &job.key,
@@ -131,7 +131,7 @@ impl List {
     fn run(self) -> anyhow::Result<()> {
         let jobs = open(&self.common)?.jobs()?;
         if output::wants_json() {
-            return output::json(&jobs.iter().map(Shown::from).collect::<Vec<_>>());
+            return output::json(&jobs.iter().map(ShownJob::from).collect::<Vec<_>>());
         }
         let mut rows =
             vec![["job", "id", "state", "age", "model", "service", "note"].map(String::from).to_vec()];
@@ -154,7 +154,7 @@ impl List {
 impl Show {
     fn run(self) -> anyhow::Result<()> {
         let job = find(&open(&self.common)?, &self.job)?;
-        let mut shown = Shown::from(&job);
+        let mut shown = ShownJob::from(&job);
         if job.state == JobState::Submitted {
             match self.ask(&job)? {
                 Ok(said) => shown.now = Some(said),

@@ -5,37 +5,37 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::analyses::judge::{
-    self, Duel, JudgeData, JudgeSummary, JudgeTemplate, Params, Question, Reply, Texts, Verdicts,
+    self, Duel, JudgeData, JudgeQuestion, JudgeSummary, JudgeTemplate, JudgeTexts, Params, Reply, Verdicts,
 };
-use truenorth::analyses::{Analysis as _, Asked, Speech};
+use truenorth::analyses::{Analysis as _, AnalysisContext, Speech};
 use truenorth::files::sha256_hex;
 use truenorth::math::Seeds;
 
 use super::args::ModelArgs;
-use super::output::{self, Request as _, wrong_hint};
-use super::record::{Out, Record};
+use super::output::{self, RequestContext as _, wrong_hint};
+use super::record::{OutArgs, ResultRecord};
 use super::session;
 use super::texts::CopiesArgs;
 use super::unless::Unless;
-use super::verb::{self, Files};
-use super::verdicts::{Other, verdicts};
-use super::written::{self, Shown, SteeredArgs, prompt_of, say_left_out};
+use super::verb::{self, AnalysisArgs};
+use super::verdicts::{OtherVerdicts, verdicts};
+use super::written::{self, PromptNeed, SteeredArgs, prompt_of, say_left_out};
 
 // Told by the docs of its flags.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Verb {
+pub struct JudgeCommand {
     // Before the subcommand, which is taken out of what was typed.
     #[command(flatten)]
-    verb: Unless<verb::Verb<Judge>>,
+    verb: Unless<verb::AnalysisCommand<Judge>>,
     #[command(subcommand)]
-    kept: Option<Kept>,
+    kept: Option<JudgeSubcommand>,
 }
 
-impl Verb {
+impl JudgeCommand {
     pub fn run(self) -> anyhow::Result<()> {
         match (self.kept, self.verb.0) {
-            (Some(Kept::Agree(agree)), _) => agree.run(),
+            (Some(JudgeSubcommand::Agree(agree)), _) => agree.run(),
             (None, Some(verb)) => verb.run(),
             (None, None) => Ok(()),
         }
@@ -43,7 +43,7 @@ impl Verb {
 }
 
 #[derive(Subcommand, Debug)]
-enum Kept {
+enum JudgeSubcommand {
     Agree(Agree),
 }
 
@@ -67,7 +67,7 @@ struct Agree {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 impl Agree {
@@ -93,7 +93,7 @@ impl Agree {
         let agreement = judge::agreement(&judges, self.permutations, &Seeds::new(self.seed).child("judges"))?;
         output::listing(&judge::agreed_table(&agreement));
         let mut record =
-            Record::new("judge agree", self.seed, agreement).choice("permutations", self.permutations);
+            ResultRecord::new("judge agree", self.seed, agreement).choice("permutations", self.permutations);
         for (role, rows, sha256) in files {
             record = record.file(role, rows, &sha256);
         }
@@ -145,32 +145,32 @@ pub struct Judge {
     copies: CopiesArgs,
 }
 
-enum Judged {
+enum JudgeFiles {
     Duels(Vec<Duel>),
-    Replies(Vec<Reply>, Question, Option<Vec<String>>),
+    Replies(Vec<Reply>, JudgeQuestion, Option<Vec<String>>),
 }
 
-pub struct Ready {
-    texts: Judged,
+pub struct JudgeInput {
+    texts: JudgeFiles,
     rows: usize,
     sha256: String,
     left_out: usize,
-    others: Vec<Other>,
+    others: Vec<OtherVerdicts>,
     template: Option<JudgeTemplate>,
 }
 
-impl Ready {
+impl JudgeInput {
     fn role(&self) -> &'static str {
-        if matches!(self.texts, Judged::Duels(_)) { "duels" } else { "replies" }
+        if matches!(self.texts, JudgeFiles::Duels(_)) { "duels" } else { "replies" }
     }
 }
 
-impl Files for Judge {
+impl AnalysisArgs for Judge {
     type Analysis = judge::Judge;
-    type Ready = Ready;
+    type Input = JudgeInput;
     const DOING: &'static str = "judging";
 
-    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<JudgeInput> {
         params.check()?;
         let template = self.template()?;
         let mut ready = self.texts(template.as_ref())?;
@@ -180,16 +180,21 @@ impl Files for Judge {
         Ok(ready)
     }
 
-    fn suits(&self, ready: &Ready, model: &ModelArgs) -> anyhow::Result<()> {
+    fn suits(&self, ready: &JudgeInput, model: &ModelArgs) -> anyhow::Result<()> {
         self.compare.iter().zip(&ready.others).try_for_each(|(path, other)| other.check(path, &model.model))
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<JudgeSummary> {
+    fn ask(
+        &self,
+        ready: &JudgeInput,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> anyhow::Result<JudgeSummary> {
         let others: Vec<Verdicts> = ready.others.iter().map(|o| o.verdicts.clone()).collect();
         let texts = match &ready.texts {
-            Judged::Duels(duels) => Texts::Duels { duels, criterion: &self.criterion },
-            Judged::Replies(replies, question, groups) => {
-                Texts::Replies { replies, question, groups: groups.as_deref() }
+            JudgeFiles::Duels(duels) => JudgeTexts::Duels { duels, criterion: &self.criterion },
+            JudgeFiles::Replies(replies, question, groups) => {
+                JudgeTexts::Replies { replies, question, groups: groups.as_deref() }
             }
         };
         let near = self.copies.near_copies;
@@ -207,7 +212,11 @@ impl Files for Judge {
         settled
     }
 
-    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
+    fn note<T: Serialize>(
+        &self,
+        ready: &JudgeInput,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>> {
         Ok(record
             .file(ready.role(), ready.rows, &ready.sha256)
             .choice("question", self.question.clone())
@@ -221,17 +230,17 @@ impl Files for Judge {
 }
 
 impl Judge {
-    fn texts(&self, template: Option<&JudgeTemplate>) -> anyhow::Result<Ready> {
+    fn texts(&self, template: Option<&JudgeTemplate>) -> anyhow::Result<JudgeInput> {
         let always = template.is_none_or(|t| t.shows("prompt"));
-        let shown = if always { Shown::Always } else { Shown::WhereKnown };
-        let duels = |found: written::Found<truenorth::data::DuelRow>| {
+        let shown = if always { PromptNeed::Always } else { PromptNeed::WhereKnown };
+        let duels = |found: written::LoadedTexts<truenorth::data::DuelRow>| {
             let rows = found.rows.into_iter().map(|d| Duel {
                 id: d.id,
                 prompt: d.prompt,
                 first: d.first,
                 second: d.second,
             });
-            ready(Judged::Duels(rows.collect()), &found.sha256, found.left_out)
+            ready(JudgeFiles::Duels(rows.collect()), &found.sha256, found.left_out)
         };
         match (&self.duels, self.replies.as_ref().or(self.texts.steered.as_ref()), &self.question) {
             (Some(path), _, _) => Ok(duels(written::duels(path)?)),
@@ -249,13 +258,13 @@ impl Judge {
                     .into_iter()
                     .map(|r| {
                         let prompt = match shown {
-                            Shown::Always => prompt_of(&r, path)?,
-                            Shown::WhereKnown => r.prompt.unwrap_or_default(),
+                            PromptNeed::Always => prompt_of(&r, path)?,
+                            PromptNeed::WhereKnown => r.prompt.unwrap_or_default(),
                         };
                         Ok(Reply { id: r.id, prompt, text: r.text })
                     })
                     .collect::<anyhow::Result<_>>()?;
-                Ok(ready(Judged::Replies(replies, question, groups), &found.sha256, found.left_out))
+                Ok(ready(JudgeFiles::Replies(replies, question, groups), &found.sha256, found.left_out))
             }
             (None, None, _) => Err(wrong_hint(
                 "there is nothing to judge",
@@ -273,25 +282,25 @@ impl Judge {
     }
 }
 
-fn ready(texts: Judged, sha256: &str, left_out: usize) -> Ready {
+fn ready(texts: JudgeFiles, sha256: &str, left_out: usize) -> JudgeInput {
     let rows = match &texts {
-        Judged::Duels(duels) => duels.len(),
-        Judged::Replies(replies, ..) => replies.len(),
+        JudgeFiles::Duels(duels) => duels.len(),
+        JudgeFiles::Replies(replies, ..) => replies.len(),
     };
-    Ready { texts, rows, sha256: sha256.to_owned(), left_out, others: vec![], template: None }
+    JudgeInput { texts, rows, sha256: sha256.to_owned(), left_out, others: vec![], template: None }
 }
 
-fn question_of(text: &str) -> anyhow::Result<Question> {
+fn question_of(text: &str) -> anyhow::Result<JudgeQuestion> {
     match text {
-        "refusal" => Ok(Question::refusal()),
-        "incoherence" => Ok(Question::incoherence()),
+        "refusal" => Ok(JudgeQuestion::refusal()),
+        "incoherence" => Ok(JudgeQuestion::incoherence()),
         own => {
             let parts = own.split_once('=').and_then(|(name, both)| Some((name, both.split_once('|')?)));
             match parts {
                 Some((name, (plain, turned)))
                     if ![name, plain, turned].iter().any(|t| t.trim().is_empty()) =>
                 {
-                    Ok(Question {
+                    Ok(JudgeQuestion {
                         name: name.trim().into(),
                         plain: plain.trim().into(),
                         turned: turned.trim().into(),

@@ -9,15 +9,15 @@ use std::sync::PoisonError;
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
-use truenorth::analyses::experiment::{Chooser, Chosen, Side};
+use truenorth::analyses::experiment::{Chooser, Chosen, PreferredText};
 use truenorth::analyses::judge::{Duel, JudgeTemplate, Reply, score_template};
-use truenorth::analyses::{AnalysisError, Asked};
+use truenorth::analyses::{AnalysisContext, AnalysisError};
 use truenorth::client::{ApiKey, ClientError, Service, ServiceOptions};
 use truenorth::files::{sha256_hex, write_atomic};
 use truenorth::run::RunError;
 use truenorth::stats::words::folded;
 
-use super::output::Request as _;
+use super::output::RequestContext as _;
 use super::{dry, settings};
 
 /// A judge elsewhere.
@@ -52,11 +52,11 @@ pub struct UrlJudge {
     calls: usize,
     tokens: u64,
     at_once: usize,
-    spent: Mutex<Spent>,
+    spent: Mutex<JudgeUsage>,
 }
 
 #[derive(Debug, Default)]
-struct Spent {
+struct JudgeUsage {
     calls: usize,
     tokens: u64,
 }
@@ -126,7 +126,7 @@ impl UrlJudge {
     }
 
     /// The answers to prompts, those that are kept not asked again.
-    fn answers(&self, prompts: &[String], asked: &Asked<'_>) -> Result<Vec<Value>, AnalysisError> {
+    fn answers(&self, prompts: &[String], asked: &AnalysisContext<'_>) -> Result<Vec<Value>, AnalysisError> {
         let questions: Vec<Value> = prompts.iter().map(|p| self.question(p)).collect();
         let mut answers: Vec<Option<Value>> = questions.iter().map(|q| self.kept(q)).collect();
         let missing: Vec<usize> = (0..questions.len()).filter(|i| answers[*i].is_none()).collect();
@@ -228,7 +228,7 @@ impl Chooser for UrlJudge {
         &self,
         duels: &[Duel],
         criterion: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Chosen>, AnalysisError> {
         let template = JudgeTemplate::duel(criterion)?.as_turn();
         let fair = |d: &&Duel| {
@@ -248,7 +248,7 @@ impl Chooser for UrlJudge {
                 return Chosen::NEITHER;
             }
             let Some([Some(a), Some(b)]) = said.next() else { return Chosen::NEITHER };
-            let side = |first: bool| if first { Side::Arm } else { Side::Base };
+            let side = |first: bool| if first { PreferredText::Arm } else { PreferredText::Base };
             Chosen { preference: (a - b) / 2.0, sides: [side(a > 0.0), side(b < 0.0)] }
         };
         Ok(duels.iter().map(one).collect())
@@ -258,7 +258,7 @@ impl Chooser for UrlJudge {
         &self,
         replies: &[Reply],
         rubric: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Option<f64>>, AnalysisError> {
         let template = score_template().as_turn();
         let fill =

@@ -5,7 +5,6 @@
 mod stderr;
 
 mod about;
-mod again;
 #[cfg(feature = "arena")]
 mod arena;
 #[cfg(not(feature = "arena"))]
@@ -52,6 +51,7 @@ mod rate;
 mod read;
 mod read_with;
 mod record;
+mod run_models;
 mod saved;
 mod score;
 #[cfg(feature = "serve")]
@@ -105,19 +105,19 @@ enum Verb {
     Read(read::Read),
     Tokens(Box<tokens::Tokens>),
     Steer(Box<steer::Steer>),
-    Monitor(Box<monitor::Verb>),
+    Monitor(Box<monitor::MonitorCommand>),
     #[command(subcommand)]
     Direction(direction::Direction),
     Score(Box<score::Score>),
-    Sweep(Box<verb::Verb<sweep::Sweep>>),
+    Sweep(Box<verb::AnalysisCommand<sweep::Sweep>>),
     Transfer(Box<transfer::Transfer>),
     #[command(mut_arg("model", |a| a.long("judge").help("The judge: a model in any form that --model takes elsewhere")))]
-    Judge(Box<judge::Verb>),
+    Judge(Box<judge::JudgeCommand>),
     #[command(subcommand)]
     Rate(rate::Rate),
-    Experiment(Box<experiment::Verb>),
-    Probe(Box<verb::Verb<probe::Probe>>),
-    Audit(Box<verb::Verb<audit::Audit>>),
+    Experiment(Box<experiment::ExperimentCommand>),
+    Probe(Box<verb::AnalysisCommand<probe::Probe>>),
+    Audit(Box<verb::AnalysisCommand<audit::Audit>>),
     Geometry(Box<geometry::Geometry>),
     #[command(subcommand)]
     Data(data::Data),

@@ -5,9 +5,9 @@ use serde::Serialize;
 use truenorth::engine::{Description, Outline};
 use truenorth::models::{self, ModelsError};
 
-use super::args::{Common, Numerics};
+use super::args::{Common, NumericsArgs};
 use super::cache::human;
-use super::output::{Request as _, wrong_hint};
+use super::output::{RequestContext as _, wrong_hint};
 use super::{dry, output, session, settings};
 
 /// Lists, pulls and describes models.
@@ -46,7 +46,7 @@ pub struct Show {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
 }
 
 impl Models {
@@ -90,7 +90,7 @@ impl Pull {
 
 /// A model's files and what the engine says of them.
 #[derive(Serialize)]
-struct Shown {
+struct ShownModel {
     files: models::Resolved,
     #[serde(flatten)]
     description: Description,
@@ -104,7 +104,7 @@ impl Show {
 
     /// What can be said of a model whose weights are not here: of a model of the hub what its small files
     /// say, which are fetched; of a named model what it is and how to get it.
-    fn not_here(&self, error: anyhow::Error) -> anyhow::Result<Shown> {
+    fn not_here(&self, error: anyhow::Error) -> anyhow::Result<ShownModel> {
         match error.downcast_ref::<ModelsError>() {
             Some(ModelsError::NotPulled { name }) => {
                 let listed = models::list(&settings::cache_dir(self.common.cache.as_ref())?);
@@ -127,7 +127,7 @@ impl Show {
                 let outline = Outline::open(files.files.path(), &files.name, &files.identity, &choices)
                     .request(format!("can't read the architecture of {}", self.model))?;
                 session::warn(&outline.notes());
-                Ok(Shown { description: outline.describe(), files })
+                Ok(ShownModel { description: outline.describe(), files })
             }
             _ => Err(error),
         }
@@ -135,7 +135,7 @@ impl Show {
 
     fn run(self) -> anyhow::Result<()> {
         let shown = match session::open_model(&self.model, &self.local(), &self.numerics) {
-            Ok((files, engine)) => Shown { files, description: engine.describe() },
+            Ok((files, engine)) => ShownModel { files, description: engine.describe() },
             Err(error) => self.not_here(error)?,
         };
         if output::wants_json() {

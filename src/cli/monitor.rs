@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use truenorth::analyses::monitor::{Monitor, MonitorData, Params, Watched};
-use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
+use truenorth::analyses::{Analysis as _, AnalysisContext, Parameters as _};
 use truenorth::math::Seeds;
 
 use super::args::{InputArgs, ModelArgs};
 use super::direction::{chosen, load_all, load_all_for};
-use super::output::Request as _;
+use super::output::RequestContext as _;
 use super::progress::Bar;
-use super::record::{Out, Record};
+use super::record::{OutArgs, ResultRecord};
 use super::session::{self, Session};
 use super::verb;
 
@@ -23,7 +23,7 @@ use super::verb;
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth monitor --model smollm2-135m --direction values.safetensors \
     --input prompts.txt --max-new-tokens 48 --out monitor.json --report monitor/")]
-pub struct Verb {
+pub struct MonitorCommand {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub struct Verb {
     #[command(flatten)]
     params: Params,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
-impl Verb {
+impl MonitorCommand {
     pub fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         self.params.check()?;
@@ -63,11 +63,11 @@ impl Verb {
         }
         let seeds = Seeds::new(self.model.seed);
         let bar = Bar::new("watching", 0, "tokens", self.model.common.quiet);
-        let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
+        let asked = AnalysisContext { reader: session.reader(), seeds: &seeds, watch: &bar };
         let data = MonitorData { texts: &texts, directions: &directions };
         let found = Monitor::run(&data, &self.params, &asked)?;
         drop(bar);
-        let mut record = Record::new(Monitor::NAME, self.model.seed, found)
+        let mut record = ResultRecord::new(Monitor::NAME, self.model.seed, found)
             .model(session.record())
             .params(&self.params)?
             .file("texts", texts.len(), &loaded.sha256);

@@ -4,25 +4,26 @@ use serde::{Deserialize, Serialize};
 use truenorth::engine::Transformers;
 
 use super::args::{
-    Common, JOBS_AT_ONCE, ModelArgs, Numerics, On, Place, Precision, Reading, Service, SpeechArgs,
+    Common, JOBS_AT_ONCE, ModelArgs, NumericsArgs, On, PlaceArgs, PrecisionArg, ReadingArgs, ServiceArgs,
+    SpeechArgs,
 };
 use super::output::wrong;
 
 /// These flags. Keys of services, folders and what only shows are none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Opening {
+pub struct OpeningFlags {
     on: String,
     host: Option<String>,
     config: Option<String>,
-    reply_dtype: Precision,
-    dtype: Option<Precision>,
+    reply_dtype: PrecisionArg,
+    dtype: Option<PrecisionArg>,
     keep_quantized: bool,
     transformers: String,
     accept_config_key: Vec<String>,
 }
 
-impl From<&ModelArgs> for Opening {
+impl From<&ModelArgs> for OpeningFlags {
     fn from(args: &ModelArgs) -> Self {
         let service = &args.place.service;
         Self {
@@ -42,7 +43,7 @@ impl From<&ModelArgs> for Opening {
     }
 }
 
-impl Opening {
+impl OpeningFlags {
     /// The flags again, with those that a record does not hold.
     ///
     /// # Errors
@@ -55,25 +56,25 @@ impl Opening {
         };
         Ok(ModelArgs {
             model: model.to_owned(),
-            place: Place {
+            place: PlaceArgs {
                 on: on.parse()?,
-                service: Service {
+                service: ServiceArgs {
                     host: self.host,
                     config: self.config,
                     reply_dtype: self.reply_dtype,
                     jobs_at_once: JOBS_AT_ONCE,
-                    ..Service::default()
+                    ..ServiceArgs::default()
                 },
             },
             seed,
             // The study itself says how texts go in.
             speech: SpeechArgs { of_study: true, ..SpeechArgs::default() },
             common,
-            numerics: Numerics {
+            numerics: NumericsArgs {
                 dtype: self.dtype,
                 keep_quantized: self.keep_quantized,
                 threads: None,
-                reading: Reading { transformers, accept_config_key: self.accept_config_key },
+                reading: ReadingArgs { transformers, accept_config_key: self.accept_config_key },
             },
         })
     }
@@ -93,26 +94,27 @@ mod tests {
             dry_run: None,
             once: false,
         };
-        let given = Opening {
+        let given = OpeningFlags {
             on: "ndif".into(),
             host: Some("http://127.0.0.1:1".into()),
             config: Some("architectures".into()),
-            reply_dtype: Precision::Bf16,
-            dtype: Some(Precision::F16),
+            reply_dtype: PrecisionArg::Bf16,
+            dtype: Some(PrecisionArg::F16),
             keep_quantized: true,
             transformers: "4.57".into(),
             accept_config_key: vec!["speed".into()],
         };
-        for opening in
-            [given, Opening { on: "local".into(), transformers: "5.23".into(), ..Opening::default() }]
-        {
+        for opening in [
+            given,
+            OpeningFlags { on: "local".into(), transformers: "5.23".into(), ..OpeningFlags::default() },
+        ] {
             let written = serde_json::to_value(&opening).unwrap();
-            let read: Opening = serde_json::from_value(written).unwrap();
-            assert_eq!(Opening::from(&read.args("m", 3, common()).unwrap()), opening);
+            let read: OpeningFlags = serde_json::from_value(written).unwrap();
+            assert_eq!(OpeningFlags::from(&read.args("m", 3, common()).unwrap()), opening);
         }
-        let args = Opening::default().args("m", 3, common()).unwrap();
+        let args = OpeningFlags::default().args("m", 3, common()).unwrap();
         assert_eq!((args.place.on, args.seed), (On::Local, 3));
-        let later = Opening { transformers: "9.9".into(), ..Opening::default() };
+        let later = OpeningFlags { transformers: "9.9".into(), ..OpeningFlags::default() };
         assert!(later.args("m", 3, common()).unwrap_err().to_string().contains("9.9"));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 use truenorth::analyses::{AnalysisError, Listing};
 use truenorth::data::OPENING_REMEDY;
-use truenorth::error::{Error, Kind, causes, messages};
+use truenorth::error::{Error, ErrorKind, causes, messages};
 use truenorth::estimate::EstimateError;
 use truenorth::estimate::audit::AuditError;
 use truenorth::estimate::probing::ProbeError;
@@ -36,14 +36,14 @@ pub fn wrong_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow
 }
 
 /// Marks errors of reading input as the request's fault.
-pub trait Request<T> {
+pub trait RequestContext<T> {
     /// Marks the error, keeping its text.
     fn request(self, what: impl Into<String>) -> anyhow::Result<T>;
 }
 
-impl<T, E: std::error::Error + Send + Sync + 'static> Request<T> for Result<T, E> {
+impl<T, E: std::error::Error + Send + Sync + 'static> RequestContext<T> for Result<T, E> {
     fn request(self, what: impl Into<String>) -> anyhow::Result<T> {
-        Ok(truenorth::error::Context::request(self, what)?)
+        Ok(truenorth::error::ErrorContext::request(self, what)?)
     }
 }
 
@@ -121,9 +121,9 @@ pub fn hints(error: &anyhow::Error) -> String {
 
 fn code_of(error: &anyhow::Error) -> u8 {
     match truenorth::error::kind(error.as_ref()) {
-        Kind::Request => REQUEST,
-        Kind::Interrupted => INTERRUPTED,
-        Kind::Failed => FAILED,
+        ErrorKind::Request => REQUEST,
+        ErrorKind::Interrupted => INTERRUPTED,
+        ErrorKind::Failed => FAILED,
     }
 }
 

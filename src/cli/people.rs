@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::experiment::{TextPair, opened, people_sheet};
-use truenorth::analyses::rate::{Filled, RateData, Registration, Seal, each};
+use truenorth::analyses::rate::{Filled, RateData, RatingRegistration, SheetSeal, each};
 use truenorth::data::{NearCopies, PromptInput};
 use truenorth::experiment::WrittenRow;
 use truenorth::files::write_private;
 
 use super::experiment::{PROMPTS, TEXTS, write};
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{self, RequestContext as _, wrong_hint};
 use super::rate::{KEY, REGISTRATION, SEAL, SHEET, filled, read_json, refuse_opened, set_opened};
 use super::record::write_json;
 use super::{session, target, texts};
@@ -197,8 +197,8 @@ impl Unblind {
                 "register them: truenorth rate register --folder DIR --predictions F",
             ));
         }
-        let registration: Registration = read_json(&at(REGISTRATION), "registration")?;
-        let seal: Seal = read_json(&at(SEAL), "seal")?;
+        let registration: RatingRegistration = read_json(&at(REGISTRATION), "registration")?;
+        let seal: SheetSeal = read_json(&at(SEAL), "seal")?;
         if seal != registration.seal {
             return Err(wrong_hint(
                 format!("the registration is bound to another seal than {}", at(SEAL).display()),

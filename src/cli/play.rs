@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::steer::How;
 use truenorth::data::NearCopies;
-use truenorth::play::{Hosts, Limits, Member, Offered, Playground, Setup, Start, free_name, router};
-use truenorth::server::{self, Host, ServerError};
+use truenorth::play::{
+    Hosts, Offered, OfferedVector, PlayLimits, Playground, Setup, Start, free_name, router,
+};
+use truenorth::server::{self, BoundedListener, ServerError};
 use truenorth_protocol::ModelInfo;
 
 use super::args::{ModelArgs, duration};
@@ -18,7 +20,7 @@ use super::desk::ours;
 use super::direction::{chosen, load_all, load_all_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
-use super::pushes::{Opened, Unit};
+use super::pushes::{PushContext, UnitArg};
 use super::serve::{at_least_one, started, stopped};
 use super::session::Session;
 use super::{dry, texts};
@@ -53,8 +55,8 @@ pub struct Play {
     alpha: Vec<f64>,
     /// What α is measured in: mean residual norms of the site, units of the residual stream, or for imported directions
     /// the vector as its file had it.
-    #[arg(long, value_enum, default_value_t = Unit::Norm)]
-    alpha_unit: Unit,
+    #[arg(long, value_enum, default_value_t = UnitArg::Norm)]
+    alpha_unit: UnitArg,
     /// Prompts that the unit `norm` is measured on; default what the direction's file says.
     #[arg(long, value_name = "F")]
     neutral: Option<PathBuf>,
@@ -77,16 +79,16 @@ pub struct Play {
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
     /// Tokens that a run may generate.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().new_tokens as usize, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = PlayLimits::default().new_tokens as usize, value_parser = at_least_one)]
     max_tokens: usize,
     /// Tokens that a prompt may have.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().prompt_tokens, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = PlayLimits::default().prompt_tokens, value_parser = at_least_one)]
     max_prompt_tokens: usize,
     /// How long one run may have the model.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     max_run_time: Duration,
     /// Runs of all visitors that may wait or run; of one, a quarter of them.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().waiting, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = PlayLimits::default().waiting, value_parser = at_least_one)]
     max_waiting: usize,
     /// Connections at a time.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one)]
@@ -106,7 +108,7 @@ impl Play {
         let session = Session::unwritten(&self.model)?;
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
         let load = |file: &Path, info: &ModelInfo| load_all_for(file, info).map_err(ours);
-        let opened = Opened {
+        let opened = PushContext {
             reader: session.reader(),
             neutral: neutral.as_ref().map(|n| &n.named[..]),
             watch: &bar,
@@ -148,14 +150,14 @@ impl Play {
         served
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn limits(&self) -> PlayLimits {
+        PlayLimits {
             new_tokens: u32::try_from(self.max_tokens).unwrap_or(u32::MAX),
             prompt_tokens: self.max_prompt_tokens,
             run_time: self.max_run_time,
             waiting: self.max_waiting,
             waiting_each: each(self.max_waiting),
-            ..Limits::default()
+            ..PlayLimits::default()
         }
     }
 
@@ -170,7 +172,7 @@ impl Play {
                 "give doses such as -0.1,0,0.1",
             ));
         }
-        if self.alpha_unit != Unit::Norm && self.alpha.is_empty() {
+        if self.alpha_unit != UnitArg::Norm && self.alpha.is_empty() {
             return Err(wrong_hint(
                 format!(
                     "--alpha-unit {} has no default doses: what is small depends on the site's norm",
@@ -195,7 +197,8 @@ impl Play {
     }
 
     async fn serve(&self, play: Arc<Playground>, run_time: Duration) -> anyhow::Result<()> {
-        let mut limits = server::Limits { connections: self.max_connections, ..server::Limits::default() };
+        let mut limits =
+            server::ServerLimits { connections: self.max_connections, ..server::ServerLimits::default() };
         limits.connections_per_address = limits.connections_per_address.min(self.max_connections);
         limits.pause = run_time + BEYOND;
         let quiet = self.model.common.quiet;
@@ -204,7 +207,7 @@ impl Play {
                 eprintln!("{text}");
             }
         });
-        let host = started(Host::bind(self.listen, self.open, limits, notice).await)?;
+        let host = started(BoundedListener::bind(self.listen, self.open, limits, notice).await)?;
         let stop = stopped();
         output::line(format!("http://{}", host.address()))?;
         tokio::spawn(ahead(play.clone()));
@@ -234,16 +237,17 @@ pub async fn ahead(play: Arc<Playground>) {
 }
 
 /// A file's vectors as the page offers them.
-pub fn offered(opened: &Opened<'_>, file: &Path, taken: &[Offered]) -> anyhow::Result<Offered> {
+pub fn offered(opened: &PushContext<'_>, file: &Path, taken: &[Offered]) -> anyhow::Result<Offered> {
     let pushes = opened.pushes(&[(file.to_owned(), 1.0)], None, &How::default(), true)?;
     let directions = load_all(file)?;
-    let member =
-        |(push, direction): (truenorth::analyses::steer::Push, &truenorth::artifact::Direction)| Member {
+    let member = |(push, direction): (truenorth::analyses::steer::Push, &truenorth::artifact::Direction)| {
+        OfferedVector {
             site: push.site,
             vector: push.direction,
             norm: push.norm,
             residual_norm: direction.metadata().residual_norm,
-        };
+        }
+    };
     let stem = chosen(file).0;
     let stem = stem.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
     Ok(Offered {

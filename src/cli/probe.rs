@@ -7,18 +7,18 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::probing::{Control, Params, ProbeData, Probed, Probing, TestTexts};
-use truenorth::analyses::{Analysis as _, Asked, Labelled, Reader, SiteRange, Speech};
+use truenorth::analyses::{Analysis as _, AnalysisContext, ClassTexts, Reader, SiteRange, Speech};
 use truenorth::data::NearCopies;
 use truenorth::engine::Engine;
 use truenorth::run::Runner as _;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{ModelArgs, On};
-use super::output::{Request as _, wrong_hint};
-use super::record::Record;
+use super::output::{RequestContext as _, wrong_hint};
+use super::record::ResultRecord;
 use super::session::{self, Session};
 use super::texts::{self, CopiesArgs, NamedFile, file_and_label};
-use super::verb::Files;
+use super::verb::AnalysisArgs;
 
 /// Probes texts of two classes at every site: AUROC on held-out texts and on test sets, controls beside.
 ///
@@ -51,22 +51,22 @@ pub struct Probe {
         value_delimiter = ',',
         default_value = "random-label,bag-of-words,length"
     )]
-    controls: Vec<Held>,
+    controls: Vec<ControlInput>,
     #[command(flatten)]
     copies: CopiesArgs,
 }
 
-pub struct Ready {
-    train: Labelled,
+pub struct ProbeInput {
+    train: ClassTexts,
     tests: Vec<TestTexts>,
-    truth: Option<Labelled>,
+    truth: Option<ClassTexts>,
     untrained: Option<Engine>,
     sites: Vec<String>,
 }
 
 /// A control as a flag asks for it, with what it is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Held {
+enum ControlInput {
     /// One that needs nothing.
     Plain(Control),
     Truth(NamedFile),
@@ -74,7 +74,7 @@ enum Held {
     RandomInit(Result<String, u64>),
 }
 
-impl FromStr for Held {
+impl FromStr for ControlInput {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
@@ -99,7 +99,7 @@ impl FromStr for Held {
     }
 }
 
-impl Held {
+impl ControlInput {
     fn control(&self) -> Control {
         match self {
             Self::Plain(control) => *control,
@@ -118,16 +118,16 @@ impl Held {
     }
 }
 
-impl Files for Probe {
+impl AnalysisArgs for Probe {
     type Analysis = Probing;
-    type Ready = Ready;
+    type Input = ProbeInput;
     const DOING: &'static str = "probing";
 
     fn settle(&self, params: &mut Params) {
-        params.controls = self.controls.iter().map(Held::control).collect();
+        params.controls = self.controls.iter().map(ControlInput::control).collect();
     }
 
-    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<ProbeInput> {
         let near = self.copies.near_copies;
         let train = labelled(&self.train, self.positive.as_deref(), near)?;
         let positive = Some(train.positive_end.as_str());
@@ -141,23 +141,28 @@ impl Files for Probe {
             tests.push(test);
         }
         let truth = self.controls.iter().find_map(|c| match c {
-            Held::Truth(file) => Some(labelled(&file.path, file.positive.as_deref(), near)),
+            ControlInput::Truth(file) => Some(labelled(&file.path, file.positive.as_deref(), near)),
             _ => None,
         });
         let sites = SiteRange::all(&params.sites).iter().map(ToString::to_string).collect();
-        Ok(Ready { truth: truth.transpose()?, train, tests, untrained: None, sites })
+        Ok(ProbeInput { truth: truth.transpose()?, train, tests, untrained: None, sites })
     }
 
-    fn open(&self, ready: &mut Ready, model: &ModelArgs, session: &Session) -> anyhow::Result<()> {
+    fn open(&self, ready: &mut ProbeInput, model: &ModelArgs, session: &Session) -> anyhow::Result<()> {
         let asked = self.controls.iter().find_map(|c| match c {
-            Held::RandomInit(how) => Some(how),
+            ControlInput::RandomInit(how) => Some(how),
             _ => None,
         });
         ready.untrained = asked.map(|how| untrained(how, model, session.runner().info())).transpose()?;
         Ok(())
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<Probed> {
+    fn ask(
+        &self,
+        ready: &ProbeInput,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> anyhow::Result<Probed> {
         let data = ProbeData {
             train: &ready.train,
             tests: &ready.tests,
@@ -175,8 +180,12 @@ impl Files for Probe {
         Probing::run(&data, params, asked).with_context(cant)
     }
 
-    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
-        let controls = self.controls.iter().map(Held::typed).collect::<Result<Vec<_>, _>>()?;
+    fn note<T: Serialize>(
+        &self,
+        ready: &ProbeInput,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>> {
+        let controls = self.controls.iter().map(ControlInput::typed).collect::<Result<Vec<_>, _>>()?;
         let mut record = record
             .file("train", ready.train.len(), &ready.train.data_sha256)
             .choice("site", ready.sites.clone())
@@ -228,7 +237,7 @@ pub fn untrained(
     ))
 }
 
-fn labelled(path: &Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<Labelled> {
+fn labelled(path: &Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<ClassTexts> {
     let rows = texts::at(near).classes(path)?;
-    Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))
+    ClassTexts::new(&rows, positive).request(format!("can't use {}", path.display()))
 }

@@ -3,11 +3,11 @@
 use clap::ValueEnum;
 use truenorth::pushes;
 
-pub use truenorth::pushes::{At, Opened};
+pub use truenorth::pushes::{PushContext, PushSites};
 
 /// What α is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Unit {
+pub enum UnitArg {
     /// Multiples of the mean residual norm at the site.
     Norm,
     /// Units of the residual stream.
@@ -16,17 +16,17 @@ pub enum Unit {
     Raw,
 }
 
-impl From<Unit> for pushes::Unit {
-    fn from(unit: Unit) -> Self {
+impl From<UnitArg> for pushes::Unit {
+    fn from(unit: UnitArg) -> Self {
         match unit {
-            Unit::Norm => Self::Norm,
-            Unit::Absolute => Self::Absolute,
-            Unit::Raw => Self::Raw,
+            UnitArg::Norm => Self::Norm,
+            UnitArg::Absolute => Self::Absolute,
+            UnitArg::Raw => Self::Raw,
         }
     }
 }
 
-impl Unit {
+impl UnitArg {
     pub fn name(self) -> &'static str {
         pushes::Unit::from(self).name()
     }

@@ -7,18 +7,18 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use truenorth::analyses::rate::{
-    self, Compared, Filled, Params, Prediction, RateData, Registration, Scale, Seal, is_foreign, prepare,
-    register,
+    self, BlindPair, ChoiceScale, Filled, Params, RateData, RatingPrediction, RatingRegistration, SheetSeal,
+    is_foreign, prepare, register,
 };
 use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
 
-use super::output::{self, Request as _, wrong_hint};
-use super::record::{Out, Record, write_json};
+use super::output::{self, RequestContext as _, wrong_hint};
+use super::record::{OutArgs, ResultRecord, write_json};
 use super::session;
 use super::target;
 use super::texts::CopiesArgs;
-use super::written::{self, Shown, SteeredArgs, say_left_out};
+use super::written::{self, PromptNeed, SteeredArgs, say_left_out};
 
 pub(super) const SHEET: &str = "sheet.csv";
 pub(super) const SEAL: &str = "seal.json";
@@ -72,7 +72,7 @@ pub struct Sheet {
     /// What raters may answer, which stands there too: side (left, right or tie), or strength (-3 to 3, how
     /// much better the right text is). Anything else is refused when the key is opened.
     #[arg(long, value_enum, default_value_t)]
-    scale: Scale,
+    scale: ChoiceScale,
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -125,12 +125,12 @@ pub struct Unblind {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 /// That a key was opened, and for which predictions.
 #[derive(Debug, Deserialize, Serialize)]
-struct Opened {
+struct OpenedKey {
     key_sha256: String,
     registration_sha256: String,
     opened_at: String,
@@ -151,7 +151,7 @@ impl Sheet {
         target::writes_in(&self.folder, &[])?;
         let found = match (&self.items, &self.texts.steered) {
             (Some(items), _) => written::duels(items)?,
-            (None, Some(steered)) => self.texts.pairs(steered, Shown::WhereKnown)?,
+            (None, Some(steered)) => self.texts.pairs(steered, PromptNeed::WhereKnown)?,
             (None, None) => return Err(wrong_hint("there is nothing to rate", "name texts with --items F")),
         };
         say_left_out(found.left_out);
@@ -162,10 +162,10 @@ impl Sheet {
                 "name another folder",
             ));
         }
-        let items: Vec<Compared> = found
+        let items: Vec<BlindPair> = found
             .rows
             .into_iter()
-            .map(|d| Compared { id: d.id, prompt: d.prompt, steered: d.first, base: d.second })
+            .map(|d| BlindPair { id: d.id, prompt: d.prompt, steered: d.first, base: d.second })
             .collect();
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
@@ -207,7 +207,7 @@ impl Sheet {
 impl Register {
     fn run(self) -> anyhow::Result<()> {
         target::writes_in(&self.folder, &[])?;
-        let seal: Seal = read_json(&self.folder.join(SEAL), "seal")?;
+        let seal: SheetSeal = read_json(&self.folder.join(SEAL), "seal")?;
         refuse_opened(&self.folder, None)?;
         let path = self.folder.join(REGISTRATION);
         if path.exists() {
@@ -239,7 +239,7 @@ const PREDICTION: &str = "write a JSON list, or a line each, of {\"id\": \"p1\",
      \"share_above\": 0.5}, with share_above, share_below or both, from 0 to 1";
 
 /// Predictions as a JSON list or a line each.
-fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
+fn predictions(path: &Path) -> anyhow::Result<Vec<RatingPrediction>> {
     let text = session::text(path, "predictions from")?;
     let refuse = |place: String, e: serde_json::Error| {
         wrong_hint(format!("can't read predictions from {}{place}: {e}", path.display()), PREDICTION)
@@ -252,12 +252,12 @@ fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
 }
 
 /// Refuses predictions that come after the key was opened, unless it was opened for these.
-pub(super) fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::Result<()> {
+pub(super) fn refuse_opened(folder: &Path, registration: Option<&RatingRegistration>) -> anyhow::Result<()> {
     let path = folder.join(OPENED);
     if !path.exists() {
         return Ok(());
     }
-    let opened: Opened = read_json(&path, "mark of an opened key")?;
+    let opened: OpenedKey = read_json(&path, "mark of an opened key")?;
     if registration.is_some_and(|r| r.sha256 == opened.registration_sha256) {
         return Ok(());
     }
@@ -271,12 +271,16 @@ pub(super) fn refuse_opened(folder: &Path, registration: Option<&Registration>) 
 }
 
 /// Marks the key as opened for a registration, where it was not yet.
-pub(super) fn set_opened(folder: &Path, seal: &Seal, registration: &Registration) -> anyhow::Result<()> {
+pub(super) fn set_opened(
+    folder: &Path,
+    seal: &SheetSeal,
+    registration: &RatingRegistration,
+) -> anyhow::Result<()> {
     let path = folder.join(OPENED);
     if path.exists() {
         return Ok(());
     }
-    let opened = Opened {
+    let opened = OpenedKey {
         key_sha256: seal.key_sha256.clone(),
         registration_sha256: registration.sha256.clone(),
         opened_at: now(),
@@ -320,8 +324,8 @@ impl Unblind {
                 "register them: truenorth rate register --folder DIR --predictions F",
             ));
         }
-        let registration: Registration = read_json(&registration_path, "registration")?;
-        let seal: Seal = read_json(&folder.join(SEAL), "seal")?;
+        let registration: RatingRegistration = read_json(&registration_path, "registration")?;
+        let seal: SheetSeal = read_json(&folder.join(SEAL), "seal")?;
         if seal != registration.seal {
             return Err(wrong_hint(
                 format!("the registration is bound to another seal than {}", folder.join(SEAL).display()),
@@ -344,7 +348,7 @@ impl Unblind {
         // Whatever is shown from here on can't be unseen, so the mark comes first.
         set_opened(&folder, &seal, &registration)?;
         output::listing(&rate::Rate::table(&found));
-        let mut record = Record::new(rate::Rate::NAME, self.seed, found)
+        let mut record = ResultRecord::new(rate::Rate::NAME, self.seed, found)
             .params(&self.params)?
             .file("key", seal.items, &seal.key_sha256)
             .file("sheet", seal.items, &seal.sheet_sha256)
@@ -384,7 +388,7 @@ impl Unblind {
             "note: counted are wins of `{}`; no predictions were registered for this key",
             read.steered
         );
-        let mut record = Record::new(rate::Rate::NAME, self.seed, found)
+        let mut record = ResultRecord::new(rate::Rate::NAME, self.seed, found)
             .params(&self.params)?
             .choice("steered", read.steered.as_str())
             .file("key", read.registration.seal.items, &sha256_hex(key.as_bytes()));

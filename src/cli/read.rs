@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
-use truenorth::analyses::{Named, Reader, Reading, SiteRange};
+use truenorth::analyses::{NamedPrompt, Reader, Reading, SiteRange};
 use truenorth::data::out::{Elements, NamedArray, npz};
 use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
@@ -95,7 +95,7 @@ impl Read {
 }
 
 /// The tokens of a prompt whose rows a file has.
-struct Tokens {
+struct PromptTokens {
     id: String,
     ids: Vec<u32>,
     /// The text of each; none where it can't be told.
@@ -103,14 +103,18 @@ struct Tokens {
 }
 
 /// The tokens behind the rows of each prompt; none where the tokenizer is elsewhere.
-fn tokens(reader: &Reader<'_>, prompts: &[Named], at: ReadAt) -> anyhow::Result<Option<Vec<Tokens>>> {
+fn tokens(
+    reader: &Reader<'_>,
+    prompts: &[NamedPrompt],
+    at: ReadAt,
+) -> anyhow::Result<Option<Vec<PromptTokens>>> {
     let mut all = Vec::with_capacity(prompts.len());
     for (named, encoded) in prompts.iter().zip(reader.encode_turns(prompts, false)?) {
         let Prompt::Tokens(ids) = &encoded.prompt else { return Ok(None) };
         let read = tokens_of(at, &encoded, ids.len()).unwrap_or_default();
         let ids: Vec<u32> = read.into_iter().filter_map(|i| ids.get(i).copied()).collect();
         let pieces = pieces(reader.runner(), None, &ids, |_| None)?;
-        all.push(Tokens { id: named.id.clone(), ids, pieces });
+        all.push(PromptTokens { id: named.id.clone(), ids, pieces });
     }
     Ok(Some(all))
 }
@@ -124,7 +128,7 @@ fn left_out(readings: &[Reading]) -> serde_json::Result<String> {
 
 fn metadata(
     runner: &dyn Runner,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     positions: ReadAt,
     input: &str,
 ) -> anyhow::Result<HashMap<String, String>> {
@@ -148,17 +152,17 @@ fn metadata(
 }
 
 /// A tensor to be written: its name, shape, elements and little-endian bytes.
-type Part = (String, Vec<usize>, Elements, Vec<u8>);
+type TensorToWrite = (String, Vec<usize>, Elements, Vec<u8>);
 
 fn write(
     path: &Path,
     readings: &[Reading],
-    prompts: &[Named],
-    (positions, tokens): (ReadAt, Option<Vec<Tokens>>),
+    prompts: &[NamedPrompt],
+    (positions, tokens): (ReadAt, Option<Vec<PromptTokens>>),
     metadata: HashMap<String, String>,
 ) -> anyhow::Result<()> {
     let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let mut parts: Vec<Part> = Vec::new();
+    let mut parts: Vec<TensorToWrite> = Vec::new();
     for reading in readings {
         let width = reading.values.ncols();
         let values = reading.values.as_slice().context("activations are row-major")?;

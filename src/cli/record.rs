@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::SentimentTexts;
 use truenorth::files::write_atomic;
-use truenorth::report::{self, Cell, Document, Finding, Group, Section};
+use truenorth::report::{self, Cell, Document, Finding, KeyValueList, Section};
 
 use super::fallback;
 use super::output;
@@ -17,7 +17,7 @@ use super::target;
 
 /// Where an analysis puts what it found.
 #[derive(Args, Clone, Debug)]
-pub struct Out {
+pub struct OutArgs {
     /// The JSON file to write; without it JSON goes to stdout, unless that is a terminal.
     #[arg(long, value_name = "F.json")]
     pub out: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct FileRecord {
 
 /// A result and what it was made from.
 #[derive(Debug, Serialize)]
-pub struct Record<T> {
+pub struct ResultRecord<T> {
     pub verb: &'static str,
     pub truenorth: &'static str,
     /// The models asked, in the order of the flags.
@@ -57,7 +57,7 @@ pub struct Record<T> {
     pub result: T,
 }
 
-impl<T: Serialize> Record<T> {
+impl<T: Serialize> ResultRecord<T> {
     /// A result of a verb.
     pub fn new(verb: &'static str, seed: u64, result: T) -> Self {
         Self {
@@ -109,10 +109,10 @@ impl<T: Serialize> Record<T> {
     }
 
     /// Where the numbers come from, as a page tells it.
-    pub fn provenance(&self) -> Vec<Group> {
+    pub fn provenance(&self) -> Vec<KeyValueList> {
         let mut groups = Vec::new();
         for model in &self.models {
-            let mut group = Group::new("Model")
+            let mut group = KeyValueList::new("Model")
                 .with("model", Cell::code(&model.name))
                 .with("weights", Cell::code(&model.revision))
                 .with("computed by", Cell::code(&model.path));
@@ -129,11 +129,11 @@ impl<T: Serialize> Record<T> {
             groups.push(group);
         }
         groups.extend(fallback::taken().map(|fallen| fallen.group()));
-        let mut data = Group::new("Data (SHA-256 of each file)");
+        let mut data = KeyValueList::new("Data (SHA-256 of each file)");
         for (role, file) in &self.data {
             data = data.with(format!("{role}, {} rows", file.rows), Cell::code(&file.sha256));
         }
-        let mut choices = Group::new("Choices").with("seed", Cell::code(self.seed.to_string()));
+        let mut choices = KeyValueList::new("Choices").with("seed", Cell::code(self.seed.to_string()));
         for (flag, value) in &self.choices {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             choices = choices.with(flag.as_str(), Cell::code(text));
@@ -143,7 +143,7 @@ impl<T: Serialize> Record<T> {
     }
 }
 
-impl Out {
+impl OutArgs {
     /// Refuses places that can't be written, before any work is done for them.
     pub fn check(&self) -> anyhow::Result<()> {
         if let Some(dir) = &self.report {
@@ -167,7 +167,7 @@ impl Out {
     /// Writes the record, and the page where one was asked for.
     pub fn write<T: Serialize>(
         &self,
-        record: &Record<T>,
+        record: &ResultRecord<T>,
         title: impl Into<String>,
         page: impl FnOnce(&T) -> (Vec<Finding>, Vec<Section>),
     ) -> anyhow::Result<()> {
@@ -187,7 +187,7 @@ impl Out {
     /// Writes the page alone, where one was asked for.
     pub fn page<T: Serialize>(
         &self,
-        record: &Record<T>,
+        record: &ResultRecord<T>,
         title: impl Into<String>,
         page: impl FnOnce(&T) -> (Vec<Finding>, Vec<Section>),
     ) -> anyhow::Result<()> {

@@ -9,8 +9,8 @@ use truenorth::data::read_table;
 use truenorth::math::Seeds;
 
 use super::made;
-use super::output::{self, Request as _, wrong, wrong_hint};
-use super::record::{Out, Record};
+use super::output::{self, RequestContext as _, wrong, wrong_hint};
+use super::record::{OutArgs, ResultRecord};
 use super::session;
 use super::texts::CopiesArgs;
 
@@ -72,7 +72,7 @@ pub struct Summary {
     #[command(flatten)]
     copies: CopiesArgs,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 impl Summary {
@@ -99,7 +99,7 @@ impl Summary {
         };
         let found = saved::summarise(&aligned, &params, &Seeds::new(self.seed))?;
         output::listing(&saved::table(&found));
-        let mut record = Record::new("score summary", self.seed, found)
+        let mut record = ResultRecord::new("score summary", self.seed, found)
             .choice("contrast", self.contrast.clone())
             .choice("ends", self.ends)
             .choice("permutations", self.permutations)
@@ -235,10 +235,10 @@ pub fn named(spec: &str) -> (Option<String>, PathBuf) {
 }
 
 /// A file as a record notes it: its role, its rows, its SHA-256.
-pub type Noted = (String, usize, String);
+pub type FileNote = (String, usize, String);
 
 /// Boards that flags name.
-pub fn boards(specs: &[String], columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, Vec<Noted>)> {
+pub fn boards(specs: &[String], columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, Vec<FileNote>)> {
     let (mut found, mut files) = (Vec::new(), Vec::new());
     for spec in specs {
         let (name, path) = named(spec);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use ndarray::Array1;
 use truenorth::analyses::board::{
-    AtSite, Beside, Board, BoardData, BoardSummary, Entry, Other, Over, Params, ScanData, ScanParams, Scored,
-    Sequence, over_sites, saved::SavedBoard, scan,
+    Beside, Board, BoardData, BoardSummary, Other, Over, Params, ScanData, ScanParams, ScoreAtSite, ScoreRow,
+    ScoredSequence, Sequence, over_sites, saved::SavedBoard, scan,
 };
-use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
+use truenorth::analyses::{Analysis as _, AnalysisContext, Parameters as _};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ModelInfo, Site};
 
@@ -17,7 +17,7 @@ use super::direction::{chosen, load_all, load_all_for};
 use super::fallback::Fallen;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
-use super::record::{Out, Record, write_json};
+use super::record::{OutArgs, ResultRecord, write_json};
 use super::session::{self, Session};
 use super::texts::{CopiesArgs, Prompts, Sequences};
 use super::unless::Unless;
@@ -104,15 +104,15 @@ pub struct Scan {
 }
 
 /// The files, read before a model is opened.
-struct Files {
+struct ScoreInput {
     probes: Prompts,
     sequences: Sequences,
     kinds: Vec<Option<String>>,
-    against: Option<(String, Vec<Entry>, Option<Fallen>)>,
+    against: Option<(String, Vec<ScoreRow>, Option<Fallen>)>,
     expected: Option<SavedBoard>,
 }
 
-impl Files {
+impl ScoreInput {
     fn hashes(&self) -> [(&'static str, &str); 2] {
         [("probes", self.probes.loaded.sha256.as_str()), ("sequences", &self.sequences.loaded.sha256)]
     }
@@ -120,7 +120,7 @@ impl Files {
 
 impl Scan {
     fn run(mut self) -> anyhow::Result<()> {
-        let page = Out { out: None, report: self.report.clone(), tables: self.tables.clone() };
+        let page = OutArgs { out: None, report: self.report.clone(), tables: self.tables.clone() };
         page.check()?;
         self.out.as_deref().map_or(Ok(()), session::writes_rows)?;
         self.summary.as_deref().map_or(Ok(()), target::writes)?;
@@ -155,7 +155,8 @@ impl Scan {
             directions.members().iter().flat_map(|d| d.vector().mapv(f64::from)).collect();
         let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
         let bar = Bar::new("scoring", 0, "tokens", self.model.common.quiet);
-        let asked = Asked { reader: session.reader(), seeds: &Seeds::new(self.model.seed), watch: &bar };
+        let asked =
+            AnalysisContext { reader: session.reader(), seeds: &Seeds::new(self.model.seed), watch: &bar };
         if !whole {
             // The rows alone: as few sequences as there are, and nothing drawn.
             let data = ScanData { probes, sequences, direction: direction.view() };
@@ -206,7 +207,7 @@ impl Scan {
         ))
     }
 
-    fn hold(&self, board: Vec<Scored>, files: &Files) -> anyhow::Result<()> {
+    fn hold(&self, board: Vec<ScoredSequence>, files: &ScoreInput) -> anyhow::Result<()> {
         let Some(expected) = &files.expected else { return Ok(()) };
         let rows = board.into_iter().map(Into::into).collect();
         let new = SavedBoard { name: "this board".into(), site: None, rows, score: "score".into() };
@@ -228,7 +229,7 @@ impl Scan {
         if whole { Ok(self.params.check()?) } else { Ok(()) }
     }
 
-    fn read(&self) -> anyhow::Result<Files> {
+    fn read(&self) -> anyhow::Result<ScoreInput> {
         let sequences = self.copies.texts().sequences(&self.sequences)?;
         let not_carried = Sequence::not_carried(&sequences.loaded.rows);
         if !not_carried.is_empty() {
@@ -238,7 +239,7 @@ impl Scan {
                 self.sequences.display()
             );
         }
-        Ok(Files {
+        Ok(ScoreInput {
             probes: self.copies.texts().distinct_prompts(&self.probes)?,
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
             sequences,
@@ -248,12 +249,12 @@ impl Scan {
     }
 
     /// Writes the rows by rank, of several sites with what each gives.
-    fn write(&self, board: &[Scored], at_sites: &[Vec<AtSite>]) -> anyhow::Result<()> {
+    fn write(&self, board: &[ScoredSequence], at_sites: &[Vec<ScoreAtSite>]) -> anyhow::Result<()> {
         // Stdout has the comparison where one is asked for.
         if self.expect.is_some() && self.out.is_none() {
             return Ok(());
         }
-        let place = |row: &Scored| (row.rank, row.counted_with.is_some());
+        let place = |row: &ScoredSequence| (row.rank, row.counted_with.is_some());
         if at_sites.iter().all(Vec::is_empty) {
             let mut board = board.to_vec();
             board.sort_by_key(place);
@@ -275,14 +276,14 @@ impl Scan {
     fn record(
         &self,
         found: BoardSummary,
-        files: &Files,
+        files: &ScoreInput,
         info: &ModelInfo,
         sites: &[Site],
-    ) -> anyhow::Result<Record<BoardSummary>> {
+    ) -> anyhow::Result<ResultRecord<BoardSummary>> {
         let several = sites.len() > 1;
         let sites = sites.iter().map(Site::to_string).collect::<Vec<_>>().join(",");
         let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::files::sha256_hex(&std::fs::read(path)?));
-        let mut record = Record::new(Board::NAME, self.model.seed, found)
+        let mut record = ResultRecord::new(Board::NAME, self.model.seed, found)
             .model(info)
             .params(&self.params)?
             .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)
@@ -305,7 +306,7 @@ impl Scan {
 }
 
 /// Another board, as its path names it.
-fn other_board(path: &Path) -> anyhow::Result<(String, Vec<Entry>, Option<Fallen>)> {
+fn other_board(path: &Path) -> anyhow::Result<(String, Vec<ScoreRow>, Option<Fallen>)> {
     let board = saved::one(path)?;
     let marks = board.rows.iter().map(|row| row.extra.get("fallback"));
     Ok((path.display().to_string(), board.rows.clone(), made::of_rows(&board.name, marks)?))

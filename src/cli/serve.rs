@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use truenorth::run::Runner;
-use truenorth::server::{Keys, Limits, Server, ServerError, ServerOptions};
+use truenorth::server::{Server, ServerError, ServerKeys, ServerLimits, ServerOptions};
 
-use super::args::{Common, Numerics, duration};
-use super::output::{self, Request as _, wrong_hint};
+use super::args::{Common, NumericsArgs, duration};
+use super::output::{self, RequestContext as _, wrong_hint};
 use super::{progress, session, settings};
 
 /// Threads that may wait for a disk or a run.
@@ -32,7 +32,7 @@ pub struct Serve {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7997")]
     listen: SocketAddr,
@@ -52,11 +52,11 @@ pub struct Serve {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     grace: Duration,
     /// The largest request in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = Limits::default().body_bytes >> 20,
+    #[arg(long, value_name = "MIB", default_value_t = ServerLimits::default().body_bytes >> 20,
         value_parser = at_least_one)]
     max_body: usize,
     /// Jobs of all clients that may wait or run.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().jobs, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().jobs, value_parser = at_least_one)]
     max_jobs: usize,
     /// Lets in who sends a key of this file as one who sees and cancels every job.
     #[arg(long, value_name = "F")]
@@ -71,22 +71,22 @@ pub struct Serve {
     #[arg(long, value_name = "MIB", value_parser = at_least_one)]
     max_memory: Option<usize>,
     /// Disk for jobs and answers in MiB; the oldest answers of who has most give way.
-    #[arg(long, value_name = "MIB", default_value_t = (Limits::default().spool_bytes >> 20) as usize,
+    #[arg(long, value_name = "MIB", default_value_t = (ServerLimits::default().spool_bytes >> 20) as usize,
         value_parser = at_least_one)]
     max_spool: usize,
     /// Connections at a time.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections,
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().connections,
         value_parser = at_least_one)]
     max_connections: usize,
     /// Tokens that one job may take through the model.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().job_tokens as usize,
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().job_tokens as usize,
         value_parser = at_least_one)]
     max_job_tokens: usize,
     /// How long one job may have the model.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     max_job_time: Duration,
     /// Jobs of one client that may wait or run.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().jobs_per_client,
+    #[arg(long, value_name = "N", default_value_t = ServerLimits::default().jobs_per_client,
         value_parser = at_least_one)]
     max_jobs_per_client: usize,
 }
@@ -94,12 +94,12 @@ pub struct Serve {
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
         let keys = match &self.api_key_file {
-            Some(path) => started(Keys::load(path))?,
-            None => Keys::default(),
+            Some(path) => started(ServerKeys::load(path))?,
+            None => ServerKeys::default(),
         };
         let operators = match &self.operator_key_file {
-            Some(path) => started(Keys::load(path))?,
-            None => Keys::default(),
+            Some(path) => started(ServerKeys::load(path))?,
+            None => ServerKeys::default(),
         };
         if !self.listen.ip().is_loopback() && keys.is_empty() && !self.open {
             // Said before the model is loaded, which takes a while.

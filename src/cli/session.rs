@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use truenorth::analyses::Named;
-use truenorth::data::out::{self, Card, OutRow, TableForm};
+use truenorth::analyses::NamedPrompt;
+use truenorth::data::out::{self, DataSetCard, OutRow, TableForm};
 use truenorth::data::{Loaded, NearCopies, PromptRow};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::host::Desk as _;
@@ -14,12 +14,12 @@ use truenorth::models::{self, ResolveOptions};
 use truenorth::run::Runner;
 use truenorth::store::Store;
 
-use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::args::{self, Common, ModelArgs, NumericsArgs, On};
 use super::desk::Terminal;
 use super::dry;
 use super::fallback;
 use super::hosted;
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{self, RequestContext as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::read_with;
 use super::settings;
@@ -101,7 +101,7 @@ impl Session {
 pub fn open_model(
     spec: &str,
     common: &Common,
-    numerics: &Numerics,
+    numerics: &NumericsArgs,
 ) -> anyhow::Result<(models::Resolved, Engine)> {
     dry::refuse("a model that is opened to compute")?;
     if let Some(n) = numerics.threads {
@@ -115,9 +115,9 @@ pub fn open_model(
     let options = EngineOptions {
         precision: match numerics.dtype {
             None => Precision::usual()?,
-            Some(args::Precision::F32) => Precision::F32,
-            Some(args::Precision::Bf16) => Precision::Bf16,
-            Some(args::Precision::F16) => Precision::F16,
+            Some(args::PrecisionArg::F32) => Precision::F32,
+            Some(args::PrecisionArg::Bf16) => Precision::Bf16,
+            Some(args::PrecisionArg::F16) => Precision::F16,
         },
         keep_quantized: numerics.keep_quantized,
         choices: numerics.reading.choices(),
@@ -235,7 +235,7 @@ pub fn say(notes: &[String]) {
 }
 
 /// Reads a file of prompts.
-pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+pub fn prompts(path: &Path) -> anyhow::Result<(Vec<NamedPrompt>, Loaded<PromptRow>)> {
     Ok(texts::at(NearCopies::default()).prompts(path)?)
 }
 
@@ -302,7 +302,7 @@ pub fn write_folder(folder: &Path, splits: &[(&str, Vec<OutRow>)], what: &str) -
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let name = folder.file_name().map_or_else(|| what.to_owned(), |n| n.to_string_lossy().into_owned());
-    let about = Card {
+    let about = DataSetCard {
         title: name,
         says: vec![
             format!("{what}, by truenorth {}.", env!("CARGO_PKG_VERSION")),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use truenorth::settings::variable;
 pub use truenorth::settings::{VARIABLES, program, set};
 
-use super::output::{Request as _, wrong_hint};
+use super::output::{RequestContext as _, wrong_hint};
 use super::target;
 
 /// NDIF's public address.
@@ -32,29 +32,29 @@ pub fn ndif_host(flag: Option<&str>) -> anyhow::Result<String> {
 }
 
 /// NDIF's key: a file, then `NDIF_API_KEY`, then nnsight's settings.
-pub fn ndif_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+pub fn ndif_key(file: Option<&Path>) -> anyhow::Result<Option<KeyWithOrigin>> {
     match key_file(file)?.or_else(|| key_variable("NDIF_API_KEY")) {
         Some(key) => Ok(Some(key)),
         None => {
             let place =
                 || Ok::<_, anyhow::Error>(format!("nnsight's settings, {}", nnsight_file()?.display()));
-            nnsight()?.api.key.map(|text| Ok(Key { text, origin: place()? })).transpose()
+            nnsight()?.api.key.map(|text| Ok(KeyWithOrigin { text, origin: place()? })).transpose()
         }
     }
 }
 
 /// The key of a truenorth server: a file, then `TRUENORTH_API_KEY`.
-pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<KeyWithOrigin>> {
     Ok(key_file(file)?.or_else(|| key_variable("TRUENORTH_API_KEY")))
 }
 
 /// The key of a judge's endpoint: a file, then `TRUENORTH_JUDGE_KEY`.
-pub fn judge_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+pub fn judge_key(file: Option<&Path>) -> anyhow::Result<Option<KeyWithOrigin>> {
     Ok(key_file(file)?.or_else(|| key_variable("TRUENORTH_JUDGE_KEY")))
 }
 
 /// A key and where it was found. Only the latter may be shown.
-pub struct Key {
+pub struct KeyWithOrigin {
     pub text: String,
     pub origin: String,
 }
@@ -125,11 +125,11 @@ pub fn rehearsal() -> Option<PathBuf> {
     truenorth::settings::raw(REHEARSAL).map(PathBuf::from)
 }
 
-fn key_variable(name: &str) -> Option<Key> {
-    variable(name).map(|text| Key { text, origin: name.into() })
+fn key_variable(name: &str) -> Option<KeyWithOrigin> {
+    variable(name).map(|text| KeyWithOrigin { text, origin: name.into() })
 }
 
-fn key_file(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+fn key_file(file: Option<&Path>) -> anyhow::Result<Option<KeyWithOrigin>> {
     let Some(path) = file else { return Ok(None) };
     target::reads(path)?;
     let text = std::fs::read_to_string(path).request(format!("can't read the key in {}", path.display()))?;
@@ -143,7 +143,7 @@ fn key_file(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     if let Some(warning) = open_to_others(path) {
         eprintln!("warning: {warning}");
     }
-    Ok(Some(Key { text: key.to_owned(), origin: format!("the file {}", path.display()) }))
+    Ok(Some(KeyWithOrigin { text: key.to_owned(), origin: format!("the file {}", path.display()) }))
 }
 
 /// What is wrong with a file of a key that others can write.

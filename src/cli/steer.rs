@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analyses::Named;
-use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, Threshold, unlike};
+use truenorth::analyses::NamedPrompt;
+use truenorth::analyses::steer::{
+    self, DAMAGING, Damage, Dose, EditSize, How, TokenMeans, WhenThreshold, unlike,
+};
 use truenorth::data::{NearCopies, first_prompts};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{ModelInfo, WriteAt};
@@ -15,7 +17,7 @@ use super::desk::ours;
 use super::direction::{load_all, load_all_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
-use super::pushes::{At, Opened, Unit};
+use super::pushes::{PushContext, PushSites, UnitArg};
 use super::session::{self, Session};
 use super::texts;
 
@@ -49,7 +51,7 @@ pub struct Steer {
     /// Sites to use the direction at, in place of its own, as `resid_post.4..28:4`, or `everywhere`: all that is added to
     /// the residual stream (`embed` and every `attn_out` and `mlp_out`), as refusal is ablated.
     #[arg(long, value_name = "S,..")]
-    at: Option<At>,
+    at: Option<PushSites>,
     /// Doses α, comma-separated. Default -0.2,-0.1,-0.05,0,0.05,0.1,0.2 in the unit norm, each shared by the sites where
     /// there are several; with --ablate or --clamp 0.
     #[arg(long, value_name = "A,..", value_delimiter = ',', allow_hyphen_values = true)]
@@ -59,8 +61,8 @@ pub struct Steer {
     no_damage: bool,
     /// What α is measured in: mean residual norms of the site, units of the residual stream, or for imported directions
     /// the vector as its file had it.
-    #[arg(long, value_enum, default_value_t = Unit::Norm)]
-    alpha_unit: Unit,
+    #[arg(long, value_enum, default_value_t = UnitArg::Norm)]
+    alpha_unit: UnitArg,
     /// Prompts that the unit `norm` is measured on; default what the direction's file says.
     #[arg(long, value_name = "F")]
     neutral: Option<PathBuf>,
@@ -74,7 +76,7 @@ pub struct Steer {
     #[arg(long, value_name = "F.safetensors")]
     when: Option<PathBuf>,
     #[command(flatten)]
-    threshold: Threshold,
+    threshold: WhenThreshold,
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 48)]
     max_new_tokens: u32,
@@ -93,8 +95,8 @@ pub struct Steer {
 }
 
 /// The site at which an edit turns later tokens most.
-fn largest(sizes: &[Size]) -> Option<&Size> {
-    let angle = |s: &Size| s.later.or(s.first).map_or(0.0, |m| m.angle);
+fn largest(sizes: &[EditSize]) -> Option<&EditSize> {
+    let angle = |s: &EditSize| s.later.or(s.first).map_or(0.0, |m| m.angle);
     sizes.iter().max_by(|a, b| angle(a).total_cmp(&angle(b)))
 }
 
@@ -105,7 +107,7 @@ fn table(alphas: &[f64], damage: &[Damage]) {
     for (alpha, d) in alphas.iter().zip(damage) {
         let says = if d.kl > DAMAGING { "damaging: the next token is another model's" } else { "" };
         let size = largest(&d.size);
-        let later = |cell: &dyn Fn(&Moved) -> String| {
+        let later = |cell: &dyn Fn(&TokenMeans) -> String| {
             size.and_then(|s| s.later.as_ref()).map_or_else(|| "-".into(), cell)
         };
         rows.push(vec![
@@ -119,7 +121,7 @@ fn table(alphas: &[f64], damage: &[Damage]) {
         ]);
     }
     output::table(&rows);
-    let sizes: Vec<Vec<Size>> = damage.iter().map(|d| d.size.clone()).collect();
+    let sizes: Vec<Vec<EditSize>> = damage.iter().map(|d| d.size.clone()).collect();
     if let Some(several) = sizes.iter().map(Vec::len).max().filter(|n| *n > 1) {
         eprintln!("sizes are those of the site that turns most, of {several}; `damage.size` has all");
     }
@@ -162,13 +164,13 @@ impl Steer {
                 "give numbers such as 1,-0.5",
             ));
         }
-        if self.when.is_none() && self.threshold != Threshold::default() {
+        if self.when.is_none() && self.threshold != WhenThreshold::default() {
             return Err(wrong_hint(
                 "--when-above and --when-by are of a condition, and there is none",
                 "name the direction that decides with --when F.safetensors",
             ));
         }
-        if self.alpha_unit != Unit::Norm && self.alpha.is_empty() && !self.only_edits() {
+        if self.alpha_unit != UnitArg::Norm && self.alpha.is_empty() && !self.only_edits() {
             return Err(wrong_hint(
                 format!(
                     "--alpha-unit {} has no default doses: what is small depends on the site's norm",
@@ -204,7 +206,7 @@ impl Steer {
         let reader = session.reader();
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
         let load = |file: &Path, info: &ModelInfo| load_all_for(file, info).map_err(ours);
-        let opened = Opened {
+        let opened = PushContext {
             reader,
             neutral: neutral.as_ref().map(|n| &n.named[..]),
             watch: &bar,
@@ -255,7 +257,7 @@ impl Steer {
             texts::at(NearCopies::default())
                 .say_copies(&self.input.input.display().to_string(), &firsts.copies);
             let stands = prompts.iter().zip(firsts.stands()).filter(|(_, s)| *s);
-            let distinct: Vec<Named> = stands.map(|(n, _)| n.clone()).collect();
+            let distinct: Vec<NamedPrompt> = stands.map(|(n, _)| n.clone()).collect();
             let damage = steer::damage(&reader, &distinct, &dose, &bar)?;
             for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
                 row.damage = Some(damage.clone());

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use truenorth::files::sha256_hex;
-use truenorth::study::{LEAVES, Place as Where, reference};
+use truenorth::study::{LEAVES, RunSettings, reference};
 
-use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
+use super::args::{Common, ModelArgs, NumericsArgs, PlaceArgs, SpeechArgs};
 use super::desk::{Opens, Terminal};
-use super::opening::Opening;
+use super::opening::OpeningFlags;
 use super::output::{self, wrong_hint};
 use super::session::Session;
 use super::{dry, fallback, target};
@@ -78,11 +78,11 @@ pub struct RunStudy {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
 }
 
 #[derive(Args, Debug)]
@@ -152,12 +152,12 @@ impl RunStudy {
             ));
         }
         let program = program()?;
-        let place = Where {
+        let place = RunSettings {
             folder: &folder,
             program: &program,
             keep: !args.common.no_cache,
             rehearsal: dry::on(),
-            flags: serde_json::to_value(Opening::from(&args))?,
+            flags: serde_json::to_value(OpeningFlags::from(&args))?,
         };
         let done = study.run(&session, &Opens(&args), &place)?;
         let page = folder.join("report.html");

@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::extract::{LabelledTexts, ProjectOut};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
-use truenorth::analyses::{Analysis as _, Asked, SentimentTexts, Speech, default_permutations};
+use truenorth::analyses::{Analysis as _, AnalysisContext, SentimentTexts, Speech, default_permutations};
 use truenorth::data::{Distinct, Pair, Template};
 use truenorth::estimate::{CheckedEstimator, HeldOutParams, ProjectMethod};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::direction::estimator;
 use super::output::wrong_hint;
-use super::record::Record;
+use super::record::ResultRecord;
 use super::session;
 use super::texts::{self, CopiesArgs, Prompts};
-use super::verb::Files;
+use super::verb::AnalysisArgs;
 
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///
@@ -64,8 +64,8 @@ pub struct Sweep {
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// What is held out together, and what is resampled: pairs, or whole axes.
-    #[arg(long, value_enum, default_value_t = By::Pair)]
-    by: By,
+    #[arg(long, value_enum, default_value_t = PairOrAxis::Pair)]
+    by: PairOrAxis,
     /// Folds of the held-out separation, and of the pairs that are steered.
     #[arg(long, value_name = "N", default_value_t = 5)]
     folds: usize,
@@ -82,14 +82,14 @@ pub struct Sweep {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum By {
+enum PairOrAxis {
     /// Pairs.
     Pair,
     /// Whole axes.
     Axis,
 }
 
-pub struct Ready {
+pub struct SweepInput {
     pairs: Distinct<Pair>,
     template: Template,
     neutral: Prompts,
@@ -102,24 +102,24 @@ pub struct Ready {
     held_out: HeldOutParams,
 }
 
-impl Files for Sweep {
+impl AnalysisArgs for Sweep {
     type Analysis = sweep::Sweep;
-    type Ready = Ready;
+    type Input = SweepInput;
     const DOING: &'static str = "sweeping";
 
-    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<SweepInput> {
         let near = self.copies.near_copies;
         let template = speech.template(&self.template)?;
         let pairs = texts::at(near).pairs(&self.pairs, &template)?;
         let neutral = texts::at(near).distinct_prompts(&self.neutral)?;
         let prompts = self.prompts.as_ref().map(|p| texts::at(near).distinct_prompts(p)).transpose()?;
-        let question = Question::pairs(&pairs, &template);
+        let question = LabelledTexts::pairs(&pairs, &template);
         let sentiment =
             texts::at(near).sentiment_for(&question, self.sentiment.as_ref(), &self.project_out)?;
         if let Some(prompts) = &prompts {
             texts::at(near).say_prompts_of_pairs(&pairs.rows, prompts);
         }
-        if self.by == By::Axis {
+        if self.by == PairOrAxis::Axis {
             truenorth::inputs::needs_axes(&self.pairs, &pairs, &template, "--by axis holds axes out")?;
         }
         let named = |name: &String| Ok((name.clone(), estimator(name)?));
@@ -127,10 +127,10 @@ impl Files for Sweep {
         let slowest = estimators.iter().map(|(_, e)| default_permutations(e.params())).min();
         let permutations = self.permutations.or(slowest).unwrap_or_default();
         let held_out = match self.by {
-            By::Pair => HeldOutParams::by_pair(),
-            By::Axis => HeldOutParams::by_axis(),
+            PairOrAxis::Pair => HeldOutParams::by_pair(),
+            PairOrAxis::Axis => HeldOutParams::by_axis(),
         };
-        Ok(Ready {
+        Ok(SweepInput {
             pairs,
             template,
             neutral,
@@ -144,7 +144,7 @@ impl Files for Sweep {
         })
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<Swept> {
+    fn ask(&self, ready: &SweepInput, params: &Params, asked: &AnalysisContext<'_>) -> anyhow::Result<Swept> {
         let data = SweepData {
             pairs: &ready.pairs,
             template: &ready.template,
@@ -161,7 +161,11 @@ impl Files for Sweep {
         Ok(sweep::Sweep::run(&data, params, asked)?)
     }
 
-    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
+    fn note<T: Serialize>(
+        &self,
+        ready: &SweepInput,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>> {
         let sites: Vec<String> = ready.sites.iter().map(ToString::to_string).collect();
         let mut record = record
             .file("pairs", ready.pairs.rows.len(), &ready.pairs.sha256)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use truenorth::data::out::{OutRow, csv_bytes, parquet_bytes};
 use truenorth::report::{Block, Cell, Num, Section, Table};
 
-use super::output::Request as _;
+use super::output::RequestContext as _;
 
 /// Writes every table of some sections into a folder; says how many there are.
 pub fn write(folder: &Path, sections: &[Section]) -> anyhow::Result<usize> {

@@ -6,36 +6,36 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
-use truenorth::files::{Target, writable};
+use truenorth::files::{WriteTarget, writable};
 
 use super::output::wrong_hint;
 
 /// The files of this command so far.
-static FILES: Mutex<Files> = Mutex::new(Files { read: vec![], written: vec![], folders: vec![] });
+static FILES: Mutex<FilesInUse> = Mutex::new(FilesInUse { read: vec![], written: vec![], folders: vec![] });
 
-struct Files {
-    read: Vec<(Id, PathBuf)>,
-    written: Vec<(Id, PathBuf)>,
+struct FilesInUse {
+    read: Vec<(FileId, PathBuf)>,
+    written: Vec<(FileId, PathBuf)>,
     /// Folders that are made if they are not there.
     folders: Vec<PathBuf>,
 }
 
 /// What a file is whatever it is called: device and inode, or its one true path.
 #[cfg(unix)]
-type Id = (u64, u64);
+type FileId = (u64, u64);
 #[cfg(not(unix))]
-type Id = PathBuf;
+type FileId = PathBuf;
 
 /// The identity of a regular file; devices and pipes may be read and written at once.
 #[cfg(unix)]
-fn id(path: &Path) -> Option<Id> {
+fn id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt as _;
     let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((about.dev(), about.ino()))
 }
 
 #[cfg(not(unix))]
-fn id(path: &Path) -> Option<Id> {
+fn id(path: &Path) -> Option<FileId> {
     path.is_file().then(|| path.canonicalize().ok()).flatten()
 }
 
@@ -172,8 +172,8 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
         ));
     }
     let target =
-        Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
-    if let Target::File(file) = &target {
+        WriteTarget::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
+    if let WriteTarget::File(file) = &target {
         let folder = folder_of(file);
         if !folder.is_dir() && is_made(folder) {
             return Ok(());
@@ -188,7 +188,7 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
     writable(&target)
         .map_err(|e| wrong_hint(cant(&e), "name another place, or change who may write here"))?;
     match target {
-        Target::File(file) => {
+        WriteTarget::File(file) => {
             let of_model = file.file_name().is_some_and(|n| MODEL_FILES.iter().any(|m| n == *m));
             if of_model && folder_of(&file).join("config.json").exists() {
                 return Err(wrong_hint(
@@ -199,8 +199,8 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
             written(&file, path)
         }
         // An open file goes by the name of its number; devices and pipes have no identity and pass.
-        Target::Stream(open) => written(&open, path),
-        Target::Stdout => Ok(()),
+        WriteTarget::Stream(open) => written(&open, path),
+        WriteTarget::Stdout => Ok(()),
     }
 }
 
@@ -229,12 +229,12 @@ pub fn distinct<'a>(
 ) -> anyhow::Result<()> {
     let folders: Vec<(PathBuf, &Path)> = folders.into_iter().map(|folder| (place(folder), folder)).collect();
     let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
-    let mut streams: Vec<(Target, &Path)> = Vec::new();
+    let mut streams: Vec<(WriteTarget, &Path)> = Vec::new();
     for out in outs {
-        let file = match Target::of(out) {
-            Ok(Target::File(file)) => file,
+        let file = match WriteTarget::of(out) {
+            Ok(WriteTarget::File(file)) => file,
             // Whatever goes to nowhere may go there twice.
-            Ok(Target::Stream(path)) if path == Path::new("/dev/null") => continue,
+            Ok(WriteTarget::Stream(path)) if path == Path::new("/dev/null") => continue,
             Ok(stream) => {
                 if let Some((_, other)) = streams.iter().find(|(s, _)| *s == stream) {
                     return Err(wrong_hint(
@@ -330,7 +330,7 @@ pub fn writes_in(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
     if !there.is_dir() {
         return Err(cant(format!("{} is no folder", there.display())));
     }
-    writable(&Target::File(there.join(".truenorth"))).map_err(|e| cant(e.to_string()))?;
+    writable(&WriteTarget::File(there.join(".truenorth"))).map_err(|e| cant(e.to_string()))?;
     FILES.lock().unwrap_or_else(PoisonError::into_inner).folders.push(folder.to_owned());
     files.iter().map(|f| folder.join(f)).filter(|f| f.exists() && !f.is_dir()).try_for_each(|f| writes(&f))
 }

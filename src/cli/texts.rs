@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::extract::{LabelledTexts, ProjectOut};
 use truenorth::data::{NearCopies, Template};
 use truenorth::estimate::ProjectMethod;
-use truenorth::inputs::Texts;
+use truenorth::inputs::TextFiles;
 
 pub use truenorth::inputs::{NamedFile, Prompts, Sequences, file_and_label};
 
 use super::desk::Terminal;
-use super::output::{Request as _, wrong};
+use super::output::{RequestContext as _, wrong};
 
 /// What is one observation.
 #[derive(Args, Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub struct CopiesArgs {
 
 impl CopiesArgs {
     /// Files of texts, read with these near copies in mind.
-    pub fn texts(self) -> Texts<'static> {
+    pub fn texts(self) -> TextFiles<'static> {
         at(self.near_copies)
     }
 
@@ -36,19 +36,19 @@ impl CopiesArgs {
         (pairs, classes): (Option<&PathBuf>, Option<&PathBuf>),
         positive: Option<&str>,
         template: &Template,
-    ) -> anyhow::Result<Question> {
+    ) -> anyhow::Result<LabelledTexts> {
         if let Some(path) = pairs {
-            return Ok(Question::pairs(&self.texts().pairs(path, template)?, template));
+            return Ok(LabelledTexts::pairs(&self.texts().pairs(path, template)?, template));
         }
         let path = classes.context("pairs or classes are required")?;
-        Question::classes(&self.texts().classes(path)?, positive)
+        LabelledTexts::classes(&self.texts().classes(path)?, positive)
             .request(format!("can't use {}", path.display()))
     }
 }
 
 /// Files of texts, read at this terminal.
-pub fn at(near: NearCopies) -> Texts<'static> {
-    Texts { desk: &Terminal::TELLING, near }
+pub fn at(near: NearCopies) -> TextFiles<'static> {
+    TextFiles { desk: &Terminal::TELLING, near }
 }
 
 pub fn names(project_out: &[ProjectOut]) -> Vec<&'static str> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::analyses::{Encoded, Named, Said, Spelled, Spoken};
+use truenorth::analyses::{EncodedPrompt, NamedPrompt, Said, Spelled, Spoken};
 use truenorth::data::NearCopies;
 use truenorth::engine::NO_TOKENIZER;
 use truenorth::run::Runner;
@@ -36,7 +36,7 @@ pub struct Tokens {
     /// Positions, as `read` and `steer` take them, whose tokens are named. `generated` means none yet: those are behind a
     /// text.
     #[arg(long, value_name = "P,..", value_delimiter = ',', allow_hyphen_values = true)]
-    positions: Vec<At>,
+    positions: Vec<PositionsArg>,
     /// Sequences put before each prompt, as `score` does with probes.
     #[arg(long, value_name = "F")]
     sequences: Option<PathBuf>,
@@ -50,12 +50,12 @@ pub struct Tokens {
 
 /// Positions as they are read, or the one name that only steering has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum At {
+enum PositionsArg {
     Read(ReadAt),
     Generated,
 }
 
-impl std::str::FromStr for At {
+impl std::str::FromStr for PositionsArg {
     type Err = <ReadAt as std::str::FromStr>::Err;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
@@ -63,7 +63,7 @@ impl std::str::FromStr for At {
     }
 }
 
-impl std::fmt::Display for At {
+impl std::fmt::Display for PositionsArg {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Read(at) => at.fmt(f),
@@ -73,7 +73,7 @@ impl std::fmt::Display for At {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct TokensRow {
     id: String,
     text: Option<String>,
     ids: Vec<u32>,
@@ -86,8 +86,8 @@ struct Row {
 }
 
 /// A prompt, and where in its text a sequence ends that stands before it.
-struct Asked {
-    named: Named,
+struct JoinedPrompt {
+    named: NamedPrompt,
     joint: Option<String>,
 }
 
@@ -112,7 +112,7 @@ impl Tokens {
         };
         let session = Session::over(runner, &self.model)?;
         let reader = session.reader();
-        let named: Vec<Named> = asked.iter().map(|a| a.named.clone()).collect();
+        let named: Vec<NamedPrompt> = asked.iter().map(|a| a.named.clone()).collect();
         let encoded = reader.encode_turns(&named, false)?;
         let mut rows = Vec::with_capacity(asked.len());
         for (asked, encoded) in asked.iter().zip(&encoded) {
@@ -126,7 +126,7 @@ impl Tokens {
         {
             session::once("turns have names in conversations alone; --chat makes conversations of texts");
         }
-        if self.positions.contains(&At::Generated) {
+        if self.positions.contains(&PositionsArg::Generated) {
             session::once(
                 "`generated` means no token of these texts: it is what `steer` writes behind them, from the token after the \
                  last on; what was generated before is read as the last turn of messages (`response`)",
@@ -136,9 +136,9 @@ impl Tokens {
     }
 
     /// The prompts, or each behind every sequence.
-    fn joined(&self, prompts: Vec<Named>) -> anyhow::Result<Vec<Asked>> {
+    fn joined(&self, prompts: Vec<NamedPrompt>) -> anyhow::Result<Vec<JoinedPrompt>> {
         let Some(path) = &self.sequences else {
-            return Ok(prompts.into_iter().map(|named| Asked { named, joint: None }).collect());
+            return Ok(prompts.into_iter().map(|named| JoinedPrompt { named, joint: None }).collect());
         };
         let sequences = texts::at(NearCopies::default()).sequences(path)?;
         let mut all = Vec::new();
@@ -160,8 +160,8 @@ impl Tokens {
                     ));
                 };
                 let id = format!("{} + {}", sequence.id, probe.id);
-                let named = Named::text(id, format!("{}{}{text}", sequence.text, self.join));
-                all.push(Asked { named, joint: Some(sequence.text.clone()) });
+                let named = NamedPrompt::text(id, format!("{}{}{text}", sequence.text, self.join));
+                all.push(JoinedPrompt { named, joint: Some(sequence.text.clone()) });
             }
         }
         Ok(all)
@@ -170,10 +170,10 @@ impl Tokens {
     fn row(
         &self,
         runner: &dyn Runner,
-        asked: &Asked,
+        asked: &JoinedPrompt,
         spelled: Option<Spelled>,
-        encoded: &Encoded,
-    ) -> anyhow::Result<Row> {
+        encoded: &EncodedPrompt,
+    ) -> anyhow::Result<TokensRow> {
         let Prompt::Tokens(ids) = &encoded.prompt else {
             return Err(wrong_hint(
                 format!("`{}` has no token ids: the tokenizer is not at hand", asked.named.id),
@@ -206,8 +206,8 @@ impl Tokens {
         let mut positions = BTreeMap::new();
         for at in &self.positions {
             let found = match at {
-                At::Read(at) => tokens_of(*at, encoded, ids.len()),
-                At::Generated => Some(vec![]),
+                PositionsArg::Read(at) => tokens_of(*at, encoded, ids.len()),
+                PositionsArg::Generated => Some(vec![]),
             };
             if found.is_none() {
                 warnings.push(format!("has no tokens that `{at}` means for certain"));
@@ -218,7 +218,7 @@ impl Tokens {
         if round_trip == Some(false) {
             warnings.push("does not come back: the text of its ids makes other ids".into());
         }
-        Ok(Row {
+        Ok(TokensRow {
             id: asked.named.id.clone(),
             text: text.map(str::to_owned),
             ids: ids.clone(),
@@ -232,8 +232,8 @@ impl Tokens {
     }
 }
 
-fn needs_chat(at: At) -> bool {
-    let At::Read(at) = at else { return false };
+fn needs_chat(at: PositionsArg) -> bool {
+    let PositionsArg::Read(at) = at else { return false };
     at.part().is_some_and(|(part, _)| part.needs_turns())
 }
 
@@ -255,7 +255,7 @@ pub fn pieces(
 }
 
 /// The tokens that a name means.
-pub fn tokens_of(at: ReadAt, encoded: &Encoded, tokens: usize) -> Option<Vec<usize>> {
+pub fn tokens_of(at: ReadAt, encoded: &EncodedPrompt, tokens: usize) -> Option<Vec<usize>> {
     match at {
         ReadAt::Last => Some(vec![tokens.checked_sub(1)?]),
         ReadAt::Index(index) => position(index, tokens).map(|at| vec![at]),
@@ -275,7 +275,7 @@ fn round_trip(runner: &dyn Runner, ids: &[u32]) -> anyhow::Result<Option<bool>> 
 }
 
 /// What its writer may not have meant.
-fn warnings(asked: &Asked, pieces: Option<&Pieces>, spelled: Option<&Spelled>) -> Vec<String> {
+fn warnings(asked: &JoinedPrompt, pieces: Option<&Pieces>, spelled: Option<&Spelled>) -> Vec<String> {
     let mut out = Vec::new();
     let Prompt::Text(own) = &asked.named.prompt else { return out };
     for written in ["\\n", "\\t"] {

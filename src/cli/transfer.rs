@@ -6,15 +6,15 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::board::ScanData;
 use truenorth::analyses::board::saved::{BESIDE, SavedBoard};
-use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData, own_board};
-use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
+use truenorth::analyses::transfer::{self, OwnBoard, Params, SequenceGroups, TransferData, own_board};
+use truenorth::analyses::{Analysis as _, AnalysisContext, Parameters as _};
 use truenorth::math::Seeds;
 
-use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service, SpeechArgs};
+use super::args::{Common, ModelArgs, NumericsArgs, On, PlaceArgs, PrecisionArg, ServiceArgs, SpeechArgs};
 use super::direction::{chosen, load, load_for};
 use super::output::wrong_hint;
 use super::progress::Bar;
-use super::record::{Out, Record};
+use super::record::{OutArgs, ResultRecord};
 use super::session::Session;
 use super::texts::CopiesArgs;
 use super::{dry, saved, target, verb};
@@ -59,8 +59,8 @@ pub struct Transfer {
     #[arg(long, value_name = "F")]
     api_key_file: Option<PathBuf>,
     /// What NDIF narrows numbers to before it sends them.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    reply_dtype: Precision,
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    reply_dtype: PrecisionArg,
     /// How many jobs may wait or run at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs_at_once: usize,
@@ -85,17 +85,17 @@ pub struct Transfer {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
     #[command(flatten)]
     copies: CopiesArgs,
     #[command(flatten)]
     params: Params,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 /// A model to ask: its flags and the file of its direction.
-struct Group<'a> {
+struct TransferModel<'a> {
     args: ModelArgs,
     file: &'a Path,
 }
@@ -122,12 +122,12 @@ impl Transfer {
         };
         let probes = self.copies.texts().distinct_prompts(probes)?;
         let sequences = self.copies.texts().sequences(sequences)?;
-        let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
+        let labels = SequenceGroups::new(&sequences.loaded.rows, &self.params)?.labels;
         let seeds = Seeds::new(self.seed);
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
         let mut infos = Vec::with_capacity(groups.len());
         let mut found = None;
-        for (i, Group { args, file }) in groups.iter().enumerate() {
+        for (i, TransferModel { args, file }) in groups.iter().enumerate() {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
@@ -153,12 +153,13 @@ impl Transfer {
                 after: &[],
                 rows: &sequences.loaded.rows,
             };
-            let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
+            let asked = AnalysisContext { reader: session.reader(), seeds: &seeds, watch: &bar };
             found = Some(transfer::Transfer::run(&data, &self.params, &asked)?);
         }
         let found = found.context("no models to compare")?;
-        let mut record = Record::new(transfer::Transfer::NAME, self.seed, found).params(&self.params)?;
-        for (info, Group { file, .. }) in infos.iter().zip(&groups) {
+        let mut record =
+            ResultRecord::new(transfer::Transfer::NAME, self.seed, found).params(&self.params)?;
+        for (info, TransferModel { file, .. }) in infos.iter().zip(&groups) {
             let sha256 = truenorth::files::sha256_hex(&std::fs::read(chosen(file).0)?);
             record = record.model(info).file(format!("direction {}", file.display()), 1, &sha256);
         }
@@ -191,10 +192,10 @@ impl Transfer {
             row.extra.retain(|field, _| !BESIDE.contains(&field.as_str()) || asked(field));
         }
         let of = |b: SavedBoard| OwnBoard { model: b.name, site: b.site, board: b.rows };
-        let labels = Groups::new(&aligned.rows, &self.params)?.labels;
+        let labels = SequenceGroups::new(&aligned.rows, &self.params)?.labels;
         let boards: Vec<OwnBoard> = aligned.boards.into_iter().map(of).collect();
         let found = transfer::Transfer::of(boards, &aligned.rows, &self.params, &Seeds::new(self.seed))?;
-        let mut record = Record::new(transfer::Transfer::NAME, self.seed, found)
+        let mut record = ResultRecord::new(transfer::Transfer::NAME, self.seed, found)
             .params(&self.params)?
             .choice("score", self.score.clone())
             .choice("label", labels.keys().cloned().collect::<Vec<_>>())
@@ -207,7 +208,7 @@ impl Transfer {
         verb::leave::<transfer::Transfer>(&record, &self.out)
     }
 
-    fn groups(&self) -> anyhow::Result<Vec<Group<'_>>> {
+    fn groups(&self) -> anyhow::Result<Vec<TransferModel<'_>>> {
         let n = self.models.len();
         if self.directions.len() != n {
             return Err(wrong_hint(
@@ -235,9 +236,9 @@ impl Transfer {
         }
         let args = |i: usize| ModelArgs {
             model: self.models[i].clone(),
-            place: Place {
+            place: PlaceArgs {
                 on: self.on.get(i).or(self.on.first()).cloned().unwrap_or(On::Local),
-                service: Service {
+                service: ServiceArgs {
                     host: self.host.clone(),
                     api_key_file: self.api_key_file.clone(),
                     config: self.config.get(i).cloned(),
@@ -253,6 +254,6 @@ impl Transfer {
             numerics: self.numerics.clone(),
         };
         let files = self.directions.iter().enumerate();
-        Ok(files.map(|(i, file)| Group { args: args(i), file: file.as_path() }).collect())
+        Ok(files.map(|(i, file)| TransferModel { args: args(i), file: file.as_path() }).collect())
     }
 }

@@ -1,19 +1,19 @@
 //! The verbs of analyses, which differ in the files they read alone.
 
 use clap::Args;
-use truenorth::analyses::{Analysis, Asked, Parameters as _, Speech};
+use truenorth::analyses::{Analysis, AnalysisContext, Parameters as _, Speech};
 use truenorth::math::Seeds;
 
 use super::args::ModelArgs;
 use super::progress::Bar;
-use super::record::{Out, Record};
+use super::record::{OutArgs, ResultRecord};
 use super::session::Session;
 use super::{dry, output};
 
 /// What an analysis is asked of, as flags name it.
-pub trait Files: Args + std::fmt::Debug {
+pub trait AnalysisArgs: Args + std::fmt::Debug {
     type Analysis: Analysis;
-    type Ready;
+    type Input;
     const DOING: &'static str;
 
     /// Completes the parameters by flags that name files too.
@@ -24,24 +24,24 @@ pub trait Files: Args + std::fmt::Debug {
         &self,
         params: &<Self::Analysis as Analysis>::Params,
         speech: &Speech,
-    ) -> anyhow::Result<Self::Ready>;
+    ) -> anyhow::Result<Self::Input>;
 
     /// Refuses a model beside whose numbers those of the files can't stand.
-    fn suits(&self, _ready: &Self::Ready, _model: &ModelArgs) -> anyhow::Result<()> {
+    fn suits(&self, _ready: &Self::Input, _model: &ModelArgs) -> anyhow::Result<()> {
         Ok(())
     }
 
     /// Opens further models, once the model is open.
-    fn open(&self, _: &mut Self::Ready, _: &ModelArgs, _: &Session) -> anyhow::Result<()> {
+    fn open(&self, _: &mut Self::Input, _: &ModelArgs, _: &Session) -> anyhow::Result<()> {
         Ok(())
     }
 
     /// Asks, once all models are open.
     fn ask(
         &self,
-        ready: &Self::Ready,
+        ready: &Self::Input,
         params: &<Self::Analysis as Analysis>::Params,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> anyhow::Result<<Self::Analysis as Analysis>::Found>;
 
     /// Parameters that were left to the run, by flag, as it settled them.
@@ -53,7 +53,11 @@ pub trait Files: Args + std::fmt::Debug {
     }
 
     /// Notes the files, and what they decided.
-    fn note<T: serde::Serialize>(&self, ready: &Self::Ready, record: Record<T>) -> anyhow::Result<Record<T>>;
+    fn note<T: serde::Serialize>(
+        &self,
+        ready: &Self::Input,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>>;
 }
 
 // The flags of an analysis: the model, the files, the parameters, and where the result goes. What the verb does is told by
@@ -63,7 +67,7 @@ pub trait Files: Args + std::fmt::Debug {
     about = told::<F>().get_about().cloned().unwrap_or_default(),
     long_about = told::<F>().get_long_about().cloned().unwrap_or_default()
 )]
-pub struct Verb<F: Files>
+pub struct AnalysisCommand<F: AnalysisArgs>
 where
     <F::Analysis as Analysis>::Params: Args,
 {
@@ -74,7 +78,7 @@ where
     #[command(flatten)]
     params: <F::Analysis as Analysis>::Params,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 /// A command with the docs of its flags.
@@ -82,7 +86,7 @@ fn told<F: Args>() -> clap::Command {
     F::augment_args(clap::Command::new(""))
 }
 
-impl<F: Files> Verb<F>
+impl<F: AnalysisArgs> AnalysisCommand<F>
 where
     <F::Analysis as Analysis>::Params: Args,
 {
@@ -99,11 +103,11 @@ where
         self.files.open(&mut ready, &self.model, &session)?;
         let seeds = Seeds::new(self.model.seed);
         let bar = Bar::new(F::DOING, 0, "tokens", self.model.common.quiet);
-        let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
+        let asked = AnalysisContext { reader: session.reader(), seeds: &seeds, watch: &bar };
         let found = self.files.ask(&ready, &self.params, &asked)?;
         drop(bar);
         let settled = self.files.settled(&found);
-        let record = Record::new(F::Analysis::NAME, self.model.seed, found)
+        let record = ResultRecord::new(F::Analysis::NAME, self.model.seed, found)
             .model(session.record())
             .params(&self.params)?;
         let record = settled.into_iter().fold(record, |record, (flag, value)| record.choice(flag, value));
@@ -112,7 +116,7 @@ where
 }
 
 /// Shows what an analysis found, and writes it with its page.
-pub fn leave<A: Analysis>(record: &Record<A::Found>, out: &Out) -> anyhow::Result<()> {
+pub fn leave<A: Analysis>(record: &ResultRecord<A::Found>, out: &OutArgs) -> anyhow::Result<()> {
     output::listing(&A::table(&record.result));
     out.write(record, A::TITLE, |found| {
         let page = A::page(found);

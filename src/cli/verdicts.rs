@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use truenorth::analyses::judge::{Verdict, Verdicts};
+use truenorth::analyses::judge::{JudgeVerdict, Verdicts};
 use truenorth::data::strict_json;
 
 use super::fallback::{self, Fallen};
@@ -31,7 +31,7 @@ fn by_id(object: serde_json::Map<String, Value>) -> Vec<(String, Value)> {
 }
 
 /// The verdicts of another judge, and how they came about.
-pub struct Other {
+pub struct OtherVerdicts {
     pub verdicts: Verdicts,
     /// What ran in place of the judge that was asked for.
     fallen: Option<Fallen>,
@@ -39,7 +39,7 @@ pub struct Other {
     model: bool,
 }
 
-impl Other {
+impl OtherVerdicts {
     /// A judge is known by its name; one that stood in for another would be taken for it.
     pub fn check(&self, path: &Path, judge: &str) -> anyhow::Result<()> {
         let ours = fallback::taken();
@@ -50,7 +50,7 @@ impl Other {
     }
 }
 
-pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
+pub fn verdicts(path: &Path) -> anyhow::Result<OtherVerdicts> {
     let text = session::text(path, "verdicts from")?;
     let file =
         path.file_stem().map_or_else(|| path.display().to_string(), |s| s.to_string_lossy().into_owned());
@@ -112,14 +112,14 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
         let said = VERDICT.iter().map(|k| &row[*k]).find(|v| !v.is_null()).unwrap_or(&Value::Null);
         let word = said.as_str().map(|s| s.trim().to_lowercase());
         let verdict = match word.as_deref() {
-            Some("first" | "yes" | "a") => Verdict::First,
-            Some("second" | "no" | "b") => Verdict::Second,
-            Some("abstain" | "tie" | "t" | "neither") => Verdict::Abstain,
+            Some("first" | "yes" | "a") => JudgeVerdict::First,
+            Some("second" | "no" | "b") => JudgeVerdict::Second,
+            Some("abstain" | "tie" | "t" | "neither") => JudgeVerdict::Abstain,
             _ => return Err(refuse(format!("{place} (id `{id}`) has verdict {said}"))),
         };
         if out.verdicts.insert(id.clone(), verdict).is_some() {
             return Err(refuse(format!("id `{id}` is there twice, the second time in {place}")));
         }
     }
-    Ok(Other { verdicts: out, fallen, model })
+    Ok(OtherVerdicts { verdicts: out, fallen, model })
 }

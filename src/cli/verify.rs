@@ -9,12 +9,12 @@ use truenorth::error::Error;
 use truenorth::host::Host as _;
 use truenorth::store::{FILE_NAME, Store};
 use truenorth::study::verify::claims::{self, Checked};
-use truenorth::study::verify::{Compared, Finished, Stopped, Verified};
+use truenorth::study::verify::{ComparedFile, EarlyStop, FinishedRun, Verified};
 
-use super::again::Again;
 use super::args::Common;
-use super::opening::Opening;
+use super::opening::OpeningFlags;
 use super::output::{self, wrong_hint};
+use super::run_models::RunModels;
 use super::{settings, study};
 
 /// Recomputes every number of a study's run from what the store holds, and says which do not come back.
@@ -69,8 +69,8 @@ impl Verify {
     }
 
     fn numbers(&self, folder: &Path) -> anyhow::Result<()> {
-        let run = Finished::read(folder)?;
-        let opening: Opening = serde_json::from_value(run.flags().clone()).map_err(|e| {
+        let run = FinishedRun::read(folder)?;
+        let opening: OpeningFlags = serde_json::from_value(run.flags().clone()).map_err(|e| {
             let file = folder.join("run.json");
             let error = Error::failed(format!("can't use the flags of the run in {}: {e}", file.display()));
             error.with_hint(
@@ -93,13 +93,13 @@ impl Verify {
             false => Some(Arc::new(open(&store, &run)?)),
         };
         let scratch = tempfile::tempdir().context("can't make a temporary folder")?;
-        let again = Again { run: &run, args, stored };
+        let again = RunModels { run: &run, args, stored };
         let place = scratch.path().join("run");
         let verified = run.verify(|| again.model(run.model()), &again, &study::program()?, &place)?;
         self.tell(&verified)
     }
 
-    fn store(&self, run: &Finished) -> anyhow::Result<PathBuf> {
+    fn store(&self, run: &FinishedRun) -> anyhow::Result<PathBuf> {
         if let Some(cache) = &self.cache {
             return Ok(cache.join("activations"));
         }
@@ -156,7 +156,7 @@ impl Verify {
 }
 
 /// Why a recomputation ended early, as an error with its causes and remedies.
-fn early(stopped: &Stopped, what: &str) -> Error {
+fn early(stopped: &EarlyStop, what: &str) -> Error {
     let mut hints = stopped.hints.iter();
     let mut whole: Option<Error> = None;
     for said in stopped.because.iter().rev().map(String::as_str).chain([what]) {
@@ -173,7 +173,7 @@ fn early(stopped: &Stopped, what: &str) -> Error {
 }
 
 /// Opens a store that is there; a new one would have nothing.
-fn open(folder: &Path, run: &Finished) -> anyhow::Result<Store> {
+fn open(folder: &Path, run: &FinishedRun) -> anyhow::Result<Store> {
     if run.store().is_none() {
         return Err(wrong_hint(
             "the run kept nothing in a store (--no-cache), so its numbers can't be recomputed from one",
@@ -232,7 +232,7 @@ fn show(verified: &Verified) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn differences(file: &Compared) -> anyhow::Result<()> {
+fn differences(file: &ComparedFile) -> anyhow::Result<()> {
     for difference in file.differ.iter().take(SHOWN) {
         output::line(difference.line(&file.file))?;
     }

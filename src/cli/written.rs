@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use truenorth::data::{DuelRow, Loaded, PromptInput, ReplyRow, read_duels, read_replies};
 
-use super::output::{Request as _, wrong_hint};
+use super::output::{RequestContext as _, wrong_hint};
 use super::{made, session};
 
 /// Where steered texts come from.
@@ -32,7 +32,7 @@ pub struct SteeredArgs {
 
 /// Whether whoever decides on a text has to see what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum PromptNeed {
     /// A text without its prompt is refused.
     Always,
     /// A text may be without.
@@ -50,19 +50,19 @@ pub fn prompt_of(row: &ReplyRow, path: &Path) -> anyhow::Result<String> {
 }
 
 /// Texts, and how many were left out.
-pub struct Found<T> {
+pub struct LoadedTexts<T> {
     pub rows: Vec<T>,
     pub sha256: String,
     pub left_out: usize,
 }
 
 /// Duels from their own file.
-pub fn duels(path: &Path) -> anyhow::Result<Found<DuelRow>> {
+pub fn duels(path: &Path) -> anyhow::Result<LoadedTexts<DuelRow>> {
     let (reader, name) = session::open_input(path)?;
     let Loaded { rows, sha256, notes } =
         read_duels(reader, &name).request(format!("can't read duels from {name}"))?;
     session::say(&notes);
-    Ok(Found { rows, sha256, left_out: 0 })
+    Ok(LoadedTexts { rows, sha256, left_out: 0 })
 }
 
 impl SteeredArgs {
@@ -77,7 +77,7 @@ impl SteeredArgs {
     }
 
     /// Replies of a file, each with its prompt where that is known.
-    pub fn replies(&self, path: &Path) -> anyhow::Result<Found<ReplyRow>> {
+    pub fn replies(&self, path: &Path) -> anyhow::Result<LoadedTexts<ReplyRow>> {
         let (bytes, name, _) = made::read(path)?;
         let mut loaded =
             read_replies(&bytes[..], &name).request(format!("can't read replies from {name}"))?;
@@ -99,12 +99,12 @@ impl SteeredArgs {
             loaded.rows.retain(|r| !r.text.trim().is_empty());
         }
         let left_out = before - loaded.rows.len();
-        Ok(Found { rows: loaded.rows, sha256: loaded.sha256, left_out })
+        Ok(LoadedTexts { rows: loaded.rows, sha256: loaded.sha256, left_out })
     }
 
     /// The texts of one dose beside those of another, the first the steered one. Without `shown` a prompt that
     /// is not known is empty.
-    pub fn pairs(&self, path: &Path, shown: Shown) -> anyhow::Result<Found<DuelRow>> {
+    pub fn pairs(&self, path: &Path, shown: PromptNeed) -> anyhow::Result<LoadedTexts<DuelRow>> {
         let Some(alpha) = self.alpha else {
             return Err(wrong_hint(
                 format!("which dose of {} is to be compared?", path.display()),
@@ -143,8 +143,8 @@ impl SteeredArgs {
             rows.push(DuelRow {
                 id: row.source.clone(),
                 prompt: match shown {
-                    Shown::Always => prompt_of(row, path)?,
-                    Shown::WhereKnown => row.prompt.clone().unwrap_or_default(),
+                    PromptNeed::Always => prompt_of(row, path)?,
+                    PromptNeed::WhereKnown => row.prompt.clone().unwrap_or_default(),
                 },
                 first: row.text.clone(),
                 second: other.text.clone(),
@@ -153,7 +153,7 @@ impl SteeredArgs {
         if rows.is_empty() && left_out == 0 {
             return Err(wrong_hint(format!("{} has no text at dose {alpha}", path.display()), doses()));
         }
-        Ok(Found { rows, sha256: all.sha256, left_out })
+        Ok(LoadedTexts { rows, sha256: all.sha256, left_out })
     }
 }
 

@@ -8,7 +8,7 @@ use truenorth_protocol::ReadAt;
 
 use crate::analyses::experiment::Params;
 use crate::analyses::{ChatChoice, Parameters as _, SpecialTokens, Speech, as_text};
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Desk;
 use crate::inputs::text;
 

@@ -6,7 +6,7 @@ mod read;
 mod seal;
 
 pub use file::{DataFiles, ExperimentFile, RegisterTable};
-pub use opened::{OwnDirection, Stands, chosen, load, run, weighed};
-pub use read::{Given, WrittenRow, read};
+pub use opened::{ExperimentContext, OwnDirection, chosen, load, run, weighed};
+pub use read::{ExperimentContents, WrittenRow, read};
 pub(crate) use seal::changed_files;
-pub use seal::{SEAL, Seal, seal};
+pub use seal::{ExperimentSeal, SEAL, seal};

@@ -7,19 +7,19 @@ use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, ProjectMethod};
 use truenorth_stats::math::Seeds;
 
-use super::Given;
+use super::ExperimentContents;
 use crate::analyses::experiment::{
-    ArmAsked, ArmParams, Chooser, Contrast, Experiment, ExperimentData, Found, LogOdds, ModelJudge, Params,
-    given,
+    ArmAsked, ArmParams, Chooser, Experiment, ExperimentData, Found, LogOdds, ModelJudge, Params,
+    PlaceboContrast, given,
 };
-use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::extract::{LabelledTexts, ProjectOut};
 use crate::analyses::judge;
 use crate::analyses::monitor::Watched;
 use crate::analyses::steer::{Clamp, Dose, Push, neutral_ranges};
-use crate::analyses::{Analysis as _, Asked, Named, Reader};
-use crate::error::{Context as _, Error};
+use crate::analyses::{Analysis as _, AnalysisContext, NamedPrompt, Reader};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Host;
-use crate::pushes::{At, Load, Opened};
+use crate::pushes::{LoadDirections, PushContext, PushSites};
 use crate::session::Session;
 
 /// A direction that arms use that name none.
@@ -35,11 +35,11 @@ pub struct OwnDirection {
 }
 
 /// What an experiment stands on beside its own files.
-pub struct Stands<'a> {
+pub struct ExperimentContext<'a> {
     /// The model that arms are asked of, unless they name another.
     pub reader: Reader<'a>,
     /// The texts that placebos are drawn like, their labels and how directions are fitted to them.
-    pub question: Option<&'a Question>,
+    pub question: Option<&'a LabelledTexts>,
     /// The same texts as pairs, for log-odds; none for classes.
     pub pairs: Option<(&'a Distinct<Pair>, &'a Template)>,
     /// What fits directions to the texts.
@@ -51,13 +51,13 @@ pub struct Stands<'a> {
     /// Texts labelled for sentiment.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// Neutral texts, with their names.
-    pub neutral: &'a [Named],
+    pub neutral: &'a [NamedPrompt],
     /// At which token texts are read.
     pub at: ReadAt,
     /// A direction that arms use that name none.
     pub own: Option<&'a OwnDirection>,
     /// How files of directions are read.
-    pub load: &'a Load<'a>,
+    pub load: &'a LoadDirections<'a>,
     /// Judges beside those that the parameters name.
     pub judges: Vec<Box<dyn Chooser + 'a>>,
 }
@@ -68,8 +68,8 @@ pub struct Stands<'a> {
 /// When a model or a direction can't be opened, or the work fails.
 pub fn run(
     params: &Params,
-    read: &Given,
-    stands: Stands<'_>,
+    read: &ExperimentContents,
+    stands: ExperimentContext<'_>,
     host: &dyn Host,
     seeds: &Seeds,
 ) -> Result<Found, Error> {
@@ -139,7 +139,7 @@ pub fn run(
         return Err(Error::request(format!("two judges are called `{}`", judges[i].name()))
             .with_hint("name each judge once"));
     }
-    let contrast = stands.question.map(|question| Contrast {
+    let contrast = stands.question.map(|question| PlaceboContrast {
         question,
         at: stands.at,
         estimator: stands.estimator.clone(),
@@ -172,7 +172,7 @@ pub fn run(
         ratings: &read.ratings,
     };
     let bar = host.watch("experimenting", "tokens");
-    let asked = Asked { reader: stands.reader, seeds, watch: &*bar };
+    let asked = AnalysisContext { reader: stands.reader, seeds, watch: &*bar };
     Ok(Experiment::run(&data, params, &asked)?)
 }
 
@@ -180,7 +180,7 @@ pub fn run(
 ///
 /// # Errors
 /// When what was made does not fit together.
-pub fn weighed(params: &Params, read: &Given, seeds: &Seeds) -> Result<Found, Error> {
+pub fn weighed(params: &Params, read: &ExperimentContents, seeds: &Seeds) -> Result<Found, Error> {
     let arms: Vec<ArmAsked<'_>> = read.arms.iter().cloned().map(plain).collect();
     let data = ExperimentData {
         prompts: &read.prompts,
@@ -207,12 +207,13 @@ fn plain<'a>(arm: crate::analyses::experiment::Arm) -> ArmAsked<'a> {
 /// What an arm does to the residual stream.
 fn dose(
     arm: &ArmParams,
-    stands: &Stands<'_>,
+    stands: &ExperimentContext<'_>,
     watch: &dyn truenorth_protocol::run::Watch,
 ) -> Result<Dose, Error> {
     let what = || format!("can't open the arm `{}`", arm.name);
     let neutral = (!stands.neutral.is_empty()).then_some(stands.neutral);
-    let opened = Opened { reader: stands.reader, neutral, watch, unit: arm.alpha_unit, load: stands.load };
+    let opened =
+        PushContext { reader: stands.reader, neutral, watch, unit: arm.alpha_unit, load: stands.load };
     let how = arm.how();
     let added = arm.alpha.is_some_and(|a| a != 0.0);
     let pushes = if arm.direction.is_empty() {
@@ -222,7 +223,7 @@ fn dose(
         })?;
         vec![along(own, &how.clamp, stands, watch)?]
     } else {
-        let at = arm.at.as_deref().map(str::parse::<At>).transpose();
+        let at = arm.at.as_deref().map(str::parse::<PushSites>).transpose();
         let at = at.map_err(|e| Error::request(format!("{}: {e}", what())))?;
         let coefficients = arm.coefficient.iter().copied().chain(std::iter::repeat(1.0));
         let files: Vec<_> = arm.direction.iter().cloned().zip(coefficients).collect();
@@ -246,7 +247,7 @@ fn dose(
 fn along(
     own: &OwnDirection,
     clamp: &Option<Clamp>,
-    stands: &Stands<'_>,
+    stands: &ExperimentContext<'_>,
     watch: &dyn truenorth_protocol::run::Watch,
 ) -> Result<Push, Error> {
     let clamp = match clamp {

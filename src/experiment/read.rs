@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use truenorth_data::{PromptInput, first_prompts, read_duels};
 use truenorth_files::sha256_hex;
 
-use crate::analyses::experiment::{Arm, Params, Prompt, Rating, Written, read_ratings};
+use crate::analyses::experiment::{Arm, ExperimentPrompt, Params, Rating, WrittenText, read_ratings};
 use crate::analyses::judge::Duel;
 use crate::analyses::sweep::Lexicon;
-use crate::error::{Context as _, Error};
-use crate::inputs::Texts;
+use crate::error::{Error, ErrorContext as _};
+use crate::inputs::TextFiles;
 
 use super::opened::chosen;
 
@@ -31,13 +31,13 @@ pub struct WrittenRow {
 }
 
 /// What an experiment's files hold, read and checked.
-pub struct Given {
+pub struct ExperimentContents {
     /// The prompts that every arm is given.
-    pub prompts: Vec<Prompt>,
+    pub prompts: Vec<ExperimentPrompt>,
     /// The arms; the first is base.
     pub arms: Vec<Arm>,
     /// What was written elsewhere, `[arm][prompt]`.
-    pub texts: Option<Vec<Vec<Option<Written>>>>,
+    pub texts: Option<Vec<Vec<Option<WrittenText>>>>,
     /// Ratings that were made elsewhere.
     pub ratings: Vec<Rating>,
     /// Word lists that are counted in texts.
@@ -54,7 +54,7 @@ pub struct Given {
 ///
 /// # Errors
 /// When a file can't be read, or names an arm or a prompt that there is not.
-pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given, Error> {
+pub fn read(prompts: &Path, params: &Params, texts: &TextFiles<'_>) -> Result<ExperimentContents, Error> {
     let (named, loaded) = texts.prompts(prompts)?;
     let firsts = first_prompts(&loaded.rows, texts.near);
     texts.say_copies(&prompts.display().to_string(), &firsts.copies);
@@ -73,7 +73,12 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
             .extra
             .iter()
             .map(|(k, v)| (k.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_owned)));
-        all.push(Prompt { id: row.id.clone(), text: text.clone(), fields: fields.collect(), cluster });
+        all.push(ExperimentPrompt {
+            id: row.id.clone(),
+            text: text.clone(),
+            fields: fields.collect(),
+            cluster,
+        });
     }
     let mut files = vec![("prompts".to_owned(), all.len(), loaded.sha256.clone())];
     let mut arms: Vec<Arm> =
@@ -147,17 +152,17 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
         let bytes = std::fs::read(&file).request(format!("can't read the {role}, {}", file.display()))?;
         files.push((role, 1, sha256_hex(&bytes)));
     }
-    Ok(Given { prompts: all, arms, texts: placed, ratings, lexicons, no_stance, planted, files })
+    Ok(ExperimentContents { prompts: all, arms, texts: placed, ratings, lexicons, no_stance, planted, files })
 }
 
-fn bytes(texts: &Texts<'_>, path: &Path) -> Result<(Vec<u8>, String), Error> {
+fn bytes(texts: &TextFiles<'_>, path: &Path) -> Result<(Vec<u8>, String), Error> {
     let (mut reader, name) = texts.desk.open(path)?;
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).request(format!("can't read {name}"))?;
     Ok((bytes, name))
 }
 
-fn written(texts: &Texts<'_>, path: &Path) -> Result<(Vec<WrittenRow>, String), Error> {
+fn written(texts: &TextFiles<'_>, path: &Path) -> Result<(Vec<WrittenRow>, String), Error> {
     let (bytes, name) = bytes(texts, path)?;
     let text = std::str::from_utf8(&bytes).request(format!("{name} is no text in UTF-8"))?;
     let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
@@ -175,9 +180,9 @@ fn written(texts: &Texts<'_>, path: &Path) -> Result<(Vec<WrittenRow>, String), 
 /// What was written, by arm and prompt.
 fn placed(
     arms: &[Arm],
-    prompts: &[Prompt],
+    prompts: &[ExperimentPrompt],
     rows: Vec<WrittenRow>,
-) -> Result<Vec<Vec<Option<Written>>>, Error> {
+) -> Result<Vec<Vec<Option<WrittenText>>>, Error> {
     let at: HashMap<&str, usize> = arms.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
     let of: BTreeMap<&str, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id.as_str(), i)).collect();
     let mut out = vec![vec![None; prompts.len()]; arms.len()];
@@ -195,8 +200,8 @@ fn placed(
         let prompt = *of
             .get(row.prompt.as_str())
             .ok_or_else(|| there("prompt", &row.prompt, prompts.iter().map(|p| p.id.as_str()).collect()))?;
-        let cell: &mut Option<Written> = &mut out[arm][prompt];
-        if cell.replace(Written { text: row.text, whole: row.whole }).is_some() {
+        let cell: &mut Option<WrittenText> = &mut out[arm][prompt];
+        if cell.replace(WrittenText { text: row.text, whole: row.whole }).is_some() {
             return Err(Error::request(format!(
                 "arm `{}` has two texts of the prompt `{}`",
                 row.arm, row.prompt

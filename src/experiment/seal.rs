@@ -8,7 +8,7 @@ use serde_json::Value;
 use truenorth_files::{read_if_there, sha256_hex, write_atomic};
 
 use super::ExperimentFile;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 
 /// Name of the seal's file, beside the results.
 pub const SEAL: &str = "register.json";
@@ -16,7 +16,7 @@ pub const SEAL: &str = "register.json";
 /// The experiment as it was to be run, with its expectations and the hashes of its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seal {
+pub struct ExperimentSeal {
     /// When it was sealed.
     pub sealed_at: String,
     /// Whether there were results already.
@@ -29,7 +29,7 @@ pub struct Seal {
     pub sha256: String,
 }
 
-impl Seal {
+impl ExperimentSeal {
     fn new(
         file: &ExperimentFile,
         files: &[(String, usize, String)],
@@ -104,7 +104,7 @@ pub fn seal(
     let there = read_if_there(&path).context(format!("can't read {}", path.display()))?;
     let sealed = match there {
         Some(bytes) => {
-            let found: Seal =
+            let found: ExperimentSeal =
                 serde_json::from_slice(&bytes).request(format!("{} is no seal", path.display()))?;
             if found.hash()? != found.sha256 {
                 return Err(Error::request(format!("{} was changed after it was sealed", path.display()))
@@ -113,13 +113,13 @@ pub fn seal(
             found
         }
         None => {
-            let made = Seal::new(file, files, folder.join(results).exists())?;
+            let made = ExperimentSeal::new(file, files, folder.join(results).exists())?;
             let text = serde_json::to_vec_pretty(&made)?;
             write_atomic(&path, |w| w.write_all(&text)).context(format!("can't write {}", path.display()))?;
             made
         }
     };
-    let changes = sealed.changes(&Seal::new(file, files, sealed.after_results)?);
+    let changes = sealed.changes(&ExperimentSeal::new(file, files, sealed.after_results)?);
     let first = if sealed.after_results {
         format!("Exploratory: sealed on {}, when results were there already.", sealed.sealed_at)
     } else if changes.is_empty() {

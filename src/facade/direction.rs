@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use truenorth_data::artifact::{Direction as Artifact, HeldOutRecord, Metadata};
+use truenorth_data::artifact::{Direction as Artifact, DirectionMetadata, HeldOutRecord};
 use truenorth_data::{NearCopies, Template};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Unwatched;
@@ -12,13 +12,13 @@ use truenorth_stats::estimate::{HeldOutParams, Nuisances, Pipeline, ProjectMetho
 use super::texts::named;
 use super::{Model, Pairs};
 use crate::analyses::audit::{self, Audit, AuditData, Audited, Confound};
-use crate::analyses::board::{ScanData, ScanParams, Scored, Sequence, scan};
+use crate::analyses::board::{ScanData, ScanParams, ScoredSequence, Sequence, scan};
 use crate::analyses::steer::{self, Dose, Push, Schedule, Steered, mean_norm};
-use crate::analyses::{Recipe, default_permutations};
-use crate::direction::{Made, artifact, estimator};
-use crate::error::{Context as _, Error};
+use crate::analyses::{DirectionRecipe, default_permutations};
+use crate::direction::{ExtractionContext, artifact, estimator};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Local;
-use crate::inputs::{NamedFile, Texts};
+use crate::inputs::{NamedFile, TextFiles};
 
 /// A unit direction at a site of a model, with what is known of it: sign, estimator, data, held-out separation.
 ///
@@ -120,7 +120,7 @@ impl Extract {
         }
         let norm = mean_norm(&reader, site, &question.prompts, &Unwatched)?;
         let record = model.session().record();
-        let made = Made {
+        let made = ExtractionContext {
             question: &question,
             info: model.info(),
             site,
@@ -190,7 +190,7 @@ impl Direction {
 
     /// What its file says of it.
     #[must_use]
-    pub fn metadata(&self) -> &Metadata {
+    pub fn metadata(&self) -> &DirectionMetadata {
         self.0.metadata()
     }
 
@@ -240,7 +240,7 @@ impl Direction {
         model: &Model,
         probes: impl IntoIterator<Item = P>,
         sequences: impl IntoIterator<Item = S>,
-    ) -> Result<Vec<Scored>, Error> {
+    ) -> Result<Vec<ScoredSequence>, Error> {
         self.suits(model)?;
         let sequence = |(i, text): (usize, S)| Sequence {
             id: (i + 1).to_string(),
@@ -271,7 +271,7 @@ impl Direction {
         self.suits(model)?;
         let train = pairs.try_into().map_err(Into::into)?.question();
         let desk = Local::new("");
-        let texts = Texts { desk: &desk, near: NearCopies::default() };
+        let texts = TextFiles { desk: &desk, near: NearCopies::default() };
         let (mut confounds, mut flips) = (vec![], vec![]);
         for set in sets {
             let file: NamedFile = set.parse().map_err(|e: String| Error::request(e))?;
@@ -288,7 +288,7 @@ impl Direction {
             Some(own) => own.check()?,
             None => estimator("logistic")?,
         };
-        let recipe = Recipe::new(self.site(), ReadAt::Last, chosen);
+        let recipe = DirectionRecipe::new(self.site(), ReadAt::Last, chosen);
         let direction = self.0.to_f64();
         let data = AuditData {
             train: &train,

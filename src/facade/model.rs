@@ -7,8 +7,8 @@ use truenorth_stats::math::Seeds;
 
 use super::Options;
 use super::texts::named;
-use crate::analyses::{Analysis, Asked, Parameters as _, Reader};
-use crate::error::{Context as _, Error};
+use crate::analyses::{Analysis, AnalysisContext, Parameters as _, Reader};
+use crate::error::{Error, ErrorContext as _};
 use crate::session::Session;
 
 /// A language model, in this process or on a service. Every method blocks until it has the answer; what was computed
@@ -159,7 +159,7 @@ impl Model {
     /// When the parameters contradict each other, the input can't answer the question, or a reading fails.
     pub fn ask<A: Analysis>(&self, input: &A::Input<'_>, params: &A::Params) -> Result<A::Found, Error> {
         params.check()?;
-        let asked = Asked { reader: self.reader(), seeds: &self.seeds, watch: &Unwatched };
+        let asked = AnalysisContext { reader: self.reader(), seeds: &self.seeds, watch: &Unwatched };
         Ok(A::run(input, params, &asked)?)
     }
 }

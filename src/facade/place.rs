@@ -13,7 +13,7 @@ use truenorth_protocol::run::Runner;
 use truenorth_remote::client::{ApiKey, Client, Hosted, ServiceOptions};
 
 use super::Options;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::session::Session;
 use crate::settings;
 

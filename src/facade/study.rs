@@ -9,7 +9,7 @@ use super::Options;
 use crate::error::Error;
 use crate::host::{Desk, Host, Local};
 use crate::session::Session;
-use crate::study::{Place, Study as Plan};
+use crate::study::{RunSettings, Study as Plan};
 
 /// A study file, read and checked with every file that it names.
 ///
@@ -99,7 +99,7 @@ impl Study {
         let host = Here { options: &self.options, desk: Local::new("") };
         let session = host.model(self.model.as_deref().unwrap_or_else(|| self.plan.model()))?;
         let folder = self.plan.folder();
-        let place = Place {
+        let place = RunSettings {
             folder: &folder,
             program: concat!("truenorth ", env!("CARGO_PKG_VERSION"), ", the library"),
             keep: true,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/gguf/llama/model.gguf");
 
@@ -57,13 +57,13 @@ fn errors_say_whose_fault_they_are_and_what_helps() {
     let dir = tempfile::tempdir().unwrap();
     let model = open(dir.path());
     let e = model.read(["the hat"], "resid_post.9").unwrap_err();
-    assert_eq!(e.kind(), Kind::Request, "{e}");
+    assert_eq!(e.kind(), ErrorKind::Request, "{e}");
     let e = Model::open("no-such-model").unwrap_err();
-    assert!(e.kind() == Kind::Request && e.hint().is_some(), "{e}");
+    assert!(e.kind() == ErrorKind::Request && e.hint().is_some(), "{e}");
     let e = Direction::extract(&model, "no-such-file.jsonl").unwrap_err();
-    assert!(e.kind() == Kind::Request && e.to_string().contains("no-such-file.jsonl"), "{e}");
+    assert!(e.kind() == ErrorKind::Request && e.to_string().contains("no-such-file.jsonl"), "{e}");
     let e = Direction::extract(&model, [("a", "yes", "no")]).unwrap_err();
-    assert_eq!(e.kind(), Kind::Request, "{e}");
+    assert_eq!(e.kind(), ErrorKind::Request, "{e}");
     let e = Model::open("http://127.0.0.1:9").unwrap_err();
-    assert_eq!(e.kind(), Kind::Failed, "{e}");
+    assert_eq!(e.kind(), ErrorKind::Failed, "{e}");
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 use serde_json::json;
 use truenorth_data::{Distinct, NearCopies, Pair, Template, read_pairs};
 
-use crate::analyses::Named;
-use crate::analyses::extract::Question;
-use crate::error::{Context as _, Error};
+use crate::analyses::NamedPrompt;
+use crate::analyses::extract::LabelledTexts;
+use crate::error::{Error, ErrorContext as _};
 
 /// Texts under their numbers, from 1.
-pub(super) fn named<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Vec<Named> {
-    let number = |(i, text): (usize, T)| Named::text((i + 1).to_string(), text.as_ref());
+pub(super) fn named<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Vec<NamedPrompt> {
+    let number = |(i, text): (usize, T)| NamedPrompt::text((i + 1).to_string(), text.as_ref());
     texts.into_iter().enumerate().map(number).collect()
 }
 
@@ -86,8 +86,8 @@ impl Pairs {
 
     /// The pairs as labelled texts, put together by the default template.
     #[must_use]
-    pub fn question(&self) -> Question {
-        Question::pairs(&self.distinct, &Template::default())
+    pub fn question(&self) -> LabelledTexts {
+        LabelledTexts::pairs(&self.distinct, &Template::default())
     }
 }
 

@@ -11,7 +11,7 @@ use truenorth_engine::{Engine, EngineOptions};
 use truenorth_protocol::run::{Unwatched, Watch};
 
 use super::{Desk, Host};
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::session::Session;
 
 /// Files of this machine and models in this process; notes go to a function.

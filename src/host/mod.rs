@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use truenorth_files::write_atomic;
 use truenorth_protocol::run::Watch;
 
-use truenorth_report::{Cell, Group};
+use truenorth_report::{Cell, KeyValueList};
 
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::session::Session;
 
 pub use local::Local;
@@ -103,8 +103,8 @@ pub struct Fallen {
 impl Fallen {
     /// The group of a page's provenance that tells of it.
     #[must_use]
-    pub fn group(&self) -> Group {
-        Group::new("Not the model that was asked for (--fallback)")
+    pub fn group(&self) -> KeyValueList {
+        KeyValueList::new("Not the model that was asked for (--fallback)")
             .with("asked for", Cell::code(format!("{} on {}", self.wanted, self.service)))
             .with("ran here", Cell::code(self.model.as_str()))
             .with("because", self.because.as_str())

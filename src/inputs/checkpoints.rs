@@ -9,37 +9,37 @@ use ndarray::Array2;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 
-use crate::analyses::geometry::{Checkpoint, Checkpoints, Protocol, Target, activations};
-use crate::analyses::{AnalysisError, Named, Reader};
-use crate::error::{Context as _, Error};
+use crate::analyses::geometry::{Checkpoint, Checkpoints, DeferredModel, Protocol, activations};
+use crate::analyses::{AnalysisError, NamedPrompt, Reader};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Host;
 use crate::session::ModelRecord;
 
 /// The same texts read at one checkpoint after another.
-pub struct Opened<'a> {
+pub struct CheckpointReadings<'a> {
     names: Vec<String>,
     stages: Vec<Option<String>>,
     checkpoints: &'a [Checkpoint],
     host: &'a dyn Host,
-    prompts: &'a [Named],
+    prompts: &'a [NamedPrompt],
     place: (Site, ReadAt),
     protocols: Vec<Protocol>,
     /// Whether weights that are fetched are deleted once they are read, but those of a model that is opened again.
     deleting: Option<Option<&'a str>>,
-    so_far: RefCell<SoFar>,
+    so_far: RefCell<ReadSoFar>,
 }
 
 #[derive(Default)]
-struct SoFar {
+struct ReadSoFar {
     models: Vec<ModelRecord>,
     /// Why a model could not be opened, in full.
     broken: Option<Error>,
-    kept: Vec<Kept>,
+    kept: Vec<TempActivations>,
     /// What was read of the last one in other ways.
     others: Vec<(Protocol, Array2<f64>)>,
 }
 
-impl SoFar {
+impl ReadSoFar {
     /// Keeps why something could not be done, whole.
     fn or_broken<T, E: std::error::Error + Send + Sync + 'static>(
         &mut self,
@@ -55,12 +55,12 @@ impl SoFar {
 }
 
 /// Activations in a file that is gone with this.
-struct Kept {
+struct TempActivations {
     file: File,
     dim: (usize, usize),
 }
 
-impl Kept {
+impl TempActivations {
     /// They were f32 when they were read, and are so again.
     #[allow(clippy::cast_possible_truncation)]
     fn new(x: &Array2<f64>) -> std::io::Result<Self> {
@@ -80,13 +80,13 @@ impl Kept {
     }
 }
 
-impl<'a> Opened<'a> {
+impl<'a> CheckpointReadings<'a> {
     /// Checkpoints by name, none of them opened yet.
     #[must_use]
     pub fn new(
         checkpoints: &'a [Checkpoint],
         host: &'a dyn Host,
-        prompts: &'a [Named],
+        prompts: &'a [NamedPrompt],
         place: (Site, ReadAt),
     ) -> Self {
         let staged = checkpoints.iter().any(|c| c.stage.is_some());
@@ -131,7 +131,7 @@ impl<'a> Opened<'a> {
     }
 }
 
-impl Checkpoints for Opened<'_> {
+impl Checkpoints for CheckpointReadings<'_> {
     fn names(&self) -> &[String] {
         &self.names
     }
@@ -171,7 +171,7 @@ impl Checkpoints for Opened<'_> {
         }
         if so_far.kept.len() == i {
             so_far.models.push(session.record());
-            let kept = so_far.or_broken(Kept::new(&x), || {
+            let kept = so_far.or_broken(TempActivations::new(&x), || {
                 format!(
                     "what was read of checkpoint `{name}` can't be kept in the folder for temporary files"
                 )
@@ -188,13 +188,13 @@ impl Checkpoints for Opened<'_> {
 }
 
 /// A model that directions are pushed into, opened when they are there.
-pub struct Pushed<'a> {
+pub struct PushedModel<'a> {
     model: &'a str,
     host: &'a dyn Host,
-    so_far: RefCell<SoFar>,
+    so_far: RefCell<ReadSoFar>,
 }
 
-impl<'a> Pushed<'a> {
+impl<'a> PushedModel<'a> {
     /// A model by name, not opened yet.
     #[must_use]
     pub fn new(model: &'a str, host: &'a dyn Host) -> Self {
@@ -211,7 +211,7 @@ impl<'a> Pushed<'a> {
     }
 }
 
-impl Target for Pushed<'_> {
+impl DeferredModel for PushedModel<'_> {
     fn with(
         &self,
         ask: &mut dyn FnMut(&Reader<'_>, &dyn Watch) -> Result<(), AnalysisError>,

@@ -16,14 +16,14 @@ use truenorth_data::{
 pub use named_file::{NamedFile, file_and_label};
 
 use crate::analyses::board::Sequence;
-use crate::analyses::extract::{ProjectOut, Question};
-use crate::analyses::{Named, SentimentTexts, sentiment_apart};
-use crate::error::{Context as _, Error};
+use crate::analyses::extract::{LabelledTexts, ProjectOut};
+use crate::analyses::{NamedPrompt, SentimentTexts, sentiment_apart};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Desk;
 
 /// Files of texts, read at a desk.
 #[derive(Clone, Copy)]
-pub struct Texts<'a> {
+pub struct TextFiles<'a> {
     /// Where they are read, and who is told how.
     pub desk: &'a dyn Desk,
     /// How alike texts must be to be near copies.
@@ -43,14 +43,14 @@ pub struct Sequences {
 /// Prompts of which each is an observation of its own.
 pub struct Prompts {
     /// The prompts with their names, ready to be read.
-    pub named: Vec<Named>,
+    pub named: Vec<NamedPrompt>,
     /// The rows as the file has them.
     pub loaded: Loaded<PromptRow>,
     /// Copies and near copies that were found.
     pub copies: Copies,
 }
 
-impl Texts<'_> {
+impl TextFiles<'_> {
     /// Reads pairs.
     ///
     /// # Errors
@@ -99,8 +99,8 @@ impl Texts<'_> {
     /// Reads texts labelled for sentiment, without those that the direction is fitted on.
     ///
     /// # Errors
-    /// As [`Texts::sentiment`], and when one sentiment is missing without them.
-    pub fn sentiment_apart_from(&self, fitted: &Question, path: &Path) -> Result<SentimentTexts, Error> {
+    /// As [`TextFiles::sentiment`], and when one sentiment is missing without them.
+    pub fn sentiment_apart_from(&self, fitted: &LabelledTexts, path: &Path) -> Result<SentimentTexts, Error> {
         let rows = self.sentiment(path)?;
         let texts = sentiment_apart(rows, fitted, self.near)
             .request(format!("can't project sentiment out with {}", path.display()))?;
@@ -111,10 +111,10 @@ impl Texts<'_> {
     /// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.
     ///
     /// # Errors
-    /// As [`Texts::sentiment_apart_from`], and when they are needed and not named.
+    /// As [`TextFiles::sentiment_apart_from`], and when they are needed and not named.
     pub fn sentiment_for(
         &self,
-        fitted: &Question,
+        fitted: &LabelledTexts,
         path: Option<&PathBuf>,
         project_out: &[ProjectOut],
     ) -> Result<Option<SentimentTexts>, Error> {
@@ -139,7 +139,7 @@ impl Texts<'_> {
     /// Reads sequences, and says which of them are copies.
     ///
     /// # Errors
-    /// As [`Texts::pairs`].
+    /// As [`TextFiles::pairs`].
     pub fn sequences(&self, path: &Path) -> Result<Sequences, Error> {
         let loaded = self.read_sequences(path)?;
         let name = path.display().to_string();
@@ -171,8 +171,8 @@ impl Texts<'_> {
     /// Pairs, classes or, of a set called `sentiment`, texts with a sentiment label: whichever the file holds.
     ///
     /// # Errors
-    /// As [`Texts::pairs`].
-    pub fn question(&self, file: &NamedFile, template: &Template) -> Result<Question, Error> {
+    /// As [`TextFiles::pairs`].
+    pub fn question(&self, file: &NamedFile, template: &Template) -> Result<LabelledTexts, Error> {
         let (mut reader, name) = self.desk.open(&file.path)?;
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).request(format!("can't read {name}"))?;
@@ -185,13 +185,13 @@ impl Texts<'_> {
             {
                 self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
                 let rows = self.told(&name, &rows.notes.clone(), Distinct::sentiment(rows, self.near))?;
-                return Question::sentiment(&rows).request(what);
+                return LabelledTexts::sentiment(&rows).request(what);
             }
             let rows = read_classes(&bytes[..], &name).request(&what)?;
             self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
             let rows = self.told(&name, &rows.notes.clone(), Distinct::classes(rows, self.near))?;
             self.say_dealt(&name, &rows);
-            return Question::classes(&rows, file.positive.as_deref()).request(what);
+            return LabelledTexts::classes(&rows, file.positive.as_deref()).request(what);
         }
         if let Some(label) = &file.positive {
             return Err(Error::request(format!("{name} holds pairs, which have no label `{label}`"))
@@ -203,14 +203,14 @@ impl Texts<'_> {
             action_first(&mut rows).request(what)?;
         }
         let rows = self.told(&name, &rows.notes.clone(), Distinct::pairs(rows, template, self.near))?;
-        Ok(Question::pairs(&rows, template))
+        Ok(LabelledTexts::pairs(&rows, template))
     }
 
     /// Reads prompts, copies and all.
     ///
     /// # Errors
     /// When the file can't be read.
-    pub fn prompts(&self, path: &Path) -> Result<(Vec<Named>, Loaded<PromptRow>), Error> {
+    pub fn prompts(&self, path: &Path) -> Result<(Vec<NamedPrompt>, Loaded<PromptRow>), Error> {
         let (reader, name) = self.desk.open(path)?;
         let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
         self.note(&loaded.notes);
@@ -219,10 +219,10 @@ impl Texts<'_> {
             .rows
             .iter()
             .map(|row| match &row.input {
-                PromptInput::Text(t) => Named::text(&row.id, t),
-                PromptInput::Tokens(t) => Named::tokens(&row.id, t.clone()),
-                PromptInput::Messages(turns) => Named::conversation(&row.id, turns.clone()),
-                PromptInput::Said(text, turns) => Named::text(&row.id, text).in_turns(turns.clone()),
+                PromptInput::Text(t) => NamedPrompt::text(&row.id, t),
+                PromptInput::Tokens(t) => NamedPrompt::tokens(&row.id, t.clone()),
+                PromptInput::Messages(turns) => NamedPrompt::conversation(&row.id, turns.clone()),
+                PromptInput::Said(text, turns) => NamedPrompt::text(&row.id, text).in_turns(turns.clone()),
             })
             .collect();
         Ok((named, loaded))
@@ -270,7 +270,7 @@ pub fn text(desk: &dyn Desk, path: &Path, what: &str) -> Result<String, Error> {
 /// # Errors
 /// When there are fewer than two.
 pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why: &str) -> Result<(), Error> {
-    if let Some(chain) = Question::pairs(pairs, template).chains().into_iter().find(|c| c.all) {
+    if let Some(chain) = LabelledTexts::pairs(pairs, template).chains().into_iter().find(|c| c.all) {
         let (what, remedy) = chain.said("pairs");
         return Err(Error::request(format!("{}: {what}; {why}", path.display())).with_hint(remedy));
     }

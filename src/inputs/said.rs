@@ -4,13 +4,13 @@ use truenorth_data::artifact::Direction;
 use truenorth_data::{ClassRow, Copies, CopiesError, Distinct, Pair, copies_between};
 use truenorth_protocol::Prompt;
 
-use super::{Prompts, Texts};
+use super::{Prompts, TextFiles};
 use crate::analyses::LeftOutTexts;
 use crate::analyses::categories::dealt;
-use crate::analyses::extract::Question;
-use crate::error::{Context as _, Error};
+use crate::analyses::extract::LabelledTexts;
+use crate::error::{Error, ErrorContext as _};
 
-impl Texts<'_> {
+impl TextFiles<'_> {
     /// Says how a file was read.
     pub(super) fn note(&self, notes: &[String]) {
         for note in notes {
@@ -61,7 +61,7 @@ impl Texts<'_> {
     }
 
     /// Says what a confound set has in common with what was fitted on: with copies its test is circular.
-    pub fn say_shared(&self, set: &Question, fitted: &Question, name: &str) {
+    pub fn say_shared(&self, set: &LabelledTexts, fitted: &LabelledTexts, name: &str) {
         let (found, _) = set.shared_with(fitted, name, self.near);
         if let Some([id, of]) = found.ids.first() {
             self.desk.say(&format!(

@@ -4,24 +4,24 @@ use crate::host::Desk;
 use crate::inputs::NamedFile;
 use crate::inputs::Prompts;
 use crate::inputs::Sequences;
-use crate::inputs::Texts;
+use crate::inputs::TextFiles;
 use crate::inputs::needs_axes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::extract::{LabelledTexts, ProjectOut};
 use crate::analyses::sweep::Lexicon;
-use crate::analyses::{Labelled, Named, SentimentTexts};
+use crate::analyses::{ClassTexts, NamedPrompt, SentimentTexts};
 use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Split, Template};
 use truenorth_stats::estimate::ProjectMethod;
 
-use crate::error::{Context as _, Error};
-use crate::experiment::{Given, chosen};
+use crate::error::{Error, ErrorContext as _};
+use crate::experiment::{ExperimentContents, chosen};
 use crate::study::file::{Keyword, StudyFile};
 use crate::study::refused;
 
-pub struct Data {
-    pub contrast: Contrast,
+pub struct StudyData {
+    pub contrast: ContrastTexts,
     pub template: Template,
     pub sentiment: Option<SentimentTexts>,
     pub neutral: Prompts,
@@ -30,12 +30,12 @@ pub struct Data {
     pub sequences: Option<Sequences>,
     pub tests: BTreeMap<String, Distinct<ClassRow>>,
     pub truth: Option<Distinct<ClassRow>>,
-    pub confounds: BTreeMap<String, Question>,
+    pub confounds: BTreeMap<String, LabelledTexts>,
     pub project_out: Vec<ProjectOut>,
     pub project_method: ProjectMethod,
     pub keywords: Vec<WordList>,
     /// What an experiment's own files say.
-    pub experiment: Option<Given>,
+    pub experiment: Option<ExperimentContents>,
 }
 
 /// Words counted in generations.
@@ -48,22 +48,22 @@ pub struct WordList {
 }
 
 /// What the direction is estimated from.
-pub enum Contrast {
+pub enum ContrastTexts {
     Pairs(Distinct<Pair>),
     Classes(Distinct<ClassRow>, Option<String>),
 }
 
-impl Contrast {
-    fn question(&self, template: &Template) -> Result<Question, Error> {
+impl ContrastTexts {
+    fn question(&self, template: &Template) -> Result<LabelledTexts, Error> {
         Ok(match self {
-            Self::Pairs(pairs) => Question::pairs(pairs, template),
-            Self::Classes(rows, positive) => Question::classes(rows, positive.as_deref())?,
+            Self::Pairs(pairs) => LabelledTexts::pairs(pairs, template),
+            Self::Classes(rows, positive) => LabelledTexts::classes(rows, positive.as_deref())?,
         })
     }
 }
 
 /// What the report calls the two ends and what is held out.
-pub struct Words {
+pub struct ReportTerms {
     pub high: String,
     pub low: String,
     pub units: &'static str,
@@ -71,20 +71,20 @@ pub struct Words {
     pub null: &'static str,
 }
 
-impl Data {
-    pub fn words(&self) -> Words {
+impl StudyData {
+    pub fn words(&self) -> ReportTerms {
         match &self.contrast {
-            Contrast::Pairs(_) => Words {
+            ContrastTexts::Pairs(_) => ReportTerms {
                 high: "chosen".into(),
                 low: "rejected".into(),
                 units: "pairs",
                 axes: "axes",
                 null: "labels flipped within pairs",
             },
-            Contrast::Classes(rows, positive) => {
+            ContrastTexts::Classes(rows, positive) => {
                 let high = positive.clone().unwrap_or_else(|| "true".into());
                 let low = rows.rows.iter().map(|r| &r.label).find(|l| **l != high).cloned();
-                Words {
+                ReportTerms {
                     high,
                     low: low.unwrap_or_else(|| "the others".into()),
                     units: "groups of texts",
@@ -99,17 +99,18 @@ impl Data {
     pub fn read(study: &StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
         there(study)?;
         let data = &study.data;
-        let texts = Texts { desk, near: study.near()? };
+        let texts = TextFiles { desk, near: study.near()? };
         let template = study.speech().template(&study.template)?;
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
                 let pairs = texts.pairs(path, &template)?;
                 needs_axes(path, &pairs, &template, "a study holds axes out")?;
-                Contrast::Pairs(pairs)
+                ContrastTexts::Pairs(pairs)
             }
-            (None, Some(path)) => {
-                Contrast::Classes(labelled(&texts, path, data.positive.as_deref())?, data.positive.clone())
-            }
+            (None, Some(path)) => ContrastTexts::Classes(
+                labelled(&texts, path, data.positive.as_deref())?,
+                data.positive.clone(),
+            ),
             (None, None) => {
                 return Err(refused(
                     "neither data.pairs nor data.classes",
@@ -153,7 +154,7 @@ impl Data {
     }
 
     /// The question that the direction answers.
-    pub fn question(&self) -> Result<Question, Error> {
+    pub fn question(&self) -> Result<LabelledTexts, Error> {
         self.contrast.question(&self.template)
     }
 
@@ -163,18 +164,18 @@ impl Data {
     }
 
     /// The same question with prompt and response put together in another way.
-    pub fn question_by(&self, template: &Template) -> Result<Question, Error> {
+    pub fn question_by(&self, template: &Template) -> Result<LabelledTexts, Error> {
         self.contrast.question(template)
     }
 
     pub fn extent(&self) -> String {
         let different = |names: Vec<&str>| names.into_iter().collect::<BTreeSet<_>>().len();
         match &self.contrast {
-            Contrast::Pairs(p) => {
+            ContrastTexts::Pairs(p) => {
                 let axes = different(p.rows.iter().map(|r| r.axis.as_str()).collect());
                 format!("{} pairs on {axes} axes", p.rows.len())
             }
-            Contrast::Classes(c, _) => {
+            ContrastTexts::Classes(c, _) => {
                 let categories = different(c.rows.iter().filter_map(|r| r.category.as_deref()).collect());
                 format!("{} texts in {categories} categories", c.rows.len())
             }
@@ -184,20 +185,20 @@ impl Data {
     /// The pairs, where there are pairs.
     pub fn pairs(&self) -> Option<&Distinct<Pair>> {
         match &self.contrast {
-            Contrast::Pairs(pairs) => Some(pairs),
-            Contrast::Classes(..) => None,
+            ContrastTexts::Pairs(pairs) => Some(pairs),
+            ContrastTexts::Classes(..) => None,
         }
     }
 
     /// The classes, where there are classes.
-    pub fn labelled(&self) -> Result<Option<Labelled>, Error> {
+    pub fn labelled(&self) -> Result<Option<ClassTexts>, Error> {
         match &self.contrast {
-            Contrast::Pairs(_) => Ok(None),
-            Contrast::Classes(rows, positive) => Ok(Some(Labelled::new(rows, positive.as_deref())?)),
+            ContrastTexts::Pairs(_) => Ok(None),
+            ContrastTexts::Classes(rows, positive) => Ok(Some(ClassTexts::new(rows, positive.as_deref())?)),
         }
     }
 
-    pub fn generated_from(&self) -> &[Named] {
+    pub fn generated_from(&self) -> &[NamedPrompt] {
         &self.prompts.as_ref().unwrap_or(&self.neutral).named
     }
 
@@ -205,8 +206,8 @@ impl Data {
     pub fn files(&self) -> Vec<(String, usize, &str)> {
         let mut out = Vec::new();
         match &self.contrast {
-            Contrast::Pairs(p) => out.push(("pairs".to_owned(), p.rows.len(), p.sha256.as_str())),
-            Contrast::Classes(c, _) => out.push(("classes".to_owned(), c.rows.len(), c.sha256.as_str())),
+            ContrastTexts::Pairs(p) => out.push(("pairs".to_owned(), p.rows.len(), p.sha256.as_str())),
+            ContrastTexts::Classes(c, _) => out.push(("classes".to_owned(), c.rows.len(), c.sha256.as_str())),
         }
         let mut add = |role: &str, rows: usize, sha256| out.push((role.to_owned(), rows, sha256));
         add("neutral prompts", self.neutral.named.len(), &self.neutral.loaded.sha256);
@@ -269,9 +270,9 @@ fn there(study: &StudyFile) -> Result<(), Error> {
 }
 
 /// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.
-fn labelled(texts: &Texts<'_>, path: &Path, positive: Option<&str>) -> Result<Distinct<ClassRow>, Error> {
+fn labelled(texts: &TextFiles<'_>, path: &Path, positive: Option<&str>) -> Result<Distinct<ClassRow>, Error> {
     let rows = texts.classes(path)?;
-    Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))?;
+    ClassTexts::new(&rows, positive).request(format!("can't use {}", path.display()))?;
     Ok(rows)
 }
 
@@ -282,7 +283,7 @@ fn named<T>(
     files.iter().map(|(name, path)| Ok((name.clone(), read(path)?))).collect()
 }
 
-fn keyword(texts: &Texts<'_>, (name, keyword): (&String, &Keyword)) -> Result<WordList, Error> {
+fn keyword(texts: &TextFiles<'_>, (name, keyword): (&String, &Keyword)) -> Result<WordList, Error> {
     let (text, sha256) = texts.words(&keyword.file)?;
     Ok(WordList {
         lexicon: Lexicon::parse(name, &text)?,
@@ -293,10 +294,10 @@ fn keyword(texts: &Texts<'_>, (name, keyword): (&String, &Keyword)) -> Result<Wo
 }
 
 fn confounds(
-    texts: &Texts<'_>,
+    texts: &TextFiles<'_>,
     files: &BTreeMap<String, PathBuf>,
     template: &Template,
-) -> Result<BTreeMap<String, Question>, Error> {
+) -> Result<BTreeMap<String, LabelledTexts>, Error> {
     let read = |(name, path): (&String, &PathBuf)| {
         let file = NamedFile { name: name.clone(), path: path.clone(), positive: None };
         Ok((name.clone(), texts.question(&file, template)?))

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,13 +18,13 @@ pub const NAME: &str = "state.json";
 
 /// The state of a run, in its `state.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct State {
+pub struct RunState {
     /// Name of the study.
     pub name: String,
     /// SHA-256 of the study as run, flags applied; the report has those of the data.
     pub inputs: String,
     /// Stages in the order they ran.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageRecord>,
     /// Whether the report is written.
     pub done: bool,
     /// How much of what the first stage read was in the store already when it first ran here; none without a store.
@@ -34,7 +34,7 @@ pub struct State {
 
 /// A stage of the run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stage {
+pub struct StageRecord {
     /// The name of the stage, such as `audit`.
     pub name: String,
     /// Seconds it took this time; none while it runs, or if it was cut short.
@@ -47,7 +47,7 @@ pub struct Stage {
 /// A result under the hash of what it was made from, with the hashes that tell whether it is still what
 /// was written.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredResult {
     made_from: String,
     /// SHA-256 of the result as it stands here.
     sha256: String,
@@ -57,16 +57,16 @@ struct Kept {
 }
 
 /// Keeps the state and the stages' results on disk as they come.
-pub struct Journal<'a> {
+pub struct RunJournal<'a> {
     host: &'a dyn Host,
     folder: PathBuf,
-    state: State,
+    state: RunState,
     /// What every stage depends on: the program, the model, the data.
     base: String,
     keep: bool,
 }
 
-impl<'a> Journal<'a> {
+impl<'a> RunJournal<'a> {
     /// Starts a run in a folder. `base` stands for what every stage depends on; without `keep` nothing
     /// that an earlier run left is used.
     pub fn start(
@@ -81,7 +81,7 @@ impl<'a> Journal<'a> {
         std::fs::create_dir_all(&stages).context(format!("can't make {}", stages.display()))?;
         // What was there when the study first ran stays what it was.
         let found_in_store = Self::read(folder).ok().flatten().and_then(|s| s.found_in_store);
-        let state = State { name: name.into(), inputs, found_in_store, ..State::default() };
+        let state = RunState { name: name.into(), inputs, found_in_store, ..RunState::default() };
         let journal = Self { host, folder: folder.to_owned(), state, base, keep };
         journal.write()?;
         Ok(journal)
@@ -90,12 +90,12 @@ impl<'a> Journal<'a> {
     /// Makes an empty folder one of a run that is yet to begin, of which is known what the store held before.
     pub fn begin(folder: &Path, found_in_store: Option<u64>) -> Result<(), Error> {
         let path = folder.join(NAME);
-        let text = serde_json::to_vec(&State { found_in_store, ..State::default() })?;
+        let text = serde_json::to_vec(&RunState { found_in_store, ..RunState::default() })?;
         std::fs::write(&path, text).context(format!("can't write {}", path.display()))
     }
 
     /// Reads the state of a run, if there is one.
-    pub fn read(folder: &Path) -> Result<Option<State>, Error> {
+    pub fn read(folder: &Path) -> Result<Option<RunState>, Error> {
         let path = folder.join(NAME);
         let cant = || format!("can't read {}", path.display());
         let Some(bytes) = read_if_there(&path).context(cant())? else { return Ok(None) };
@@ -113,7 +113,7 @@ impl<'a> Journal<'a> {
         leaves: &[String],
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.state.stages.push(Stage { name: name.into(), seconds: None, kept: false });
+        self.state.stages.push(StageRecord { name: name.into(), seconds: None, kept: false });
         self.write()?;
         let start = Instant::now();
         let made_from = sha256_hex(&serde_json::to_vec(&(&self.base, name, inputs))?);
@@ -128,7 +128,7 @@ impl<'a> Journal<'a> {
                 let sha256 = sha256_hex(raw.get().as_bytes());
                 let leaf = |file: &String| Ok((file.clone(), self.hash(file)?));
                 let leaves = leaves.iter().map(leaf).collect::<Result<_, Error>>()?;
-                write_json(self.host, &path, &Kept { made_from, sha256, leaves, result: raw })?;
+                write_json(self.host, &path, &StoredResult { made_from, sha256, leaves, result: raw })?;
                 result
             }
         };
@@ -159,7 +159,7 @@ impl<'a> Journal<'a> {
     }
 
     /// The stages that were run, in order.
-    pub fn stages(&self) -> &[Stage] {
+    pub fn stages(&self) -> &[StageRecord] {
         &self.state.stages
     }
 
@@ -174,7 +174,7 @@ impl<'a> Journal<'a> {
             self.host.desk().say(&format!("{} {what}; its stage runs again", path.display()));
         };
         let bytes = std::fs::read(path).ok()?;
-        let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {
+        let Ok(kept) = serde_json::from_slice::<StoredResult>(&bytes) else {
             again(path, "is not a result as this version writes them");
             return None;
         };

@@ -22,18 +22,18 @@ use truenorth_files::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use crate::analyses::{Listing, SpeechRecord};
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::{Desk, Host};
 use crate::session::Session;
-use data::Data;
+use data::StudyData;
 use file::StudyFile;
-use journal::Journal;
-use record::{Noting, Record};
+use journal::RunJournal;
+use record::{Noting, RunRecord};
 use speaking::Speaking;
-use stages::Run;
+use stages::StageContext;
 
-pub use journal::{Stage, State};
-pub use register::Registration;
+pub use journal::{RunState, StageRecord};
+pub use register::StudyRegistration;
 
 /// An error that is the request's fault, with a remedy.
 fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
@@ -47,11 +47,11 @@ pub const LEAVES: [&str; 5] = ["report.html", "report.json", "board.jsonl", "ste
 pub struct Study {
     path: PathBuf,
     file: StudyFile,
-    data: Data,
+    data: StudyData,
 }
 
 /// Where a study runs, and how.
-pub struct Place<'a> {
+pub struct RunSettings<'a> {
     /// The folder of its results; made if it is not there.
     pub folder: &'a Path,
     /// SHA-256 of the program: another one computes every stage anew.
@@ -65,7 +65,7 @@ pub struct Place<'a> {
 }
 
 /// What the run of a study came to.
-pub struct Done {
+pub struct StudyResult {
     /// Held-out separation by estimator, and a line for each side of the question.
     pub summary: Listing,
     /// Wall time in seconds.
@@ -90,7 +90,7 @@ impl Study {
 
     /// A study whose file is read, and every file that it names.
     fn of(path: &Path, file: StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
-        let data = Data::read(&file, desk).map_err(|e| e.in_words(reference::words("data")))?;
+        let data = StudyData::read(&file, desk).map_err(|e| e.in_words(reference::words("data")))?;
         Ok(Self { path: path.to_owned(), file, data })
     }
 
@@ -116,14 +116,14 @@ impl Study {
     ///
     /// # Errors
     /// When it expects nothing, its folder holds a seal already, or the file can't be written.
-    pub fn register(&self, folder: &Path) -> Result<Registration, Error> {
+    pub fn register(&self, folder: &Path) -> Result<StudyRegistration, Error> {
         if self.file.register.is_none() {
             return Err(refused(
                 "the study has no [register] table",
                 "say what is expected, as in [register] hypothesis = \"...\" and reads = true",
             ));
         }
-        if let Some(earlier) = Registration::read(folder)? {
+        if let Some(earlier) = StudyRegistration::read(folder)? {
             return Err(refused(
                 format!("{} was sealed on {}", folder.join(register::NAME).display(), earlier.sealed_at),
                 "keep it; a study that changed needs another `name` to be registered anew",
@@ -147,7 +147,12 @@ impl Study {
     ///
     /// # Errors
     /// When the folder holds files that no study left, the model lacks the site, a stage fails or is interrupted, or a file can't be written.
-    pub fn run(mut self, session: &Session, host: &dyn Host, place: &Place<'_>) -> Result<Done, Error> {
+    pub fn run(
+        mut self,
+        session: &Session,
+        host: &dyn Host,
+        place: &RunSettings<'_>,
+    ) -> Result<StudyResult, Error> {
         let start = Instant::now();
         let info = session.runner().info();
         sites::check(&self.file, info)?;
@@ -164,17 +169,17 @@ impl Study {
             host.note(&note);
         }
         let base = base(place.program, (study, data), info, spoken.record())?;
-        let earlier = Record::earlier(folder, host.desk());
+        let earlier = RunRecord::earlier(folder, host.desk());
         // Which models kept stages asked is in the record alone.
         let keep = place.keep && earlier.is_some();
         // A seal that was changed is refused before the state of an earlier run is touched.
         let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
-        let mut journal = Journal::start(host, folder, &study.name, inputs, base, keep)?;
-        let record = Record::new(folder, &self, place, session)?.after(earlier);
+        let mut journal = RunJournal::start(host, folder, &study.name, inputs, base, keep)?;
+        let record = RunRecord::new(folder, &self, place, session)?.after(earlier);
         let noting = Noting::start(host, folder, record, session)?;
         let host: &dyn Host = &Speaking { host: &noting, speech: study.speech() };
         let reader = session.reader().speaking(&spoken);
-        let run = Run { path: &self.path, study, data, reader, folder, host };
+        let run = StageContext { path: &self.path, study, data, reader, folder, host };
         let results = run.all(&mut journal)?;
         let store = session.store().map(|s| s.session());
         let registered = register::says(registration.as_ref(), study, data, journal.found_in_store())?;
@@ -183,7 +188,7 @@ impl Study {
         let document = report::document(&run, &results, front, (store, journal.stages(), start.elapsed()));
         truenorth_report::write(folder, &document)?;
         journal.finish()?;
-        Ok(Done { summary, seconds: start.elapsed().as_secs_f64() })
+        Ok(StudyResult { summary, seconds: start.elapsed().as_secs_f64() })
     }
 }
 
@@ -192,7 +197,7 @@ impl Study {
 /// # Errors
 /// When there are such files.
 pub fn free(folder: &Path) -> Result<(), Error> {
-    if let Ok(Some(_)) = Journal::read(folder) {
+    if let Ok(Some(_)) = RunJournal::read(folder) {
         return Ok(truenorth_report::free(folder)?);
     }
     let taken = [journal::NAME, record::NAME]
@@ -212,7 +217,7 @@ pub fn free(folder: &Path) -> Result<(), Error> {
 /// What every stage depends on: this very program, the model, the seed and the data.
 fn base(
     program: &str,
-    (study, data): (&StudyFile, &Data),
+    (study, data): (&StudyFile, &StudyData),
     info: &ModelInfo,
     speech: Option<SpeechRecord>,
 ) -> Result<String, Error> {
@@ -228,9 +233,9 @@ pub fn state(
     path: &Path,
     desk: &dyn Desk,
     folder: impl FnOnce(PathBuf) -> PathBuf,
-) -> Result<(String, PathBuf, Option<State>), Error> {
+) -> Result<(String, PathBuf, Option<RunState>), Error> {
     let study = StudyFile::read(path, desk)?;
     let folder = folder(study.folder());
-    let state = Journal::read(&folder)?;
+    let state = RunJournal::read(&folder)?;
     Ok((study.name, folder, state))
 }

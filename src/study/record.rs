@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use truenorth_files::read_if_there;
 use truenorth_protocol::ModelInfo;
-use truenorth_protocol::run::{Batch, Runner, Watch};
+use truenorth_protocol::run::{BatchLimits, Runner, Watch};
 
 use super::file::StudyFile;
-use super::{Place, Study};
-use crate::error::{Context as _, Error};
+use super::{RunSettings, Study};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::{Desk, Fallen, Host, write_json};
 use crate::session::Session;
 
@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 
 /// What a run was made from: the program, the study, its files and the models.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
+pub struct RunRecord {
     /// Version of this file's form.
     pub version: u32,
     /// SHA-256 of the program that ran.
@@ -43,7 +43,7 @@ pub struct Record {
     /// The flags that decide where and how models are opened, as whoever ran it has them.
     pub flags: Value,
     /// Every model that was asked, and what it was.
-    pub models: Vec<Asked>,
+    pub models: Vec<AskedModel>,
     /// What models were, whatever they are called.
     pub identities: BTreeMap<String, String>,
     /// What ran in place of what was asked for.
@@ -64,7 +64,7 @@ pub struct DataFile {
 
 /// A model that was asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Asked {
+pub struct AskedModel {
     /// The name that the study has for it.
     pub name: String,
     /// As graphs and keys of the store know it.
@@ -75,7 +75,7 @@ pub struct Asked {
     pub batch: AtOnce,
 }
 
-/// How much is asked at once, as [`Batch`].
+/// How much is asked at once, as [`BatchLimits`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AtOnce {
     tokens: usize,
@@ -83,21 +83,21 @@ pub struct AtOnce {
     answer_bytes: usize,
 }
 
-impl From<Batch> for AtOnce {
-    fn from(batch: Batch) -> Self {
+impl From<BatchLimits> for AtOnce {
+    fn from(batch: BatchLimits) -> Self {
         Self { tokens: batch.tokens, sequences: batch.sequences, answer_bytes: batch.answer_bytes }
     }
 }
 
-impl From<AtOnce> for Batch {
+impl From<AtOnce> for BatchLimits {
     fn from(batch: AtOnce) -> Self {
         Self { tokens: batch.tokens, sequences: batch.sequences, answer_bytes: batch.answer_bytes }
     }
 }
 
-impl Record {
+impl RunRecord {
     /// The record of a run that begins in `folder`.
-    pub fn new(folder: &Path, of: &Study, place: &Place<'_>, session: &Session) -> Result<Self, Error> {
+    pub fn new(folder: &Path, of: &Study, place: &RunSettings<'_>, session: &Session) -> Result<Self, Error> {
         let Study { path, file: study, data } = of;
         let mut written = study.clone();
         for file in written.files() {
@@ -175,12 +175,12 @@ impl Record {
 
     /// What is known of a model that the study names.
     #[must_use]
-    pub fn asked(&self, name: &str) -> Option<&Asked> {
+    pub fn asked(&self, name: &str) -> Option<&AskedModel> {
         self.models.iter().find(|m| m.name == name)
     }
 
     fn note(&mut self, name: &str, runner: &dyn Runner) {
-        let asked = Asked {
+        let asked = AskedModel {
             name: name.to_owned(),
             info: runner.info().clone(),
             stop: runner.stop_tokens(),
@@ -198,7 +198,7 @@ impl Record {
 pub struct Noting<'a> {
     host: &'a dyn Host,
     path: PathBuf,
-    record: Mutex<Record>,
+    record: Mutex<RunRecord>,
 }
 
 impl<'a> Noting<'a> {
@@ -206,7 +206,7 @@ impl<'a> Noting<'a> {
     pub fn start(
         host: &'a dyn Host,
         folder: &Path,
-        mut record: Record,
+        mut record: RunRecord,
         session: &Session,
     ) -> Result<Self, Error> {
         let name = record.study.model.clone();
@@ -216,7 +216,7 @@ impl<'a> Noting<'a> {
         Ok(noting)
     }
 
-    fn change(&self, how: impl FnOnce(&mut Record)) -> Result<(), Error> {
+    fn change(&self, how: impl FnOnce(&mut RunRecord)) -> Result<(), Error> {
         let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
         how(&mut record);
         write_json(self.host, &self.path, &*record)

@@ -8,18 +8,18 @@ use super::file::StudyFile;
 
 /// A table of a study file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Table {
+pub struct TableReference {
     /// Its name; empty for the keys above all tables.
     pub name: String,
     /// What the table is for, in words.
     pub meaning: String,
     /// Its keys, in the order in which they are told.
-    pub keys: Vec<Key>,
+    pub keys: Vec<KeyReference>,
 }
 
 /// A key of a table.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Key {
+pub struct KeyReference {
     /// The name of the table or key.
     pub name: String,
     /// Another name that it may be written by.
@@ -63,10 +63,10 @@ pub(super) fn raw() -> Value {
 
 /// Every table, the keys above all tables first.
 #[must_use]
-pub fn reference() -> Vec<Table> {
+pub fn reference() -> Vec<TableReference> {
     let root = raw();
     let defs = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
-    let mut tables = vec![Table { name: String::new(), meaning: text(&root), keys: vec![] }];
+    let mut tables = vec![TableReference { name: String::new(), meaning: text(&root), keys: vec![] }];
     let mut later = Vec::new();
     for (name, property) in properties(&root) {
         match table(property, &defs) {
@@ -75,7 +75,11 @@ pub fn reference() -> Vec<Table> {
                     || text(&Value::Object(found.clone())),
                     |own| plain(own.as_str().unwrap_or_default()),
                 );
-                later.push(Table { name: name.clone(), meaning, keys: keys(&Value::Object(found), &defs) });
+                later.push(TableReference {
+                    name: name.clone(),
+                    meaning,
+                    keys: keys(&Value::Object(found), &defs),
+                });
             }
             _ => tables[0].keys.push(key(&root, name, property, &defs)),
         }
@@ -88,14 +92,14 @@ fn properties(of: &Value) -> Vec<(&String, &Value)> {
     of.get("properties").and_then(Value::as_object).map(|p| p.iter().collect()).unwrap_or_default()
 }
 
-fn keys(of: &Value, defs: &Map<String, Value>) -> Vec<Key> {
+fn keys(of: &Value, defs: &Map<String, Value>) -> Vec<KeyReference> {
     properties(of).into_iter().map(|(name, property)| key(of, name, property, defs)).collect()
 }
 
-fn key(of: &Value, name: &str, property: &Value, defs: &Map<String, Value>) -> Key {
+fn key(of: &Value, name: &str, property: &Value, defs: &Map<String, Value>) -> KeyReference {
     let required = of.get("required").and_then(Value::as_array);
     let default = property.get("default").filter(|d| !d.is_null());
-    Key {
+    KeyReference {
         name: name.to_owned(),
         alias: property.get(ALIAS).and_then(Value::as_str).map(str::to_owned),
         kind: kind(property, defs),

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use truenorth_files::{read_if_there, sha256_hex, write_atomic};
 
-use super::data::Data;
+use super::data::StudyData;
 use super::file::StudyFile;
 use super::refused;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::experiment::changed_files;
 
 /// Name of the registration's file in the run's folder.
@@ -22,7 +22,7 @@ pub const NAME: &str = "register.json";
 /// What was expected of a study, sealed before it ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Registration {
+pub struct StudyRegistration {
     /// When it was sealed.
     pub sealed_at: String,
     /// The version of the program that sealed it.
@@ -37,12 +37,12 @@ pub struct Registration {
     pub sha256: String,
 }
 
-impl Registration {
+impl StudyRegistration {
     /// Of a study as it would run now.
     ///
     /// # Errors
     /// When it can't be written as JSON.
-    pub fn new(study: &StudyFile, data: &Data, after_results: bool) -> Result<Self, Error> {
+    pub fn new(study: &StudyFile, data: &StudyData, after_results: bool) -> Result<Self, Error> {
         let mut written = serde_json::to_value(study)?;
         // Where files lie is no part of what is asked; what is in them is.
         written["data"] = json!({ "positive": study.data.positive });
@@ -107,15 +107,15 @@ impl Registration {
 ///
 /// # Errors
 /// When the one that is there can't be read or was changed, or the file can't be written.
-pub fn seal(study: &StudyFile, data: &Data, folder: &Path) -> Result<Option<Registration>, Error> {
-    if let Some(found) = Registration::read(folder)? {
+pub fn seal(study: &StudyFile, data: &StudyData, folder: &Path) -> Result<Option<StudyRegistration>, Error> {
+    if let Some(found) = StudyRegistration::read(folder)? {
         return Ok(Some(found));
     }
     if study.register.is_none() {
         return Ok(None);
     }
     let results = std::fs::read_dir(folder.join("stages")).is_ok_and(|mut d| d.next().is_some());
-    let made = Registration::new(study, data, results)?;
+    let made = StudyRegistration::new(study, data, results)?;
     let (path, text) = (folder.join(NAME), serde_json::to_vec_pretty(&made)?);
     write_atomic(&path, |w| w.write_all(&text)).context(format!("can't write {}", path.display()))?;
     Ok(Some(made))
@@ -127,9 +127,9 @@ pub fn seal(study: &StudyFile, data: &Data, folder: &Path) -> Result<Option<Regi
 /// # Errors
 /// When the study can't be written as JSON.
 pub fn says(
-    registration: Option<&Registration>,
+    registration: Option<&StudyRegistration>,
     study: &StudyFile,
-    data: &Data,
+    data: &StudyData,
     found: Option<u64>,
 ) -> Result<Vec<String>, Error> {
     let Some(r) = registration else {
@@ -137,7 +137,7 @@ pub fn says(
             "Exploratory: no hypothesis was registered before the first activation was read.".into(),
         ]);
     };
-    let changes = r.changes(&Registration::new(study, data, r.after_results)?);
+    let changes = r.changes(&StudyRegistration::new(study, data, r.after_results)?);
     let mut out = vec![if r.after_results {
         format!("Exploratory: registered on {}, when results were there already.", r.sealed_at)
     } else if changes.is_empty() {

@@ -21,7 +21,7 @@ use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, Builder, CheckLimits, Decides, Edit, GroupId, Op, Reduce, Sampling, Steps, Unary,
 };
-use truenorth_protocol::nnsight::{ModelKey, Modules, Request};
+use truenorth_protocol::nnsight::{ModelKey, Modules, PayloadInput};
 use truenorth_protocol::{Answer, DType, Graph, ReadAt, Site, Tensor, Value, WriteAt};
 
 use crate::support::{Reference, relative};
@@ -111,7 +111,7 @@ impl Both {
         let key = ModelKey { repo_id: "org/name".into(), revision: None };
         let job = format!("{}-{}", self.name, self.jobs);
         self.jobs += 1;
-        let request = Request {
+        let request = PayloadInput {
             checked: &checked,
             tokens: &tokens,
             modules: &self.modules,

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use truenorth::analyses::{Named, Spoken};
+use truenorth::analyses::{NamedPrompt, Spoken};
 use truenorth::data::conversation::{Chat, messages, now};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
@@ -78,7 +78,7 @@ fn conversations_are_the_text_and_the_ids_of_transformers() {
         for (title, one) in golden["cases"].as_object().unwrap() {
             let talk = messages(&one["messages"]).unwrap();
             let last = talk.last().unwrap().role == "assistant";
-            let named = [Named::conversation(title, talk)];
+            let named = [NamedPrompt::conversation(title, talk)];
             for case in one["cases"].as_array().unwrap() {
                 let tail = case["tail"].as_str().unwrap();
                 if case.get("refused").is_some() || (!last && tail == "complete") {

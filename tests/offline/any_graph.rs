@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{RunError, Runner as _, Unwatched, Watch};
 use truenorth_protocol::graph::{CheckLimits, Decides, Dim, NodeId, Op, ValueKind};
-use truenorth_protocol::nnsight::{LowerError, ModelKey, Modules, Request};
+use truenorth_protocol::nnsight::{LowerError, ModelKey, Modules, PayloadInput};
 use truenorth_protocol::plan::GroupPlan;
-use truenorth_protocol::{Checked, DType, Prompt, ReadAt, Site, Value, WriteAt};
+use truenorth_protocol::{CheckedGraph, DType, Prompt, ReadAt, Site, Value, WriteAt};
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| open("fixtures/families/llama"));
 /// A model with a tokenizer.
@@ -28,7 +28,7 @@ fn open(folder: &str) -> Engine {
 }
 
 /// Whether a value is of the type and sizes that the check promised.
-fn promised(checked: &Checked, kind: &ValueKind, value: &Value) -> bool {
+fn promised(checked: &CheckedGraph, kind: &ValueKind, value: &Value) -> bool {
     let tokens = |group: u32| -> usize {
         let of = |p: &Prompt| match p {
             Prompt::Tokens(t) => t.len(),
@@ -63,7 +63,7 @@ impl Watch for Passes {
 }
 
 /// Token ids by group and prompt; none if a text has none here.
-fn tokens(checked: &Checked) -> Option<Vec<Vec<Vec<u32>>>> {
+fn tokens(checked: &CheckedGraph) -> Option<Vec<Vec<Vec<u32>>>> {
     let ids = |special: bool, prompt: &Prompt| match prompt {
         Prompt::Tokens(tokens) => Some(tokens.clone()),
         Prompt::Text(text) => READER.encode(text, special).ok()?,
@@ -122,7 +122,7 @@ fn placed(op: &Op, of: u32) -> Option<Site> {
 }
 
 /// Holds a plan to the plain meaning of its graph: walks every pass site by site and node by node.
-fn holds_plan(checked: &Checked, plan: &GroupPlan<'_>) -> Result<(), TestCaseError> {
+fn holds_plan(checked: &CheckedGraph, plan: &GroupPlan<'_>) -> Result<(), TestCaseError> {
     let graph = checked.graph();
     let is_read = |n: &usize| matches!(graph.nodes[*n], Op::Read { .. });
     let is_condition = |n: &usize| matches!(graph.nodes[*n], Op::When { .. });
@@ -218,7 +218,7 @@ proptest! {
         }
         let Some(tokens) = tokens(&checked) else { return Ok(()) };
         let (modules, key) = (modules(), ModelKey { repo_id: "a/b".into(), revision: None });
-        let request = Request {
+        let request = PayloadInput {
             checked: &checked,
             tokens: &tokens,
             modules: &modules,

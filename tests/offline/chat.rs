@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use truenorth::analyses::{Encoded, Named, Spoken};
+use truenorth::analyses::{EncodedPrompt, NamedPrompt, Spoken};
 use truenorth::data::conversation::{Chat, messages};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{RunError, Runner, Unwatched, Watch};
 use truenorth_protocol::chat::Pieces;
-use truenorth_protocol::graph::{Builder, Part, Role, Steps, Take, Turn, Turns};
-use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::graph::{Builder, PromptPart, Role, Steps, Take, Turn, Turns};
+use truenorth_protocol::{
+    Answer, ChatTemplates, CheckedGraph, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt,
+};
 
 use crate::support::{MODEL, ok, run};
 
@@ -46,7 +48,7 @@ impl Runner for Roomy {
         vec![]
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         self.0.run(graph, watch)
     }
 }
@@ -63,7 +65,7 @@ fn runs(tokens: &[usize]) -> Vec<[usize; 2]> {
     runs
 }
 
-fn tokens(encoded: &Encoded) -> &[u32] {
+fn tokens(encoded: &EncodedPrompt) -> &[u32] {
     match &encoded.prompt {
         Prompt::Tokens(tokens) => tokens,
         Prompt::Text(_) => &[],
@@ -87,7 +89,7 @@ fn ids_and_positions_are_those_of_transformers() {
         let spoken = Spoken::of(Chat::open(Some(&templates), None, now).unwrap());
         for (title, one) in conversations.as_object().unwrap() {
             let talk = messages(&one["messages"]).unwrap();
-            let named = [Named::conversation(title, talk.clone())];
+            let named = [NamedPrompt::conversation(title, talk.clone())];
             let last = talk.last().unwrap().role == "assistant";
             for case in one["cases"].as_array().unwrap() {
                 let tail = case["tail"].as_str().unwrap();
@@ -114,7 +116,7 @@ fn ids_and_positions_are_those_of_transformers() {
                 }
                 // What transformers marks as generated holds every answer.
                 if let Some(mask) = case["assistant_mask"].as_array().filter(|_| last) {
-                    let answers = Part::Assistant.tokens(Take::All, &found.turns.0, ids.len()).unwrap();
+                    let answers = PromptPart::Assistant.tokens(Take::All, &found.turns.0, ids.len()).unwrap();
                     assert!(answers.iter().all(|t| mask[*t] == 1), "{name}, {title}");
                     masked += 1;
                 }
@@ -178,7 +180,7 @@ fn a_part_is_read_as_its_rows_of_all_tokens_say() {
             let read = b.read(group, site, name.parse().unwrap());
             b.save(name, read);
         }
-        let sinks = b.read(group, site, ReadAt::In(Part::User, Take::Sinks));
+        let sinks = b.read(group, site, ReadAt::In(PromptPart::User, Take::Sinks));
         b.save("sinks", sinks);
         let answer = engine.ask(b.finish(), &Unwatched).unwrap();
         let of = |name: &str| answer.tensor(name).unwrap().to_f32().unwrap();

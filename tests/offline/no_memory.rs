@@ -10,8 +10,8 @@ use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
-use truenorth::artifact::{Direction, Format, ImportAs};
-use truenorth::data::import::{ImportOptions, Importer, Source as Table};
+use truenorth::artifact::{Direction, DirectionFormat, ImportAs};
+use truenorth::data::import::{ImportOptions, ImportSource, Importer};
 use truenorth::engine::load::Source;
 use truenorth::engine::tokenizer::Tokenizer;
 use truenorth::engine::{Engine, EngineOptions, Transformers};
@@ -54,8 +54,10 @@ fn directions() {
         ..ImportAs::default()
     };
     let whole = numpy(&format!("({MANY},)"), false);
-    let direction = Direction::import_bytes(&whole, Format::Npy, &stated).unwrap();
-    for format in [Format::Npy, Format::Npz, Format::Safetensors, Format::Gguf] {
+    let direction = Direction::import_bytes(&whole, DirectionFormat::Npy, &stated).unwrap();
+    for format in
+        [DirectionFormat::Npy, DirectionFormat::Npz, DirectionFormat::Safetensors, DirectionFormat::Gguf]
+    {
         let bytes = direction.export_bytes(format).unwrap();
         let read = || Direction::import_bytes(&bytes, format, &stated).is_ok();
         refuses(&format!("a direction as {}", format.name()), read);
@@ -63,7 +65,7 @@ fn directions() {
     // One row of a stack, column after column.
     let npy = numpy(&format!("(4, {})", MANY / 4), true);
     let row = ImportAs { row: Some(1), ..stated };
-    refuses("a row of a stack", || Direction::import_bytes(&npy, Format::Npy, &row).is_ok());
+    refuses("a row of a stack", || Direction::import_bytes(&npy, DirectionFormat::Npy, &row).is_ok());
 }
 
 fn weights(folder: &Path) {
@@ -169,7 +171,7 @@ fn parquet() {
     refuses("a Parquet file", || {
         let columns = "text=text".parse().unwrap();
         let options =
-            ImportOptions { columns, label: Some("any".into()), ..ImportOptions::new(Table::Parquet) };
+            ImportOptions { columns, label: Some("any".into()), ..ImportOptions::new(ImportSource::Parquet) };
         Importer::new(options).unwrap().read(&file, "f").is_ok()
     });
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 use serde::Deserialize;
-use truenorth::artifact::{Directions, Format, ImportAs};
+use truenorth::artifact::{DirectionFormat, Directions, ImportAs};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, Steps};
@@ -54,7 +54,7 @@ fn logits(case: &Case) -> Vec<f32> {
 fn ours(case: &Case) -> Vec<f32> {
     let stated = ImportAs { sign: Some("refused over done".into()), ..ImportAs::default() };
     let file = fixtures().join("repeng").join(&case.file);
-    let directions = Directions::import(&file, Format::Gguf, &stated).unwrap();
+    let directions = Directions::import(&file, DirectionFormat::Gguf, &stated).unwrap();
     assert!(directions.members().len() > 1, "{}", case.file);
     let options = EngineOptions::default();
     let engine = Engine::open(&fixtures().join(&case.model), &options).unwrap();
@@ -85,7 +85,7 @@ fn what_is_exported_is_the_file_that_repeng_read() {
     let found = Directions::load(&fixtures().join("repeng/step-7-ours.safetensors")).unwrap();
     assert_eq!(found.sites(), [1, 2].map(Site::ResidPost));
     let golden = std::fs::read(fixtures().join("repeng/step-7-ours.gguf")).unwrap();
-    assert!(found.export_bytes(Format::Gguf).unwrap() == golden);
+    assert!(found.export_bytes(DirectionFormat::Gguf).unwrap() == golden);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value as Json;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::Runner as _;
-use truenorth::store::{Activation, ActivationKey, Context, Prompt, Store};
+use truenorth::store::{Activation, ActivationKey, ReadingContext, Store, StoredPrompt};
 
 use crate::support::{self, MODEL, ok, run, study_place};
 
@@ -202,8 +202,9 @@ fn a_store_that_was_changed_or_lacks_something_is_named_and_the_model_may_comput
     let word = |key: &str| info[key].as_str().unwrap().to_owned();
     let engine = Engine::open(Path::new(MODEL), &EngineOptions::default()).unwrap();
     let key = |text: &str| {
-        let context = Context::new(word("name"), word("revision"), "", word("path"), "resid_post.1", "last");
-        ActivationKey::new(context, Prompt::Tokens(engine.encode(text, true).unwrap().unwrap()))
+        let context =
+            ReadingContext::new(word("name"), word("revision"), "", word("path"), "resid_post.1", "last");
+        ActivationKey::new(context, StoredPrompt::Tokens(engine.encode(text, true).unwrap().unwrap()))
     };
     let first: Json = serde_json::from_str(
         std::fs::read_to_string(root.join("pairs.jsonl")).unwrap().lines().next().unwrap(),

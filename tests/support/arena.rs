@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use truenorth::artifact::{Direction, Directions, Metadata};
+use truenorth::artifact::{Direction, DirectionMetadata, Directions};
 use truenorth_protocol::Site;
 
 use super::{MODEL, binary, run};
@@ -27,7 +27,7 @@ pub fn season_at(dir: &Path, name: &str, rules: &str, sites: &[Site], scoring: &
 
     let at = |(k, site): (usize, &Site)| {
         let vector: ndarray::Array1<f64> = (0..width).map(|i| ((i * (3 + 2 * k)) % 7) as f64 - 3.0).collect();
-        let said = Metadata::new("imported", *site, "higher is kinder", &"0".repeat(64));
+        let said = DirectionMetadata::new("imported", *site, "higher is kinder", &"0".repeat(64));
         Direction::new(vector.view(), said).unwrap()
     };
     let members = sites.iter().enumerate().map(at).collect();

@@ -18,4 +18,4 @@ pub mod sweep;
 mod fixture;
 // Names of the shared fixture.
 #[cfg(test)]
-use truenorth_reading::{Named, only_reads};
+use truenorth_reading::{NamedPrompt, only_reads};

@@ -4,7 +4,7 @@ use truenorth_protocol::run::Runner;
 use truenorth_reading::Reader;
 
 /// A model, here or elsewhere, and how texts are put before it.
-pub trait Backend: Send + Sync {
+pub trait ScoringModel: Send + Sync {
     /// The model, as what runs graphs.
     fn runner(&self) -> &dyn Runner;
 

@@ -19,6 +19,6 @@ pub mod store;
 mod time;
 pub mod web;
 
-pub use backend::Backend;
+pub use backend::ScoringModel;
 pub use error::ArenaError;
-pub use season::{Folder, Listed, Season, SeasonFile};
+pub use season::{Folder, ListedSeason, Season, SeasonFile};

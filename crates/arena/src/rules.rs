@@ -3,21 +3,21 @@
 use regex::Regex;
 use serde::Serialize;
 
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
 use crate::season::{Rules, SeasonFile};
 
 /// Why a submission is refused before anything else is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Refused {
+pub struct RefusedSubmission {
     /// Name of the form's field, such as `handle`.
     pub field: &'static str,
     /// What is wrong, and what is expected.
     pub what: String,
 }
 
-fn refused<T>(field: &'static str, what: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { field, what: what.into() })
+fn refused<T>(field: &'static str, what: impl Into<String>) -> Result<T, RefusedSubmission> {
+    Err(RefusedSubmission { field, what: what.into() })
 }
 
 /// Whether a character can't be seen, or turns the order in which others are seen.
@@ -46,7 +46,7 @@ pub fn shown(text: &str) -> String {
 
 /// The checks of a season that need no model.
 #[derive(Clone, Debug)]
-pub struct Checks {
+pub struct SubmissionChecks {
     handle: Regex,
     pattern: String,
     rules: Rules,
@@ -54,7 +54,7 @@ pub struct Checks {
     consent: String,
 }
 
-impl Checks {
+impl SubmissionChecks {
     /// Those of a season.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Checks {
     ///
     /// # Errors
     /// When it does not match the season's pattern.
-    pub fn handle(&self, handle: &str) -> Result<(), Refused> {
+    pub fn handle(&self, handle: &str) -> Result<(), RefusedSubmission> {
         if handle.len() <= 200 && self.handle.is_match(handle) && !handle.chars().any(unseen) {
             return Ok(());
         }
@@ -87,7 +87,7 @@ impl Checks {
     ///
     /// # Errors
     /// When it is empty, too long, or has control characters.
-    pub fn text(&self, text: &str) -> Result<(), Refused> {
+    pub fn text(&self, text: &str) -> Result<(), RefusedSubmission> {
         if text.trim().is_empty() || text.chars().all(|c| unseen(c) || c.is_whitespace()) {
             return refused("text", "there is no text; write something that can be seen");
         }
@@ -111,7 +111,7 @@ impl Checks {
     ///
     /// # Errors
     /// When the season has no such kind.
-    pub fn kind(&self, kind: Option<&str>) -> Result<(), Refused> {
+    pub fn kind(&self, kind: Option<&str>) -> Result<(), RefusedSubmission> {
         match kind {
             Some(kind) if !self.kinds.iter().any(|k| k == kind) => {
                 let all = self.kinds.join(", ");
@@ -125,7 +125,7 @@ impl Checks {
     ///
     /// # Errors
     /// When another version was agreed to, or none.
-    pub fn consent(&self, version: Option<&str>) -> Result<(), Refused> {
+    pub fn consent(&self, version: Option<&str>) -> Result<(), RefusedSubmission> {
         if version == Some(self.consent.as_str()) {
             return Ok(());
         }
@@ -135,7 +135,7 @@ impl Checks {
 
 /// A text as the model's tokenizer has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Tokens {
+pub struct TokenizedText {
     /// How many; none where the tokenizer is not at hand.
     pub tokens: Option<usize>,
     /// The most tokens that are taken.
@@ -150,15 +150,15 @@ pub struct Tokens {
 ///
 /// # Errors
 /// When whoever has the tokenizer can't be asked, or refuses the text.
-pub fn tokens(backend: &dyn Backend, text: &str, budget: usize) -> Result<Tokens, ArenaError> {
+pub fn tokens(backend: &dyn ScoringModel, text: &str, budget: usize) -> Result<TokenizedText, ArenaError> {
     let run = |e| ArenaError::Analysis(truenorth_reading::AnalysisError::Run(e));
     let runner = backend.runner();
     let Some(ids) = runner.encode(text, false).map_err(run)? else {
-        return Ok(Tokens { tokens: None, budget, round_trip: None, same: None });
+        return Ok(TokenizedText { tokens: None, budget, round_trip: None, same: None });
     };
     let round_trip = runner.spell(&[&ids]).map_err(run)?.and_then(|mut all| all.pop());
     let same = round_trip.as_deref().map(|t| t == text);
-    Ok(Tokens { tokens: Some(ids.len()), budget, round_trip, same })
+    Ok(TokenizedText { tokens: Some(ids.len()), budget, round_trip, same })
 }
 
 #[cfg(test)]
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_submission_is_refused_by_the_field_at_fault() {
-        let checks = Checks::of(&file("values-1")).unwrap();
+        let checks = SubmissionChecks::of(&file("values-1")).unwrap();
         for good in ["ab", "Ada_L.-1", "x0"] {
             assert_eq!(checks.handle(good), Ok(()), "{good}");
         }

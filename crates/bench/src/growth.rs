@@ -19,18 +19,18 @@ const SHORT: f64 = 1.0;
 
 /// One kind of work at growing sizes.
 #[derive(Serialize)]
-pub struct Growth {
+pub struct WorkGrowth {
     /// The kind of work, in words.
     pub work: String,
     /// The unit of the sizes.
     pub unit: &'static str,
     /// A row a size, in ascending order.
-    pub points: Vec<Point>,
+    pub points: Vec<GrowthPoint>,
 }
 
 /// Work of one size.
 #[derive(Serialize)]
-pub struct Point {
+pub struct GrowthPoint {
     /// In the unit of its growth.
     pub size: usize,
     /// Wall time of the fastest run.
@@ -40,7 +40,7 @@ pub struct Point {
 }
 
 /// Reads the last token of prompts after a block: more of them, longer ones, and sequences of a board.
-pub fn growth(engine: &Engine, layer: u32) -> Result<Vec<Growth>, BenchError> {
+pub fn growth(engine: &Engine, layer: u32) -> Result<Vec<WorkGrowth>, BenchError> {
     let (vocab, context) = (engine.info().vocab, engine.info().context as usize);
     let run = |work: &str, unit, sizes: &[usize], make: &dyn Fn(usize) -> Vec<Vec<u32>>| {
         let mut points = Vec::new();
@@ -57,9 +57,9 @@ pub fn growth(engine: &Engine, layer: u32) -> Result<Vec<Growth>, BenchError> {
                     break;
                 }
             }
-            points.push(Point { size, seconds, peak: peak() });
+            points.push(GrowthPoint { size, seconds, peak: peak() });
         }
-        Ok::<_, BenchError>(Growth { work: work.into(), unit, points })
+        Ok::<_, BenchError>(WorkGrowth { work: work.into(), unit, points })
     };
     let lengths: Vec<usize> = (3..=12).map(|e| 1 << e).filter(|n| *n <= context).collect();
     Ok(vec![
@@ -85,14 +85,14 @@ fn peak() -> Option<u64> {
 }
 
 /// The curves, both axes in powers of two.
-pub fn section(all: &[Growth]) -> Section {
+pub fn section(all: &[WorkGrowth]) -> Section {
     let mut section = Section::new(
         "growth",
         "Time and memory",
         "Both axes are logarithmic: work that grows in proportion is a line at 45 degrees.",
     );
     for g in all {
-        let plot = |what: &str, unit: &str, value: &dyn Fn(&Point) -> Option<f64>| {
+        let plot = |what: &str, unit: &str, value: &dyn Fn(&GrowthPoint) -> Option<f64>| {
             let points: Vec<(f64, f64)> =
                 g.points.iter().filter_map(|p| Some(((p.size as f64).log2(), value(p)?.log2()))).collect();
             let tick = |at: f64, label: String| Tick { at: at.into(), label };

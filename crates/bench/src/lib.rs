@@ -14,7 +14,7 @@ mod work;
 
 pub use error::BenchError;
 pub use fidelity::{Fidelity, SiteFidelity, fidelity};
-pub use growth::{Growth, Point, growth, section};
-pub use peer::{Numbers, Peers, Python};
-pub use race::{Rival, Shares, Timing};
-pub use timed::{Size, timed};
+pub use growth::{GrowthPoint, WorkGrowth, growth, section};
+pub use peer::{PeerPrecision, Peers, Python};
+pub use race::{PeakShares, Rival, Timing};
+pub use timed::{BenchSize, timed};

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What weights are held and multiplied as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbers {
+pub enum PeerPrecision {
     /// 32-bit IEEE floats.
     F32,
     /// The blocks of a GGUF file as they are, products in 32-bit.
@@ -59,7 +59,7 @@ impl Peers {
     pub fn start(
         python: Python<'_>,
         weights: &Path,
-        numbers: Numbers,
+        numbers: PeerPrecision,
         threads: Option<usize>,
     ) -> Result<Self, BenchError> {
         let threads = threads.unwrap_or_else(rayon::current_num_threads);
@@ -93,18 +93,18 @@ pub struct Peer {
 
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
-pub enum Request<'a> {
+pub enum PeerRequest<'a> {
     Read { prompts: &'a [Vec<u32>], layer: u32, batch: usize, tuned: bool },
     Decode { prompts: &'a [Vec<u32>], steps: u32, layer: u32, alpha: f64 },
 }
 
 #[derive(Deserialize)]
-struct Ready {
+struct PeerReady {
     ready: String,
 }
 
 #[derive(Deserialize)]
-struct Took {
+struct PeerTime {
     seconds: f64,
 }
 
@@ -114,15 +114,15 @@ impl Peer {
         python: &Path,
         script: &str,
         weights: &Path,
-        numbers: Numbers,
+        numbers: PeerPrecision,
         threads: usize,
     ) -> Result<Self, BenchError> {
         let dtype = match numbers {
             // Only llama.cpp has kernels for the blocks of a GGUF file.
-            Numbers::Kept if script == LLAMA => "kept",
-            Numbers::F32 | Numbers::Kept => "float32",
-            Numbers::Bf16 => "bfloat16",
-            Numbers::F16 => "float16",
+            PeerPrecision::Kept if script == LLAMA => "kept",
+            PeerPrecision::F32 | PeerPrecision::Kept => "float32",
+            PeerPrecision::Bf16 => "bfloat16",
+            PeerPrecision::F16 => "float16",
         };
         let mut child = Command::new(python)
             .args(["-c", script])
@@ -136,17 +136,17 @@ impl Peer {
         let stdout = child.stdout.take().expect("the child was started with a pipe from its output");
         let mut peer =
             Self { child, stdin: Some(stdin), stdout: BufReader::new(stdout), name: String::new() };
-        peer.name = peer.line::<Ready>()?.ready;
+        peer.name = peer.line::<PeerReady>()?.ready;
         Ok(peer)
     }
 
     /// Seconds that the work took it.
-    pub fn ask(&mut self, request: &Request<'_>) -> Result<f64, BenchError> {
+    pub fn ask(&mut self, request: &PeerRequest<'_>) -> Result<f64, BenchError> {
         let stdin = self.stdin.as_mut().expect("only a peer that is dropped is told to end");
         serde_json::to_writer(&mut *stdin, request)?;
         stdin.write_all(b"\n")?;
         stdin.flush()?;
-        Ok(self.line::<Took>()?.seconds)
+        Ok(self.line::<PeerTime>()?.seconds)
     }
 
     fn line<T: for<'de> Deserialize<'de>>(&mut self) -> Result<T, BenchError> {

@@ -8,7 +8,7 @@ use truenorth_protocol::Graph;
 use truenorth_protocol::run::{Runner, Unwatched};
 
 use crate::BenchError;
-use crate::peer::{Peer, Request};
+use crate::peer::{Peer, PeerRequest};
 
 /// One kind of work, how fast it went, and how fast a peer was.
 #[derive(Serialize)]
@@ -22,14 +22,14 @@ pub struct Timing {
     /// Our slowest and fastest round.
     pub ours_range: [f64; 2],
     /// The share of what the machine's f32 multiply-adds allow, and of what its memory does.
-    pub of_peak: Option<Shares>,
+    pub of_peak: Option<PeakShares>,
     /// The peer beside it, where there is one.
     pub rival: Option<Rival>,
 }
 
 /// Shares of the machine's peaks, as its own loops reach them in the same rounds.
 #[derive(Clone, Copy, Serialize)]
-pub struct Shares {
+pub struct PeakShares {
     /// Of f32 multiply-adds; narrower types can pass 1.
     pub multiply_adds: f64,
     /// Of reads from memory, if every pass of a batch reads each weight once.
@@ -50,24 +50,24 @@ pub struct Rival {
 }
 
 /// Work for us, and the same for peers.
-pub struct Task<'a> {
+pub struct RaceTask<'a> {
     pub name: String,
     pub tokens: usize,
     pub graph: Graph,
-    pub asked: Vec<Asked<'a>>,
-    pub cost: Cost,
+    pub asked: Vec<PeerTask<'a>>,
+    pub cost: WorkCost,
 }
 
-pub struct Asked<'a> {
+pub struct PeerTask<'a> {
     pub peer: usize,
     pub idiom: &'static str,
-    pub request: Request<'a>,
+    pub request: PeerRequest<'a>,
     /// How often it is asked, where it has no way to do all at once.
     pub times: usize,
 }
 
 #[derive(Clone, Copy)]
-pub struct Cost {
+pub struct WorkCost {
     /// Operations of a token in 10⁹, those of attention left out.
     pub operations: f64,
     /// Bytes of weights read for a token, in 10⁹.
@@ -78,11 +78,11 @@ pub struct Cost {
 pub fn race(
     engine: &Engine,
     peers: &mut [Peer],
-    task: &Task<'_>,
+    task: &RaceTask<'_>,
     rounds: usize,
 ) -> Result<Vec<Timing>, BenchError> {
     let mut ours = Vec::new();
-    let mut shares: Vec<Shares> = Vec::new();
+    let mut shares: Vec<PeakShares> = Vec::new();
     let mut theirs: Vec<Vec<f64>> = vec![Vec::new(); task.asked.len()];
     let rate = |s: f64| task.tokens as f64 / s;
     // The first round warms all sides up and is not counted.
@@ -90,7 +90,7 @@ pub fn race(
         let start = Instant::now();
         engine.ask(task.graph.clone(), &Unwatched)?;
         let seconds = start.elapsed().as_secs_f64();
-        let share = |p: Peaks| Shares {
+        let share = |p: Peaks| PeakShares {
             multiply_adds: rate(seconds) * task.cost.operations / p.fma,
             reads: rate(seconds) * task.cost.bytes / p.reads,
         };
@@ -110,9 +110,9 @@ pub fn race(
             shares.extend(share);
         }
     }
-    let share = |f: fn(&Shares) -> f64| median(&shares.iter().map(f).collect::<Vec<_>>());
+    let share = |f: fn(&PeakShares) -> f64| median(&shares.iter().map(f).collect::<Vec<_>>());
     let of_peak = (!shares.is_empty())
-        .then(|| Shares { multiply_adds: share(|s| s.multiply_adds), reads: share(|s| s.reads) });
+        .then(|| PeakShares { multiply_adds: share(|s| s.multiply_adds), reads: share(|s| s.reads) });
     let row = |rival| Timing {
         work: task.name.clone(),
         tokens: task.tokens,
@@ -124,7 +124,7 @@ pub fn race(
     if theirs.is_empty() {
         return Ok(vec![row(None)]);
     }
-    let rival = |(asked, theirs): (&Asked<'_>, &Vec<f64>)| {
+    let rival = |(asked, theirs): (&PeerTask<'_>, &Vec<f64>)| {
         let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(o, t)| t / o).collect();
         let (peer, rate) = (asked.idiom.to_owned(), rate(median(theirs)));
         row(Some(Rival { peer, rate, ratio: median(&ratios), ratio_range: range(&ratios) }))

@@ -4,13 +4,13 @@ use truenorth_engine::Engine;
 use truenorth_protocol::run::Runner as _;
 
 use crate::BenchError;
-use crate::peer::{Numbers, Peers, Request};
-use crate::race::{Asked, Cost, Task, Timing, race};
+use crate::peer::{PeerPrecision, PeerRequest, Peers};
+use crate::race::{PeerTask, RaceTask, Timing, WorkCost, race};
 use crate::work::{board, decode_graph, read_graph, synthetic};
 
 /// The sizes and rounds of a bench.
 #[derive(Clone, Copy, Debug)]
-pub struct Size {
+pub struct BenchSize {
     /// Prompts to read, one at least.
     pub prompts: usize,
     /// Tokens of a prompt, on average; four at least.
@@ -31,8 +31,8 @@ pub fn timed(
     engine: &Engine,
     peers: &mut Peers,
     layer: u32,
-    size: &Size,
-    numbers: Numbers,
+    size: &BenchSize,
+    numbers: PeerPrecision,
 ) -> Result<Vec<Timing>, BenchError> {
     let info = engine.info();
     let Peers { all, transformers, llama, nnsight } = peers;
@@ -44,8 +44,8 @@ pub fn timed(
             continue;
         }
         let ask = |peer: Option<usize>, idiom, tuned| {
-            let request = Request::Read { prompts, layer, batch: 16, tuned };
-            peer.map(|peer| Asked { peer, idiom, request, times: 1 })
+            let request = PeerRequest::Read { prompts, layer, batch: 16, tuned };
+            peer.map(|peer| PeerTask { peer, idiom, request, times: 1 })
         };
         let asked = [
             ask(*transformers, "transformers, usual", false),
@@ -56,7 +56,7 @@ pub fn timed(
         let tokens = prompts.iter().map(Vec::len).sum();
         let graph = read_graph(prompts, layer);
         let cost = cost(engine, numbers, layer + 1, 0, tokens);
-        let task = Task { name, tokens, graph, asked: asked.into_iter().flatten().collect(), cost };
+        let task = RaceTask { name, tokens, graph, asked: asked.into_iter().flatten().collect(), cost };
         timings.extend(race(engine, all, &task, size.rounds)?);
     }
     let some = prompts.get(..16).unwrap_or(&prompts);
@@ -68,8 +68,8 @@ pub fn timed(
         }
         let rows = prompts.len() * doses.len();
         let ask = |peer: Option<usize>, idiom| {
-            let request = Request::Decode { prompts, steps: size.steps, layer, alpha: 1.0 };
-            peer.map(|peer| Asked { peer, idiom, request, times: doses.len() })
+            let request = PeerRequest::Decode { prompts, steps: size.steps, layer, alpha: 1.0 };
+            peer.map(|peer| PeerTask { peer, idiom, request, times: doses.len() })
         };
         let asked = [
             ask(*transformers, "transformers"),
@@ -80,7 +80,7 @@ pub fn timed(
             1 => format!("steered decode, batch {rows}"),
             n => format!("sweep of {n} doses, batch {}", prompts.len()),
         };
-        let task = Task {
+        let task = RaceTask {
             name,
             tokens: rows * size.steps as usize,
             graph: decode_graph(prompts, size.steps, layer, info.hidden, doses),
@@ -93,15 +93,15 @@ pub fn timed(
 }
 
 /// What a token takes that goes through so many blocks and is given so many logits, if so many go together.
-fn cost(engine: &Engine, numbers: Numbers, blocks: u32, logits: u32, together: usize) -> Cost {
+fn cost(engine: &Engine, numbers: PeerPrecision, blocks: u32, logits: u32, together: usize) -> WorkCost {
     let head = f64::from(logits) * f64::from(engine.info().hidden);
     let weights = engine.block_weights() as f64 * f64::from(blocks) + head;
     let each = match numbers {
         // A byte, and for each 32 of them a factor and an offset.
-        Numbers::Kept => 1.25,
-        Numbers::Bf16 => 2.0,
+        PeerPrecision::Kept => 1.25,
+        PeerPrecision::Bf16 => 2.0,
         // Panels hold f16 as f32.
-        Numbers::F32 | Numbers::F16 => 4.0,
+        PeerPrecision::F32 | PeerPrecision::F16 => 4.0,
     };
-    Cost { operations: 2e-9 * weights, bytes: 1e-9 * weights * each / together.max(1) as f64 }
+    WorkCost { operations: 2e-9 * weights, bytes: 1e-9 * weights * each / together.max(1) as f64 }
 }

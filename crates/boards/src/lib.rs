@@ -14,4 +14,4 @@ pub mod transfer;
 mod fixture;
 // Names of the shared fixture.
 #[cfg(test)]
-use truenorth_reading::{Named, only_reads};
+use truenorth_reading::{NamedPrompt, only_reads};

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::conversation::{Message, message};
-use super::error::Problem;
+use super::error::DataProblem;
 
 /// What a chat that is one side of a pair holds.
 #[derive(Debug)]
-pub(super) struct Side {
+pub(super) struct ChatSide {
     shared: Vec<Message>,
     pub response: String,
 }
@@ -18,41 +18,42 @@ pub(super) fn is_chat(value: &Value) -> bool {
 }
 
 /// Refuses a text that is a list of messages written out, which would be read with its brackets and roles.
-pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Problem> {
+pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), DataProblem> {
     let begins: String = text.chars().filter(|c| !c.is_whitespace()).take(12).collect();
     let begins = begins.replace('\'', "\"");
     if ["[{\"role\":", "[{\"content\"", "{\"role\":"].iter().any(|b| begins.starts_with(b)) {
-        return Err(Problem::Chat { field, found: "it is written out as one text".into() });
+        return Err(DataProblem::Chat { field, found: "it is written out as one text".into() });
     }
     Ok(())
 }
 
-fn turns(field: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
+fn turns(field: &'static str, value: &Value) -> Result<Vec<Message>, DataProblem> {
     let one = |(i, turn): (usize, &Value)| {
-        let wrong = |found: String| Problem::Chat { field, found: format!("message {} {found}", i + 1) };
+        let wrong = |found: String| DataProblem::Chat { field, found: format!("message {} {found}", i + 1) };
         message(turn).map_err(wrong)
     };
     value.as_array().into_iter().flatten().enumerate().map(one).collect()
 }
 
-pub(super) fn side(field: &'static str, value: &Value) -> Result<Side, Problem> {
+pub(super) fn side(field: &'static str, value: &Value) -> Result<ChatSide, DataProblem> {
     let mut shared = turns(field, value)?;
     match shared.pop() {
         Some(last) if last.role == "assistant" => {
             if last.content.is_empty() {
-                return Err(Problem::Empty { field });
+                return Err(DataProblem::Empty { field });
             }
-            Ok(Side { shared, response: last.content })
+            Ok(ChatSide { shared, response: last.content })
         }
-        Some(last) => {
-            Err(Problem::Chat { field, found: format!("its last message is of the role `{}`", last.role) })
-        }
-        None => Err(Problem::Empty { field }),
+        Some(last) => Err(DataProblem::Chat {
+            field,
+            found: format!("its last message is of the role `{}`", last.role),
+        }),
+        None => Err(DataProblem::Empty { field }),
     }
 }
 
 /// The turns of a prompt that is a list of messages.
-pub(super) fn before(list: &Value) -> Result<Vec<Message>, Problem> {
+pub(super) fn before(list: &Value) -> Result<Vec<Message>, DataProblem> {
     turns("prompt", list)
 }
 
@@ -68,7 +69,7 @@ pub(super) fn joined(turns: &[Message]) -> String {
 
 /// What comes before the responses of a pair.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PairContext {
     /// What the user asks; none where there is no turn before either response.
     pub prompt: Option<String>,
     /// All turns, where there are others than the user's one.
@@ -82,9 +83,9 @@ pub(super) struct Asked {
 pub(super) fn asked(
     id: &str,
     prompt: Option<&Value>,
-    sides: &[Side; 2],
+    sides: &[ChatSide; 2],
     whole: bool,
-) -> Result<Asked, Problem> {
+) -> Result<PairContext, DataProblem> {
     let [chosen, rejected] = sides;
     if chosen.shared != rejected.shared {
         let (one, other) = (spoken(&chosen.shared), spoken(&rejected.shared));
@@ -95,11 +96,11 @@ pub(super) fn asked(
             None => true,
         };
         if !(whole && by_system && told) {
-            return Err(Problem::ChatsDiffer { id: id.to_owned(), by_system });
+            return Err(DataProblem::ChatsDiffer { id: id.to_owned(), by_system });
         }
         let prompt = one.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n");
         let (turns, rejected) = (chosen.shared.clone(), rejected.shared.clone());
-        return Ok(Asked { prompt: Some(prompt), turns, rejected });
+        return Ok(PairContext { prompt: Some(prompt), turns, rejected });
     }
     let before = &chosen.shared;
     let own = match prompt {
@@ -114,19 +115,19 @@ pub(super) fn asked(
         Some(own) if whole && prompt.is_some_and(Value::is_string) && before.ends_with(&own) => {
             before.clone()
         }
-        Some(_) => return Err(Problem::ChatPrompt { id: id.to_owned() }),
+        Some(_) => return Err(DataProblem::ChatPrompt { id: id.to_owned() }),
         None => before.clone(),
     };
     match &turns[..] {
-        [] => Ok(Asked::default()),
+        [] => Ok(PairContext::default()),
         [one] if one.role == "user" && !one.parts && one.extra.is_empty() => {
-            Ok(Asked { prompt: Some(one.content.clone()), ..Asked::default() })
+            Ok(PairContext { prompt: Some(one.content.clone()), ..PairContext::default() })
         }
         [one] if one.role == "user" && !whole => {
-            Ok(Asked { prompt: Some(one.content.clone()), ..Asked::default() })
+            Ok(PairContext { prompt: Some(one.content.clone()), ..PairContext::default() })
         }
-        _ if whole => Ok(Asked { prompt: Some(joined(&turns)), turns, rejected: vec![] }),
-        more => Err(Problem::ChatTurns {
+        _ if whole => Ok(PairContext { prompt: Some(joined(&turns)), turns, rejected: vec![] }),
+        more => Err(DataProblem::ChatTurns {
             id: id.to_owned(),
             roles: more.iter().map(|turn| turn.role.clone()).collect(),
         }),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::classes::ClassRow;
 use super::conversation::Message;
-use super::error::Problem;
+use super::error::DataProblem;
 use super::rows::Fields;
 
 /// The concept of a row that has none.
@@ -18,7 +18,7 @@ const CONCEPT: &str = "output_concept";
 
 /// A row of such a file: its `category` is the label, an instruction with its answer a conversation, and a beginning with
 /// its continuation one text. None if it is a row of another file.
-pub(super) fn row(fields: &mut Fields) -> Result<Option<ClassRow>, Problem> {
+pub(super) fn row(fields: &mut Fields) -> Result<Option<ClassRow>, DataProblem> {
     if !fields.has(CONCEPT) || !fields.called(&["output", "category"], &["text", "label"]) {
         return Ok(None);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::rows::{LISTS, two_sides, unnamed};
 use super::strict::JsonFault;
-use truenorth_files::Look;
+use truenorth_files::UnreadableKind;
 
 /// A file that can't be read as what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct DataError {
     pub column: Option<usize>,
     /// What is wrong there.
     #[source]
-    pub problem: Box<Problem>,
+    pub problem: Box<DataProblem>,
 }
 
 impl fmt::Display for DataError {
@@ -46,7 +46,7 @@ impl fmt::Display for DataError {
 
 /// What is wrong with a line or a file.
 #[derive(Debug, thiserror::Error)]
-pub enum Problem {
+pub enum DataProblem {
     /// The file could not be read to its end.
     #[error("reading failed")]
     Read(#[source] std::io::Error),
@@ -76,7 +76,7 @@ pub enum Problem {
     Nul,
     /// Another kind of file.
     #[error("the file is {}", .0.what)]
-    Looks(Look),
+    Looks(UnreadableKind),
     /// A line that is no JSON.
     #[error("not JSON")]
     Json(#[source] serde_json::Error),
@@ -306,7 +306,7 @@ fn numbered(id: &str, first: &str, own: bool) -> String {
     }
 }
 
-impl Problem {
+impl DataProblem {
     /// A JSON value that can't be used: its line and byte, and what is wrong.
     pub(super) fn json(fault: JsonFault) -> (usize, usize, Self) {
         match fault {
@@ -317,7 +317,7 @@ impl Problem {
 }
 
 impl DataError {
-    pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: Problem) -> Self {
+    pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: DataProblem) -> Self {
         Self { name: name.to_owned(), line, item: None, row: None, column, problem: Box::new(problem) }
     }
 
@@ -325,84 +325,84 @@ impl DataError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match &*self.problem {
-            Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul => "save the file as UTF-8".into(),
-            Problem::Parquet(_) => "fetch or write the file again, with snappy, zstd, gzip or lz4, or none".into(),
-            Problem::Memory => "name a smaller file, or end what else takes memory".into(),
-            Problem::Large { .. } => "split it into several files".into(),
-            Problem::Looks(look) => look.remedy.into(),
-            Problem::Json(_) | Problem::NotAnObject { .. } if self.name.ends_with(".json") => {
+            DataProblem::NotUtf8 { .. } | DataProblem::Utf16 | DataProblem::Nul => "save the file as UTF-8".into(),
+            DataProblem::Parquet(_) => "fetch or write the file again, with snappy, zstd, gzip or lz4, or none".into(),
+            DataProblem::Memory => "name a smaller file, or end what else takes memory".into(),
+            DataProblem::Large { .. } => "split it into several files".into(),
+            DataProblem::Looks(look) => look.remedy.into(),
+            DataProblem::Json(_) | DataProblem::NotAnObject { .. } if self.name.ends_with(".json") => {
                 "a .json file holds one list, such as [{\"id\": \"a\", \"text\": \"…\"}, …]".into()
             }
-            Problem::Json(_) | Problem::NotAnObject { .. } => {
+            DataProblem::Json(_) | DataProblem::NotAnObject { .. } => {
                 "JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}".into()
             }
-            Problem::Response { field } => format!(
+            DataProblem::Response { field } => format!(
                 "write both as turns into `messages`, or as the model sees them into one `text`, or take `{field}` out"
             ),
-            Problem::Systems => "keep one of them".into(),
-            Problem::Tools => {
+            DataProblem::Systems => "keep one of them".into(),
+            DataProblem::Tools => {
                 "write what the model is told of them into the system turn and take `tools` out, or give the whole as `text`"
                     .into()
             }
-            Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
-            Problem::Python => "write the file with json.dump".into(),
-            Problem::NoNumber { .. } => "give it a number, or null where the field may be missing; or take the row out".into(),
-            Problem::Comment { .. } => "take the line out".into(),
-            Problem::PlainText { .. } => {
+            DataProblem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
+            DataProblem::Python => "write the file with json.dump".into(),
+            DataProblem::NoNumber { .. } => "give it a number, or null where the field may be missing; or take the row out".into(),
+            DataProblem::Comment { .. } => "take the line out".into(),
+            DataProblem::PlainText { .. } => {
                 "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()
             }
-            Problem::NotAsNamed { ending, .. } if *ending == ".csv" || *ending == ".tsv" => format!(
+            DataProblem::NotAsNamed { ending, .. } if *ending == ".csv" || *ending == ".tsv" => format!(
                 "give it a name that ends in {ending}; if its lines are texts as they are, put another line first, as its first \
                  line reads like names of columns"
             ),
-            Problem::NotAsNamed { ending, .. } => format!("give it a name that ends in {ending}"),
-            Problem::NoList { .. } => format!("keep the rows under one of {}", LISTS.join(", ")),
-            Problem::Ragged { found, expected } if found < expected => SHORT_RECORD.into(),
-            Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_) => {
+            DataProblem::NotAsNamed { ending, .. } => format!("give it a name that ends in {ending}"),
+            DataProblem::NoList { .. } => format!("keep the rows under one of {}", LISTS.join(", ")),
+            DataProblem::Ragged { found, expected } if found < expected => SHORT_RECORD.into(),
+            DataProblem::Ragged { .. } | DataProblem::OpenQuote | DataProblem::Csv(_) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside".into()
             }
-            Problem::TwoColumns { .. } => "give one of them another name".into(),
-            Problem::Head { columns } if two_sides(columns).is_some() => two_sides(columns)?,
-            Problem::Head { .. } => {
+            DataProblem::TwoColumns { .. } => "give one of them another name".into(),
+            DataProblem::Head { columns } if two_sides(columns).is_some() => two_sides(columns)?,
+            DataProblem::Head { .. } => {
                 "if it is a row, put a head above it, such as `text,label`; if it is the head, call the column that is \
                  meant `text`"
                     .into()
             }
-            Problem::Missing { field, have } => unnamed(field, have),
-            Problem::NoValue { .. } | Problem::Empty { .. } => "give it one, or take the row out".into(),
-            Problem::OthersLack { field } => format!("give every row a `{field}`, or none"),
-            Problem::DuplicateId { .. } => "give each row an id of its own".into(),
-            Problem::NumberTaken { .. } => "give every row an id of its own, or none".into(),
-            Problem::Identical { .. } => {
+            DataProblem::Missing { field, have } => unnamed(field, have),
+            DataProblem::NoValue { .. } | DataProblem::Empty { .. } => "give it one, or take the row out".into(),
+            DataProblem::OthersLack { field } => format!("give every row a `{field}`, or none"),
+            DataProblem::DuplicateId { .. } => "give each row an id of its own".into(),
+            DataProblem::NumberTaken { .. } => "give every row an id of its own, or none".into(),
+            DataProblem::Identical { .. } => {
                 "a pair needs two different responses; leave it out or rewrite one".into()
             }
             // No other template goes with a chat.
-            Problem::NoPrompt { have, template, .. } if template == "chat" => format!(
+            DataProblem::NoPrompt { have, template, .. } if template == "chat" => format!(
                 "{}; or, of whole texts, leave --chat (`chat` in a study) out and put in --template \"{{response}}\"",
                 unnamed("prompt", have)
             ),
-            Problem::NoPrompt { have, .. } => format!(
+            DataProblem::NoPrompt { have, .. } => format!(
                 "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
                 unnamed("prompt", have)
             ),
-            Problem::Chat { field: "messages" | "conversations" | "conversation", .. } => {
+            DataProblem::Chat { field: "messages" | "conversations" | "conversation", .. } => {
                 "give every message a `role` and its text as `content`, as in {\"role\": \"user\", \"content\": \"…\"}, or \
                  take the row out"
                     .into()
             }
-            Problem::ChatsDiffer { by_system: true, .. } => {
+            DataProblem::ChatsDiffer { by_system: true, .. } => {
                 "add --chat (`chat = true` in a study), by which each side has its own, or write `prompt`, `chosen` and \
                  `rejected` as texts"
                     .into()
             }
-            Problem::Chat { .. } | Problem::ChatsDiffer { .. } | Problem::ChatPrompt { .. } => {
+            DataProblem::Chat { .. } | DataProblem::ChatsDiffer { .. } | DataProblem::ChatPrompt { .. } => {
                 "write `prompt`, `chosen` and `rejected` as texts, or take the row out".into()
             }
-            Problem::ChatTurns { .. } => "add --chat (`chat = true` in a study), which takes all turns, or write these messages as one `prompt`, in the markup of the model's chat \
+            DataProblem::ChatTurns { .. } => "add --chat (`chat = true` in a study), which takes all turns, or write these messages as one `prompt`, in the markup of the model's chat \
                 template, and `chosen` and `rejected` as texts"
                 .into(),
-            Problem::TextOrTokens { found: "neither", have } => unnamed("text", have),
-            Problem::TextOrTokens { .. } => "take one of the two out".into(),
+            DataProblem::TextOrTokens { found: "neither", have } => unnamed("text", have),
+            DataProblem::TextOrTokens { .. } => "take one of the two out".into(),
             _ => return None,
         })
     }

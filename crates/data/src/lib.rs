@@ -33,10 +33,10 @@ mod texts;
 pub use classes::{ClassRow, read_classes};
 pub use data_set::{DataSetError, Split, data_sha256};
 pub use distinct::{
-    Copies, CopiesError, Distinct, Firsts, FoundCopy, NearCopies, NearIndex, OPENING_REMEDY, Opening, Shared,
-    copies_between, first_duels, first_prompts, first_replies, first_sequences,
+    Copies, CopiesError, Distinct, Firsts, FoundCopy, NearCopies, NearIndex, OPENING_REMEDY, SharedOpening,
+    SharedText, copies_between, first_duels, first_prompts, first_replies, first_sequences,
 };
-pub use error::{DataError, Problem};
+pub use error::{DataError, DataProblem};
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
 pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};

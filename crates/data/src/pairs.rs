@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::chat;
 use super::conversation::Message;
-use super::error::{DataError, Problem};
+use super::error::{DataError, DataProblem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, begun_by, wrong};
 use super::template::Template;
 use truenorth_stats::words::folded;
@@ -98,7 +98,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
         if prompt.is_empty() && template.shows_prompt() {
             let template = template.to_string();
             let have = have.into_iter().filter(|h| h != "prompt").collect();
-            return Err(Problem::NoPrompt { id: fields.id.clone(), template, have });
+            return Err(DataProblem::NoPrompt { id: fields.id.clone(), template, have });
         }
         for (field, text) in [("prompt", &prompt), ("chosen", &chosen), ("rejected", &rejected)] {
             chat::check_text(field, text)?;
@@ -116,12 +116,12 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
         let extra = fields.extra();
         let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, turns, rejected_turns, extra };
         if folded(&pair.chosen) == folded(&pair.rejected) {
-            return Err(Problem::Identical { id: pair.id });
+            return Err(DataProblem::Identical { id: pair.id });
         }
         if *with_axis.get_or_insert(axis.is_some()) != axis.is_some() {
             return Err(match axis {
-                Some(_) => Problem::OthersLack { field: "axis" },
-                None => Problem::Missing { field: "axis", have },
+                Some(_) => DataProblem::OthersLack { field: "axis" },
+                None => DataProblem::Missing { field: "axis", have },
             });
         }
         Ok(pair)
@@ -146,7 +146,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
 }
 
 /// A prompt, empty where there is none.
-fn prompt(fields: &mut Fields) -> Result<String, Problem> {
+fn prompt(fields: &mut Fields) -> Result<String, DataProblem> {
     match fields.optional("prompt") {
         None => Ok(String::new()),
         Some(Value::String(text)) => Ok(text),
@@ -155,7 +155,7 @@ fn prompt(fields: &mut Fields) -> Result<String, Problem> {
 }
 
 /// Both responses, where they are chats.
-fn chat_sides(fields: &mut Fields) -> Result<Option<[chat::Side; 2]>, Problem> {
+fn chat_sides(fields: &mut Fields) -> Result<Option<[chat::ChatSide; 2]>, DataProblem> {
     if !["chosen", "rejected"].into_iter().all(|f| fields.peek(f).is_some_and(chat::is_chat)) {
         return Ok(None);
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::chat::joined;
 use super::conversation::Message;
-use super::error::{DataError, Problem};
+use super::error::{DataError, DataProblem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 
 /// A prompt in the form in which the file has it.
@@ -48,11 +48,11 @@ pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow
                 (text, turns) => PromptInput::Said(text, turns),
             },
             (false, true) => PromptInput::Tokens(tokens(fields)?),
-            (true, true) => return Err(Problem::TextOrTokens { found: "both", have: vec![] }),
+            (true, true) => return Err(DataProblem::TextOrTokens { found: "both", have: vec![] }),
             (false, false) => {
                 return Err(match fields.without_value(&["text", "prompt", "tokens"]) {
-                    Some(field) => Problem::NoValue { field },
-                    None => Problem::TextOrTokens { found: "neither", have: fields.names() },
+                    Some(field) => DataProblem::NoValue { field },
+                    None => DataProblem::TextOrTokens { found: "neither", have: fields.names() },
                 });
             }
         };
@@ -60,7 +60,7 @@ pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow
     })
 }
 
-fn tokens(fields: &mut Fields) -> Result<Vec<u32>, Problem> {
+fn tokens(fields: &mut Fields) -> Result<Vec<u32>, DataProblem> {
     let value = fields.value("tokens")?;
     let ids = value.as_array().and_then(|ids| {
         ids.iter()
@@ -69,7 +69,7 @@ fn tokens(fields: &mut Fields) -> Result<Vec<u32>, Problem> {
     });
     match ids {
         None => Err(wrong("tokens", &value, "an array of token ids from 0 to 4294967295")),
-        Some(ids) if ids.is_empty() => Err(Problem::Empty { field: "tokens" }),
+        Some(ids) if ids.is_empty() => Err(DataProblem::Empty { field: "tokens" }),
         Some(ids) => Ok(ids),
     }
 }

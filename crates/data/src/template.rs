@@ -7,12 +7,12 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     chat: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Prompt,
     Response,
@@ -47,7 +47,7 @@ impl Default for Template {
     fn default() -> Self {
         Self {
             source: "{prompt} {response}".to_owned(),
-            parts: vec![Part::Prompt, Part::Text(" ".to_owned()), Part::Response],
+            parts: vec![TemplatePart::Prompt, TemplatePart::Text(" ".to_owned()), TemplatePart::Response],
             chat: false,
         }
     }
@@ -97,11 +97,11 @@ impl Template {
                 let (name, after) =
                     after.split_once('}').ok_or(TemplateError::Unpaired { brace: '{', at })?;
                 if !text.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(TemplatePart::Text(std::mem::take(&mut text)));
                 }
                 parts.push(match name {
-                    "prompt" => Part::Prompt,
-                    "response" => Part::Response,
+                    "prompt" => TemplatePart::Prompt,
+                    "response" => TemplatePart::Response,
                     _ => return Err(TemplateError::Unknown { name: name.to_owned(), at }),
                 });
                 rest = after;
@@ -111,9 +111,9 @@ impl Template {
         }
         text.push_str(rest);
         if !text.is_empty() {
-            parts.push(Part::Text(text));
+            parts.push(TemplatePart::Text(text));
         }
-        if !parts.contains(&Part::Response) {
+        if !parts.contains(&TemplatePart::Response) {
             return Err(TemplateError::NoResponse(source.to_owned()));
         }
         Ok(Self { source: source.to_owned(), parts, chat: false })
@@ -122,7 +122,7 @@ impl Template {
     /// Whether the prompt is part of the text.
     #[must_use]
     pub fn shows_prompt(&self) -> bool {
-        self.parts.contains(&Part::Prompt)
+        self.parts.contains(&TemplatePart::Prompt)
     }
 
     /// The text of a prompt with a response; braces in either are plain characters.
@@ -131,9 +131,9 @@ impl Template {
         self.parts
             .iter()
             .map(|p| match p {
-                Part::Text(t) => t.as_str(),
-                Part::Prompt => prompt,
-                Part::Response => response,
+                TemplatePart::Text(t) => t.as_str(),
+                TemplatePart::Prompt => prompt,
+                TemplatePart::Response => response,
             })
             .collect()
     }

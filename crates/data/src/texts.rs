@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
-use super::error::{DataError, Problem};
+use super::error::{DataError, DataProblem};
 use super::rows::{Fields, Loaded, Rows, Wanted, wrong};
 
 /// Two texts that answer one prompt.
@@ -57,8 +57,8 @@ pub fn read_duels(reader: impl BufRead, name: &str) -> Result<Loaded<DuelRow>, D
 }
 
 /// A text that shows something, as one to be compared must.
-fn seen(field: &'static str, text: String) -> Result<String, Problem> {
-    if text.trim().is_empty() { Err(Problem::Empty { field }) } else { Ok(text) }
+fn seen(field: &'static str, text: String) -> Result<String, DataProblem> {
+    if text.trim().is_empty() { Err(DataProblem::Empty { field }) } else { Ok(text) }
 }
 
 /// Reads replies: rows with `id`, `text` and where there is one `prompt`, or what `steer` writes, a row a
@@ -80,7 +80,7 @@ pub fn read_replies(reader: impl BufRead, name: &str) -> Result<Loaded<ReplyRow>
     })
 }
 
-fn alpha(fields: &mut Fields) -> Result<Option<f64>, Problem> {
+fn alpha(fields: &mut Fields) -> Result<Option<f64>, DataProblem> {
     if !fields.has("alpha") {
         return Ok(None);
     }
@@ -102,7 +102,10 @@ mod tests {
         assert_eq!(names, ["a@-0.5", "a@0"]);
         assert!(rows[0].source == "a" && rows[1].text.is_empty() && rows[0].prompt.is_none());
         let again = read_replies(text.repeat(2).as_bytes(), "s").unwrap_err();
-        assert!(again.line == Some(3) && matches!(*again.problem, Problem::DuplicateId { .. }), "{again:?}");
+        assert!(
+            again.line == Some(3) && matches!(*again.problem, DataProblem::DuplicateId { .. }),
+            "{again:?}"
+        );
         let bad = read_replies("{\"id\":\"a\",\"alpha\":\"x\",\"text\":\"y\"}".as_bytes(), "s").unwrap_err();
         assert!(bad.problem.to_string().contains("`alpha`"), "{bad:?}");
     }

@@ -9,7 +9,7 @@ use super::weights::{Vector, Weights};
 
 /// Attention and MLP with the norms around them.
 #[derive(Debug)]
-pub(super) struct Block<B: Backend> {
+pub(super) struct TransformerBlock<B: Backend> {
     pub(super) attn_norm: Option<B::Norm>,
     pub(super) attn_post: Option<B::Norm>,
     pub(super) mlp_norm: Option<B::Norm>,
@@ -25,7 +25,7 @@ pub(super) struct Block<B: Backend> {
     pub(super) down: B::Linear,
 }
 
-impl<B: Backend> Block<B> {
+impl<B: Backend> TransformerBlock<B> {
     pub(super) fn load(config: &Config, weights: &dyn Weights, layer: usize) -> Result<Self, EngineError> {
         let names = &config.family.names;
         let at = |leaf: &str| format!("{}.{layer}.{leaf}", names.blocks);

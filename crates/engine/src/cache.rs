@@ -5,30 +5,30 @@ use candle_core::{DType, Device, Error, Result, Tensor};
 
 use super::error::{EngineError, backend};
 use super::kernel::panel::Kv;
-use super::layout::Batch;
+use super::layout::TokenBatch;
 
 /// Keys and values of several sequences.
 ///
 /// Made by [`Model::cache`](super::model::Model::cache) for a number of sequences, which go by 0, 1,
 /// and so on. Buffers have room to grow in, so a step copies only what it adds.
 #[derive(Debug)]
-pub struct Cache {
-    place: Place,
+pub struct KvCache {
+    place: CacheStorage,
     /// Tokens a sequence has room for beyond its first pass.
     reserve: usize,
     /// By block, by sequence.
-    blocks: Vec<Vec<Option<Slot>>>,
+    blocks: Vec<Vec<Option<BlockCache>>>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum CacheStorage {
     /// Tensors of so many numbers a token.
     Device(Device, DType, usize),
     /// f32 in host memory, of so many heads of so many numbers.
     Host(usize, usize),
 }
 
-impl Place {
+impl CacheStorage {
     /// Numbers of a token's keys.
     fn width(&self) -> usize {
         match self {
@@ -39,7 +39,7 @@ impl Place {
 }
 
 #[derive(Debug)]
-enum Slot {
+enum BlockCache {
     /// `[capacity, width]` each, of which so many rows are there.
     Tensors {
         k: Tensor,
@@ -49,7 +49,7 @@ enum Slot {
     Packed(Kv),
 }
 
-impl Slot {
+impl BlockCache {
     fn len(&self) -> usize {
         match self {
             Self::Tensors { len, .. } => *len,
@@ -58,8 +58,8 @@ impl Slot {
     }
 }
 
-impl Cache {
-    pub(super) fn new(blocks: usize, sequences: usize, place: Place, reserve: usize) -> Self {
+impl KvCache {
+    pub(super) fn new(blocks: usize, sequences: usize, place: CacheStorage, reserve: usize) -> Self {
         let empty = || (0..sequences).map(|_| None).collect();
         Self { place, reserve, blocks: (0..blocks).map(|_| empty()).collect() }
     }
@@ -91,11 +91,15 @@ impl Cache {
 
     fn len_at(&self, block: usize, seq: usize) -> usize {
         let slot = self.blocks.get(block).and_then(|b| b.get(seq)).and_then(Option::as_ref);
-        slot.map_or(0, Slot::len)
+        slot.map_or(0, BlockCache::len)
     }
 
     /// Where the sequences of a batch go on, checked for the blocks that will run.
-    pub(super) fn starts(&self, batch: &Batch, run: usize) -> std::result::Result<Vec<usize>, EngineError> {
+    pub(super) fn starts(
+        &self,
+        batch: &TokenBatch,
+        run: usize,
+    ) -> std::result::Result<Vec<usize>, EngineError> {
         let sequences = self.sequences();
         if let Some((seq, _)) = batch.parts().find(|(seq, _)| *seq >= sequences) {
             return Err(EngineError::CacheShape { what: "sequences", found: sequences, expected: seq + 1 });
@@ -136,21 +140,21 @@ impl Cache {
         let (place, reserve) = (self.place.clone(), self.reserve);
         let slot = self.slot(block, seq)?;
         let failed = backend(format!("the cache of sequence {seq} at block {block}"));
-        let Place::Host(heads, dim) = place else {
+        let CacheStorage::Host(heads, dim) = place else {
             return Err(failed(Error::Msg("slices for a cache of tensors".into())));
         };
-        let new = || Slot::Packed(Kv::new(heads, dim, k.len() / (heads * dim).max(1) + reserve));
+        let new = || BlockCache::Packed(Kv::new(heads, dim, k.len() / (heads * dim).max(1) + reserve));
         match slot.get_or_insert_with(new) {
-            Slot::Packed(kv) => kv.append(k, v).map_err(|e| failed(Error::wrap(e))),
-            Slot::Tensors { .. } => Err(failed(Error::Msg("slices for a cache of tensors".into()))),
+            BlockCache::Packed(kv) => kv.append(k, v).map_err(|e| failed(Error::wrap(e))),
+            BlockCache::Tensors { .. } => Err(failed(Error::Msg("slices for a cache of tensors".into()))),
         }
     }
 
     /// A sequence's packed keys and values.
     pub(super) fn kv(&self, block: usize, seq: usize) -> Option<&Kv> {
         match self.blocks.get(block)?.get(seq)?.as_ref()? {
-            Slot::Packed(kv) => Some(kv),
-            Slot::Tensors { .. } => None,
+            BlockCache::Packed(kv) => Some(kv),
+            BlockCache::Tensors { .. } => None,
         }
     }
 
@@ -169,7 +173,11 @@ impl Cache {
             .map_err(backend(format!("the cache of sequence {seq} at block {block}")))
     }
 
-    fn slot(&mut self, block: usize, seq: usize) -> std::result::Result<&mut Option<Slot>, EngineError> {
+    fn slot(
+        &mut self,
+        block: usize,
+        seq: usize,
+    ) -> std::result::Result<&mut Option<BlockCache>, EngineError> {
         let found = self.sequences();
         let slot = self.blocks.get_mut(block).and_then(|b| b.get_mut(seq));
         slot.ok_or(EngineError::CacheShape { what: "sequences", found, expected: seq + 1 })
@@ -177,20 +185,20 @@ impl Cache {
 }
 
 fn append_tensors(
-    slot: &mut Option<Slot>,
-    place: &Place,
+    slot: &mut Option<BlockCache>,
+    place: &CacheStorage,
     reserve: usize,
     k: &Tensor,
     v: &Tensor,
 ) -> Result<(Tensor, Tensor)> {
-    let Place::Device(device, dtype, width) = place else {
+    let CacheStorage::Device(device, dtype, width) = place else {
         candle_core::bail!("tensors for a cache of slices")
     };
     let empty = |capacity: usize| Tensor::zeros((capacity, *width), *dtype, device);
-    let (new, past) = (k.dim(0)?, slot.as_ref().map_or(0, Slot::len));
+    let (new, past) = (k.dim(0)?, slot.as_ref().map_or(0, BlockCache::len));
     let len = past + new;
     let (mut all_k, mut all_v) = match slot.take() {
-        Some(Slot::Tensors { k, v, .. }) => (k, v),
+        Some(BlockCache::Tensors { k, v, .. }) => (k, v),
         _ => (empty(new + reserve)?, empty(new + reserve)?),
     };
     let capacity = all_k.dim(0)?;
@@ -205,6 +213,6 @@ fn append_tensors(
     all_k.slice_set(&k.to_dtype(*dtype)?.contiguous()?, 0, past)?;
     all_v.slice_set(&v.to_dtype(*dtype)?.contiguous()?, 0, past)?;
     let seen = (all_k.narrow(0, 0, len)?, all_v.narrow(0, 0, len)?);
-    *slot = Some(Slot::Tensors { k: all_k, v: all_v, len });
+    *slot = Some(BlockCache::Tensors { k: all_k, v: all_v, len });
     Ok(seen)
 }

@@ -1,7 +1,7 @@
 //! The output matrix: which tensor it is, and what is refused where there is none.
 
 use truenorth_protocol::graph::Op;
-use truenorth_protocol::{Checked, ModelInfo, Site};
+use truenorth_protocol::{CheckedGraph, ModelInfo, Site};
 
 use super::Transformers;
 use super::config::{Config, Head};
@@ -93,7 +93,7 @@ pub(super) fn others(source: &Source) -> Option<String> {
 }
 
 /// Refuses a graph that asks a model without an output matrix for logits.
-pub(super) fn check(config: &Config, info: &ModelInfo, graph: &Checked) -> Result<(), RunError> {
+pub(super) fn check(config: &Config, info: &ModelInfo, graph: &CheckedGraph) -> Result<(), RunError> {
     let asks = |op: &Op| match op {
         Op::Read { site, .. } | Op::Write { site, .. } => *site == Site::Logits,
         Op::Generate { .. } => true,

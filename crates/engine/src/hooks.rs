@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use truenorth_protocol::Site;
 
 use super::error::{EngineError, backend};
-use super::layout::{Row, Rows};
+use super::layout::{ActivationRow, ActivationRows};
 use super::split::{gather, select_rows};
 
 /// Whether to go on.
@@ -31,7 +31,7 @@ pub trait Hooks: Send {
     ///
     /// # Errors
     /// Whatever ends the pass.
-    fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError>;
+    fn at(&mut self, site: Site, x: &mut SiteActivation<'_>) -> Result<Flow, EngineError>;
 }
 
 /// Hooks that look at no site.
@@ -42,26 +42,26 @@ impl Hooks for NoHooks {
         false
     }
 
-    fn at(&mut self, _: Site, _: &mut Activation<'_>) -> Result<Flow, EngineError> {
+    fn at(&mut self, _: Site, _: &mut SiteActivation<'_>) -> Result<Flow, EngineError> {
         Ok(Flow::Continue)
     }
 }
 
 /// The value of a site: `[rows, width]` in f32.
-pub struct Activation<'a> {
+pub struct SiteActivation<'a> {
     pub(super) site: Site,
-    pub(super) value: Value,
-    pub(super) rows: &'a Rows,
+    pub(super) value: SiteValue,
+    pub(super) rows: &'a ActivationRows,
 }
 
 /// `[rows, width]` in f32, wherever it was computed.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(super) enum SiteValue {
     Host { values: Vec<f32>, width: usize },
     Device(Tensor),
 }
 
-impl Value {
+impl SiteValue {
     fn dims(&self) -> Vec<usize> {
         match self {
             Self::Host { values, width } => vec![values.len() / (*width).max(1), *width],
@@ -80,10 +80,10 @@ impl Value {
     }
 }
 
-impl Activation<'_> {
+impl SiteActivation<'_> {
     /// What the rows are. In the last block and after it, these may be fewer than the batch's.
     #[must_use]
-    pub fn rows(&self) -> &Rows {
+    pub fn rows(&self) -> &ActivationRows {
         self.rows
     }
 
@@ -105,7 +105,7 @@ impl Activation<'_> {
                 expected: format!("{:?} F32", self.value.dims()),
             });
         }
-        self.value = Value::Device(tensor);
+        self.value = SiteValue::Device(tensor);
         Ok(())
     }
 
@@ -115,8 +115,8 @@ impl Activation<'_> {
     /// The device can't be read.
     pub fn to_vec(&self) -> Result<Vec<f32>, EngineError> {
         match &self.value {
-            Value::Host { values, .. } => Ok(values.clone()),
-            Value::Device(tensor) => {
+            SiteValue::Host { values, .. } => Ok(values.clone()),
+            SiteValue::Device(tensor) => {
                 tensor.flatten_all().and_then(|t| t.to_vec1()).map_err(self.failed("a copy"))
             }
         }
@@ -155,8 +155,8 @@ impl Activation<'_> {
             return self.to_vec();
         }
         match &self.value {
-            Value::Host { values, width } => Ok(gather(values, rows, *width)),
-            Value::Device(tensor) => select_rows(tensor, rows)
+            SiteValue::Host { values, width } => Ok(gather(values, rows, *width)),
+            SiteValue::Device(tensor) => select_rows(tensor, rows)
                 .and_then(|t| t.flatten_all()?.to_vec1())
                 .map_err(self.failed("a copy")),
         }
@@ -167,9 +167,12 @@ impl Activation<'_> {
     ///
     /// # Errors
     /// The device can't be read or written.
-    pub fn edit(&mut self, mut edit: impl FnMut(Row, &mut [f32]) -> bool) -> Result<(), EngineError> {
+    pub fn edit(
+        &mut self,
+        mut edit: impl FnMut(ActivationRow, &mut [f32]) -> bool,
+    ) -> Result<(), EngineError> {
         let width = self.width().max(1);
-        if let Value::Host { values, .. } = &mut self.value {
+        if let SiteValue::Host { values, .. } = &mut self.value {
             for (row, values) in self.rows.all().iter().zip(values.chunks_mut(width)) {
                 edit(*row, values);
             }
@@ -180,9 +183,9 @@ impl Activation<'_> {
         for (row, values) in self.rows.all().iter().zip(values.chunks_mut(width)) {
             changed |= edit(*row, values);
         }
-        if let (true, Value::Device(tensor)) = (changed, &self.value) {
-            let edited = Value::Host { values, width }.into_tensor(tensor.device());
-            self.value = Value::Device(edited.map_err(self.failed("an edit"))?);
+        if let (true, SiteValue::Device(tensor)) = (changed, &self.value) {
+            let edited = SiteValue::Host { values, width }.into_tensor(tensor.device());
+            self.value = SiteValue::Device(edited.map_err(self.failed("an edit"))?);
         }
         Ok(())
     }

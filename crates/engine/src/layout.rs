@@ -13,22 +13,22 @@ use super::error::EngineError;
 
 /// New tokens of several sequences.
 ///
-/// A sequence goes by a number: its slot in the [`Cache`](super::cache::Cache) where there is one.
+/// A sequence goes by a number: its slot in the [`KvCache`](super::cache::KvCache) where there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
+pub struct TokenBatch {
     tokens: Vec<u32>,
     parts: Vec<(usize, Range<usize>)>,
     /// For each part the part that comes before it in its context.
     parents: Vec<Option<usize>>,
     seen: BTreeSet<usize>,
     branched: bool,
-    shared: Option<Box<Shared>>,
+    shared: Option<Box<SharedPrefixes>>,
 }
 
 /// What the first blocks compute in place of a batch: its tokens with equal ones before them once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shared {
-    pub(super) tree: Batch,
+pub(super) struct SharedPrefixes {
+    pub(super) tree: TokenBatch,
     /// How many blocks the tree goes through.
     pub(super) blocks: usize,
     /// For each row of the batch that of the tree.
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) ends: Vec<usize>,
 }
 
-impl Batch {
+impl TokenBatch {
     /// A batch without sequences.
     #[must_use]
     pub fn new() -> Self {
@@ -68,7 +68,7 @@ impl Batch {
     /// share: parts are numbered from 0 in the order in which they were pushed.
     ///
     /// # Errors
-    /// As [`Batch::push`], or a part that is not there yet.
+    /// As [`TokenBatch::push`], or a part that is not there yet.
     pub fn push_after(
         &mut self,
         parent: Option<usize>,
@@ -103,12 +103,12 @@ impl Batch {
     }
 
     /// Computes a tree in place of this batch for its first blocks.
-    pub(super) fn share(&mut self, shared: Shared) {
+    pub(super) fn share(&mut self, shared: SharedPrefixes) {
         self.shared = Some(Box::new(shared));
     }
 
     /// What the first blocks compute in place of this batch.
-    pub(super) fn shared(&self) -> Option<&Shared> {
+    pub(super) fn shared(&self) -> Option<&SharedPrefixes> {
         self.shared.as_deref()
     }
 
@@ -142,7 +142,7 @@ impl Batch {
 
 /// A row of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ActivationRow {
     /// Number of the sequence.
     pub seq: usize,
     /// The position in the sequence, cached tokens included.
@@ -155,22 +155,27 @@ pub struct Row {
 
 /// The rows of an activation, in the order of the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rows {
-    rows: Vec<Row>,
+pub struct ActivationRows {
+    rows: Vec<ActivationRow>,
     parts: Vec<(usize, Range<usize>)>,
     parents: Vec<Option<usize>>,
     branched: bool,
 }
 
-impl Rows {
+impl ActivationRows {
     /// Every row of a batch whose sequences start at these positions.
-    pub(super) fn of(batch: &Batch, starts: &[usize]) -> Self {
+    pub(super) fn of(batch: &TokenBatch, starts: &[usize]) -> Self {
         let rows = batch
             .parts()
             .zip(starts)
             .flat_map(|((seq, range), start)| {
                 let reach = start + range.len();
-                range.enumerate().map(move |(i, token)| Row { seq, position: start + i, token, reach })
+                range.enumerate().map(move |(i, token)| ActivationRow {
+                    seq,
+                    position: start + i,
+                    token,
+                    reach,
+                })
             })
             .collect();
         Self { rows, parts: batch.parts.clone(), parents: batch.parents.clone(), branched: batch.branched }
@@ -203,7 +208,7 @@ impl Rows {
 
     /// What each row stands for, in order.
     #[must_use]
-    pub fn all(&self) -> &[Row] {
+    pub fn all(&self) -> &[ActivationRow] {
         &self.rows
     }
 
@@ -212,7 +217,7 @@ impl Rows {
         self.parts.iter().cloned()
     }
 
-    /// For each of the [`Rows::parts`] the part that comes before it in its context.
+    /// For each of the [`ActivationRows::parts`] the part that comes before it in its context.
     pub(super) fn parents(&self) -> &[Option<usize>] {
         &self.parents
     }
@@ -283,7 +288,7 @@ impl Need {
     }
 
     /// Row indices to keep, ascending; `None` for all.
-    pub(super) fn kept(&self, batch: &Batch) -> Result<Option<Vec<usize>>, EngineError> {
+    pub(super) fn kept(&self, batch: &TokenBatch) -> Result<Option<Vec<usize>>, EngineError> {
         match &self.rows {
             RowNeed::All => Ok(None),
             RowNeed::Last => Ok(Some(batch.parts().filter_map(|(_, mut r)| r.next_back()).collect())),

@@ -5,7 +5,7 @@
 //! without its weights. What follows is for those who change how it computes.
 //!
 //! One transformer computes every family; [`family`] is the table of what differs. A pass takes a
-//! [`layout::Batch`] of sequences of unequal lengths as rows of one tensor without padding, calls
+//! [`layout::TokenBatch`] of sequences of unequal lengths as rows of one tensor without padding, calls
 //! [`hooks::Hooks`] at every site it is asked for, and computes no more than its
 //! [`layout::Need`]: blocks after the last site never run, and in the last one only the rows that
 //! are needed do. What several prompts begin with is computed once ([`tree`]). Activations are
@@ -28,6 +28,7 @@ mod kernel;
 pub mod layout;
 pub mod load;
 pub mod model;
+mod model_tokenizer;
 mod open;
 mod outline;
 mod pass;
@@ -40,17 +41,20 @@ mod tests;
 pub mod tokenizer;
 pub mod tree;
 mod weights;
-mod words;
 
 pub use kernel::panel::{Peaks, peaks};
+pub use model_tokenizer::{ModelTokenizer, NO_TOKENIZER};
 pub use open::{Description, Engine, EngineOptions, Precision};
 pub use outline::Outline;
 pub use reference::{Choices, Transformers};
-pub use words::{NO_TOKENIZER, Words};
 
 /// The path by which models in f32 are computed on this machine's CPU, as results name it: such as `f32-amx`, or
 /// `candle+slices` where the CPU has neither AVX2 nor AVX-512.
 #[must_use]
 pub fn cpu_path() -> &'static str {
-    if backend::host::usable() { kernel::panel::path(kernel::panel::Format::F32) } else { "candle+slices" }
+    if backend::host::usable() {
+        kernel::panel::path(kernel::panel::PanelFormat::F32)
+    } else {
+        "candle+slices"
+    }
 }

@@ -4,23 +4,23 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Error, Tensor};
 use truenorth_protocol::Site;
-use truenorth_protocol::prompt::Room;
+use truenorth_protocol::prompt::PromptRoom;
 
 use super::backend::Net;
 use super::backend::candle::{Candle, CandleStream};
-use super::backend::host::{self, Host, HostStream};
+use super::backend::host::{self, HostBackend, HostStream};
 use super::backend::shapes;
-use super::cache::{Cache, Place};
+use super::cache::{CacheStorage, KvCache};
 use super::config::Config;
 use super::error::{EngineError, backend};
 use super::hooks::Hooks;
-use super::kernel::{By, with_slice};
-use super::layout::{Batch, Need, Rows, last_block};
+use super::kernel::{ComputedBy, with_slice};
+use super::layout::{ActivationRows, Need, TokenBatch, last_block};
 use super::load::{Kernels, LoadOptions, Source};
-use super::pass::{Fork, Pass};
+use super::pass::{Fork, PassState};
 use super::reference::Choices;
 use super::rope::Frequencies;
-use super::weights::{Files, Untrained, Weights};
+use super::weights::{FileWeights, Untrained, Weights};
 
 /// A model ready to run. Its blocks are read when a pass first needs them.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Model {
     pub(super) config: Config,
     device: Device,
     dtype: DType,
-    body: Body,
+    body: BackendNet,
     frequencies: Vec<Frequencies>,
     weights: Box<dyn Weights>,
     kernels: String,
@@ -36,9 +36,9 @@ pub struct Model {
 
 /// The weights, and what multiplies by them.
 #[derive(Debug)]
-enum Body {
-    Host(Net<Host>),
-    Candle(Net<Candle>, By),
+enum BackendNet {
+    Host(Net<HostBackend>),
+    Candle(Net<Candle>, ComputedBy),
 }
 
 /// Logits of a pass, at the rows that were needed.
@@ -47,7 +47,7 @@ pub struct Logits {
     /// `[rows, vocab]` in f32.
     pub tensor: Tensor,
     /// What each row stands for.
-    pub rows: Rows,
+    pub rows: ActivationRows,
 }
 
 impl Logits {
@@ -83,7 +83,7 @@ impl Model {
         options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, EngineError> {
-        let files = Files { source: source.clone(), options: *options, device: device.clone() };
+        let files = FileWeights { source: source.clone(), options: *options, device: device.clone() };
         Self::build(config, Box::new(files), options, device)
     }
 
@@ -115,16 +115,18 @@ impl Model {
     ) -> Result<Self, EngineError> {
         let matrices = shapes::check(&config, &*weights)?;
         let body = match options.kernels {
-            Kernels::Best if device.is_cpu() && host::usable() => Body::Host(Net::open(&config, &*weights)?),
-            Kernels::Best | Kernels::Slices if device.is_cpu() => {
-                Body::Candle(Net::open(&config, &*weights)?, By::Slices)
+            Kernels::Best if device.is_cpu() && host::usable() => {
+                BackendNet::Host(Net::open(&config, &*weights)?)
             }
-            _ => Body::Candle(Net::open(&config, &*weights)?, By::Candle),
+            Kernels::Best | Kernels::Slices if device.is_cpu() => {
+                BackendNet::Candle(Net::open(&config, &*weights)?, ComputedBy::Slices)
+            }
+            _ => BackendNet::Candle(Net::open(&config, &*weights)?, ComputedBy::Candle),
         };
         let kernels = match &body {
-            Body::Host(_) => host::path(&matrices),
-            Body::Candle(_, By::Candle) => "candle".into(),
-            Body::Candle(_, By::Slices) => "candle+slices".into(),
+            BackendNet::Host(_) => host::path(&matrices),
+            BackendNet::Candle(_, ComputedBy::Candle) => "candle".into(),
+            BackendNet::Candle(_, ComputedBy::Slices) => "candle+slices".into(),
         };
         let frequencies = config.ropes.iter().map(|r| Frequencies::new(r, config.head_dim)).collect();
         let (device, dtype) = (device.clone(), options.dtype());
@@ -139,8 +141,8 @@ impl Model {
         let blocks = last_block(last, self.config.layers()).map_or(0, |b| b + 1);
         let (config, weights, head) = (&self.config, &*self.weights, last == Site::Logits);
         match &self.body {
-            Body::Host(net) => net.load(config, weights, blocks, head),
-            Body::Candle(net, _) => net.load(config, weights, blocks, head),
+            BackendNet::Host(net) => net.load(config, weights, blocks, head),
+            BackendNet::Candle(net, _) => net.load(config, weights, blocks, head),
         }
     }
 
@@ -170,13 +172,13 @@ impl Model {
 
     /// A cache for this many sequences, each with room for `reserve` tokens beyond its first pass.
     #[must_use]
-    pub fn cache(&self, sequences: usize, reserve: usize) -> Cache {
+    pub fn cache(&self, sequences: usize, reserve: usize) -> KvCache {
         let c = &self.config;
         let place = match &self.body {
-            Body::Host(_) => Place::Host(c.kv_heads, c.head_dim),
-            Body::Candle(..) => Place::Device(self.device.clone(), self.dtype, c.kv_width()),
+            BackendNet::Host(_) => CacheStorage::Host(c.kv_heads, c.head_dim),
+            BackendNet::Candle(..) => CacheStorage::Device(self.device.clone(), self.dtype, c.kv_width()),
         };
-        Cache::new(c.layers(), sequences, place, reserve)
+        KvCache::new(c.layers(), sequences, place, reserve)
     }
 
     /// Runs a batch.
@@ -190,8 +192,8 @@ impl Model {
     /// with a gap, what a hook reports, or a failure of the backend.
     pub fn forward(
         &self,
-        batch: &Batch,
-        cache: Option<&mut Cache>,
+        batch: &TokenBatch,
+        cache: Option<&mut KvCache>,
         need: &Need,
         hooks: &mut dyn Hooks,
     ) -> Result<Option<Logits>, EngineError> {
@@ -210,7 +212,7 @@ impl Model {
                 cache.starts(batch, last_block.map_or(0, |b| b + 1))?
             }
         };
-        let rows = Rows::of(batch, &starts);
+        let rows = ActivationRows::of(batch, &starts);
         self.check_batch(batch, &rows)?;
         if rows.is_empty() {
             return Ok(None);
@@ -224,29 +226,29 @@ impl Model {
         let (tokens, rows, fork) = match shared {
             None => (batch.tokens(), rows, None),
             Some(shared) => {
-                let tree = Rows::of(&shared.tree, &shared.tree.starts());
+                let tree = ActivationRows::of(&shared.tree, &shared.tree.starts());
                 (shared.tree.tokens(), tree, Some(Fork { shared, rows }))
             }
         };
         match &self.body {
-            Body::Candle(net, by) => {
+            BackendNet::Candle(net, by) => {
                 let (config, on) = (&self.config, (&self.device, *by));
                 let stream = CandleStream::embed(net, config, &self.frequencies, on, tokens, &rows)
                     .map_err(backend("the embedding"))?;
-                Pass { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
+                PassState { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
             }
             // Called from outside the pool, each of some hundred products would wake its threads.
-            Body::Host(net) => rayon::scope(|_| {
+            BackendNet::Host(net) => rayon::scope(|_| {
                 let config = &self.config;
                 let stream = HostStream::embed(net, config, &self.frequencies, tokens, &rows);
-                Pass { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
+                PassState { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
             }),
         }
     }
 
-    fn check_batch(&self, batch: &Batch, rows: &Rows) -> Result<(), EngineError> {
+    fn check_batch(&self, batch: &TokenBatch, rows: &ActivationRows) -> Result<(), EngineError> {
         let most = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let room = Room { context: most(self.config.context), vocab: most(self.config.vocab) };
+        let room = PromptRoom { context: most(self.config.context), vocab: most(self.config.vocab) };
         for (seq, range) in batch.parts() {
             let end = rows.all()[range.clone()].last().map_or(0, |r| r.position + 1);
             room.length(end, 0)
@@ -272,8 +274,8 @@ impl Model {
     #[cfg(test)]
     pub(super) fn loaded(&self) -> (usize, bool) {
         match &self.body {
-            Body::Host(net) => (net.loaded().count(), net.head().is_ok()),
-            Body::Candle(net, _) => (net.loaded().count(), net.head().is_ok()),
+            BackendNet::Host(net) => (net.loaded().count(), net.head().is_ok()),
+            BackendNet::Candle(net, _) => (net.loaded().count(), net.head().is_ok()),
         }
     }
 
@@ -281,8 +283,8 @@ impl Model {
     #[cfg(test)]
     pub(super) fn kernels_of_loaded(&self) -> String {
         match &self.body {
-            Body::Host(net) => host::path_of(net),
-            Body::Candle(..) => self.kernels.clone(),
+            BackendNet::Host(net) => host::path_of(net),
+            BackendNet::Candle(..) => self.kernels.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 use serde::Serialize;
 use truenorth_protocol::chat::Pieces;
-use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Site};
+use truenorth_protocol::{Answer, ChatTemplates, CheckedGraph, ModelInfo, Site};
 
 use super::config::{Config, Head, Scaling};
 use super::error::EngineError;
@@ -17,9 +17,9 @@ use super::family::{NormKind, QkNorm};
 use super::head;
 use super::load::{Kernels, LoadOptions, Source};
 use super::model::Model;
+use super::model_tokenizer::ModelTokenizer;
 use super::outline;
 use super::reference::Choices;
-use super::words::Words;
 use truenorth_protocol::run::{RunError, Runner, Vocabulary, Watch};
 
 /// Precision of weights and products. The residual stream, norms, rotations and softmax are f32.
@@ -98,7 +98,7 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(super) model: Model,
     pub(super) info: ModelInfo,
-    pub(super) words: Words,
+    pub(super) words: ModelTokenizer,
     stored: String,
     pub(super) precision: Precision,
     notes: Vec<String>,
@@ -173,7 +173,8 @@ impl Engine {
         let info = outline::info(c, &options.name, &options.revision, path);
         let tokenizer = source.tokenizer(choices.transformers)?;
         let unread = source.unread(tokenizer.as_ref(), choices.transformers);
-        let words = Words::new(&options.name, tokenizer, unread, c).generating(source.generation_config());
+        let words =
+            ModelTokenizer::new(&options.name, tokenizer, unread, c).generating(source.generation_config());
         notes.extend_from_slice(words.notes());
         Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words, notes })
     }
@@ -270,7 +271,7 @@ impl Runner for Engine {
         self.words.unfollowed()
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         head::check(self.model.config(), &self.info, graph)?;
         exec::run(self, graph, watch)
     }

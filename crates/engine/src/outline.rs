@@ -9,9 +9,9 @@ use truenorth_protocol::nnsight::Modules;
 use super::config::{Config, Head};
 use super::error::EngineError;
 use super::load::{read_generation, read_outline};
+use super::model_tokenizer::ModelTokenizer;
 use super::open::{self, Description};
 use super::reference::{Choices, Transformers};
-use super::words::Words;
 
 /// Architecture and tokenizer of a model.
 pub struct Outline {
@@ -21,7 +21,7 @@ pub struct Outline {
     /// Where transformers keeps its parts.
     pub modules: Modules,
     /// The tokenizer of the model's files, where they have one.
-    pub words: Words,
+    pub words: ModelTokenizer,
     /// Numbers in the model's matrices.
     pub parameters: u64,
     /// The configuration as its file has it; of a GGUF file, as transformers makes it of the metadata.
@@ -44,7 +44,7 @@ impl Outline {
             info: info(&config, name, revision, chosen(&config, choices)),
             modules: modules(&config, nested),
             parameters: parameters(&config),
-            words: Words::new(name, tokenizer, unread, &config).generating(generation.as_ref()),
+            words: ModelTokenizer::new(name, tokenizer, unread, &config).generating(generation.as_ref()),
             stated: json,
             config,
         })

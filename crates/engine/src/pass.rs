@@ -4,19 +4,19 @@
 use candle_core::Device;
 use truenorth_protocol::Site;
 
-use super::backend::{Slot, Stream};
-use super::cache::Cache;
+use super::backend::{HookSlot, ResidualStream};
+use super::cache::KvCache;
 use super::config::Config;
 use super::error::{EngineError, backend};
-use super::hooks::{Activation, Flow, Hooks, Value};
-use super::layout::{Need, Rows, Shared};
+use super::hooks::{Flow, Hooks, SiteActivation, SiteValue};
+use super::layout::{ActivationRows, Need, SharedPrefixes};
 use super::model::Logits;
 
-pub(super) struct Pass<'a, S: Stream> {
+pub(super) struct PassState<'a, S: ResidualStream> {
     pub(super) config: &'a Config,
-    pub(super) rows: Rows,
+    pub(super) rows: ActivationRows,
     pub(super) stream: S,
-    pub(super) cache: Option<&'a mut Cache>,
+    pub(super) cache: Option<&'a mut KvCache>,
     pub(super) need: &'a Need,
     /// The rows to keep where not all are needed; taken when it is done.
     pub(super) kept: Option<Vec<usize>>,
@@ -28,17 +28,17 @@ pub(super) struct Pass<'a, S: Stream> {
 
 /// Sequences that share rows for some blocks.
 pub(super) struct Fork<'a> {
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a SharedPrefixes,
     /// The rows of each sequence for itself.
-    pub(super) rows: Rows,
+    pub(super) rows: ActivationRows,
 }
 
 /// Whether the pass goes on.
-type Step = Result<Flow, EngineError>;
+type PassFlow = Result<Flow, EngineError>;
 
-impl<S: Stream> Pass<'_, S> {
+impl<S: ResidualStream> PassState<'_, S> {
     pub(super) fn run(mut self) -> Result<Option<Logits>, EngineError> {
-        if self.visit(Site::Embed, Slot::Stream)? == Flow::Stop {
+        if self.visit(Site::Embed, HookSlot::Stream)? == Flow::Stop {
             return Ok(None);
         }
         self.stream.place(&self.rows).map_err(backend("the angles of the rotation"))?;
@@ -49,7 +49,7 @@ impl<S: Stream> Pass<'_, S> {
             }
         }
         if let Site::ResidPre(_) = self.need.last {
-            self.visit(self.need.last, Slot::Stream)?;
+            self.visit(self.need.last, HookSlot::Stream)?;
             return Ok(None);
         }
         self.give_up_before(Site::FinalNorm)?;
@@ -57,7 +57,7 @@ impl<S: Stream> Pass<'_, S> {
             return Ok(None);
         }
         self.stream.final_norm().map_err(backend("the final norm"))?;
-        if self.visit(Site::FinalNorm, Slot::Stream)? == Flow::Stop {
+        if self.visit(Site::FinalNorm, HookSlot::Stream)? == Flow::Stop {
             return Ok(None);
         }
         self.give_up_before(Site::Logits)?;
@@ -65,20 +65,20 @@ impl<S: Stream> Pass<'_, S> {
             return Ok(None);
         }
         self.stream.logits().map_err(backend("the logits"))?;
-        self.visit(Site::Logits, Slot::Logits)?;
-        let tensor = match self.stream.take(Slot::Logits).map_err(backend("the logits"))? {
-            host @ Value::Host { .. } => host.into_tensor(&Device::Cpu).map_err(backend("the logits"))?,
-            Value::Device(tensor) => tensor,
+        self.visit(Site::Logits, HookSlot::Logits)?;
+        let tensor = match self.stream.take(HookSlot::Logits).map_err(backend("the logits"))? {
+            host @ SiteValue::Host { .. } => host.into_tensor(&Device::Cpu).map_err(backend("the logits"))?,
+            SiteValue::Device(tensor) => tensor,
         };
         Ok(Some(Logits { tensor, rows: self.rows }))
     }
 
-    fn block(&mut self, layer: usize) -> Step {
+    fn block(&mut self, layer: usize) -> PassFlow {
         #[allow(clippy::cast_possible_truncation)]
         let l = layer as u32;
         let last = self.last_block == Some(layer);
         let attention = || backend(format!("attention of block {layer}"));
-        if self.visit(Site::ResidPre(l), Slot::Stream)? == Flow::Stop {
+        if self.visit(Site::ResidPre(l), HookSlot::Stream)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
         let queries = !(last && self.gives_up_before(Site::AttnOut(l)));
@@ -97,14 +97,14 @@ impl<S: Stream> Pass<'_, S> {
         }
         let cache = self.cache.as_deref().filter(|_| !shared);
         self.stream.attention(layer, &self.rows, cache).map_err(attention())?;
-        if self.visit(Site::AttnOut(l), Slot::Added)? == Flow::Stop {
+        if self.visit(Site::AttnOut(l), HookSlot::Added)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
         self.stream.add().map_err(attention())?;
         if last {
             self.give_up_before(Site::ResidMid(l))?;
         }
-        if self.visit(Site::ResidMid(l), Slot::Stream)? == Flow::Stop {
+        if self.visit(Site::ResidMid(l), HookSlot::Stream)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
         if last {
@@ -115,7 +115,7 @@ impl<S: Stream> Pass<'_, S> {
         }
         let mlp = || backend(format!("the MLP of block {layer}"));
         self.stream.mlp(layer).map_err(mlp())?;
-        if self.visit(Site::MlpOut(l), Slot::Added)? == Flow::Stop {
+        if self.visit(Site::MlpOut(l), HookSlot::Added)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
         self.stream.add().map_err(mlp())?;
@@ -126,7 +126,7 @@ impl<S: Stream> Pass<'_, S> {
         if last {
             self.give_up_before(Site::ResidPost(l))?;
         }
-        self.visit(Site::ResidPost(l), Slot::Stream)
+        self.visit(Site::ResidPost(l), HookSlot::Stream)
     }
 
     /// Whether there are rows that this and all later sites do without.
@@ -145,12 +145,12 @@ impl<S: Stream> Pass<'_, S> {
     }
 
     /// Calls the hook of a site, and says whether the pass ends there.
-    fn visit(&mut self, site: Site, slot: Slot) -> Step {
+    fn visit(&mut self, site: Site, slot: HookSlot) -> PassFlow {
         let mut flow = Flow::Continue;
         if self.hooks.wants(site) {
             let failed = || backend(format!("`{site}`"));
             let value = self.stream.take(slot).map_err(failed())?;
-            let mut x = Activation { site, value, rows: &self.rows };
+            let mut x = SiteActivation { site, value, rows: &self.rows };
             flow = self.hooks.at(site, &mut x)?;
             self.stream.put(slot, x.value).map_err(failed())?;
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use candle_core::{Device, Result, Tensor};
 
 use super::config::{Rope, Scaling};
-use super::layout::Row;
+use super::layout::ActivationRow;
 
 /// How many dimensions of a head are rotated.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
@@ -105,14 +105,18 @@ impl Frequencies {
     }
 
     /// Cosines and sines of rows, each `[rows, pairs]` in f32.
-    pub(super) fn at<'r>(&self, rows: impl Iterator<Item = &'r Row>, device: &Device) -> Result<Angles> {
+    pub(super) fn at<'r>(
+        &self,
+        rows: impl Iterator<Item = &'r ActivationRow>,
+        device: &Device,
+    ) -> Result<Angles> {
         let [cos, sin] = self.table(rows);
         let shape = (cos.len() / self.inverse.len().max(1), self.inverse.len());
         Ok(Angles { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 
     #[allow(clippy::cast_precision_loss)]
-    pub(super) fn table<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> [Vec<f32>; 2] {
+    pub(super) fn table<'r>(&self, rows: impl Iterator<Item = &'r ActivationRow>) -> [Vec<f32>; 2] {
         let (mut cos, mut sin) = (Vec::new(), Vec::new());
         let (mut length, mut inverse) = (0, Cow::Borrowed(&self.inverse[..]));
         for row in rows {

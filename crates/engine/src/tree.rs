@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 
 use super::error::EngineError;
-use super::layout::{Batch, Shared};
+use super::layout::{SharedPrefixes, TokenBatch};
 
 /// A tree of prompts under construction, a node a token.
 #[derive(Debug, Default)]
-pub struct Tree {
-    nodes: Vec<Node>,
+pub struct PromptTree {
+    nodes: Vec<TokenNode>,
     /// By parent and token.
     children: HashMap<(Option<usize>, u32), usize>,
     ends: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Node {
+struct TokenNode {
     parent: Option<usize>,
     token: u32,
     children: usize,
@@ -26,20 +26,20 @@ struct Node {
 /// A finished tree, cut into runs of tokens at every fork and at every prompt's end.
 #[derive(Debug)]
 pub struct Branches {
-    runs: Vec<Run>,
+    runs: Vec<TokenRun>,
     /// The run that each prompt ends with.
     ends: Vec<usize>,
 }
 
 #[derive(Debug)]
-struct Run {
+struct TokenRun {
     parent: Option<usize>,
     /// Position of its first token.
     start: usize,
     tokens: Vec<u32>,
 }
 
-impl Tree {
+impl PromptTree {
     /// How many different tokens in context there are: the rows that have to be computed.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -54,7 +54,7 @@ impl Tree {
                 Some(node) => *node,
                 None => {
                     let node = self.nodes.len();
-                    self.nodes.push(Node { parent: at, token: *token, children: 0, end: false });
+                    self.nodes.push(TokenNode { parent: at, token: *token, children: 0, end: false });
                     self.children.insert((at, *token), node);
                     if let Some(parent) = at.and_then(|p| self.nodes.get_mut(p)) {
                         parent.children += 1;
@@ -73,7 +73,7 @@ impl Tree {
     #[must_use]
     pub fn branches(&self) -> Branches {
         // A node is newer than its parent, so one pass in order sees parents first.
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<TokenRun> = Vec::new();
         let mut run_of: Vec<usize> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let above = node.parent.map(|p| (run_of[p], &self.nodes[p]));
@@ -85,7 +85,7 @@ impl Tree {
                 _ => {
                     let parent = above.map(|(run, _)| run);
                     let start = parent.map_or(0, |p| runs[p].start + runs[p].tokens.len());
-                    runs.push(Run { parent, start, tokens: vec![node.token] });
+                    runs.push(TokenRun { parent, start, tokens: vec![node.token] });
                     runs.len() - 1
                 }
             };
@@ -100,8 +100,8 @@ impl Branches {
     ///
     /// # Errors
     /// A tree without tokens.
-    pub fn batch(&self) -> Result<Batch, EngineError> {
-        let mut batch = Batch::new();
+    pub fn batch(&self) -> Result<TokenBatch, EngineError> {
+        let mut batch = TokenBatch::new();
         for (seq, run) in self.runs.iter().enumerate() {
             batch.push_after(run.parent, seq, &run.tokens)?;
         }
@@ -113,10 +113,10 @@ impl Branches {
     ///
     /// # Errors
     /// A tree without tokens.
-    pub fn batch_sharing(&self, blocks: usize) -> Result<Batch, EngineError> {
+    pub fn batch_sharing(&self, blocks: usize) -> Result<TokenBatch, EngineError> {
         let tree = self.batch()?;
         let first: Vec<usize> = tree.parts().map(|(_, rows)| rows.start).collect();
-        let mut batch = Batch::new();
+        let mut batch = TokenBatch::new();
         let mut from = Vec::new();
         for (prompt, end) in self.ends.iter().enumerate() {
             let mut chain: Vec<usize> =
@@ -127,7 +127,7 @@ impl Branches {
             from.extend(chain.iter().flat_map(|run| first[*run]..first[*run] + self.runs[*run].tokens.len()));
         }
         if blocks > 0 && tree.rows() < batch.rows() {
-            batch.share(Shared { tree, blocks, from, ends: self.ends.clone() });
+            batch.share(SharedPrefixes { tree, blocks, from, ends: self.ends.clone() });
         }
         Ok(batch)
     }
@@ -171,8 +171,8 @@ impl Branches {
 mod tests {
     use super::*;
 
-    fn tree(prompts: &[&[u32]]) -> Tree {
-        let mut tree = Tree::default();
+    fn tree(prompts: &[&[u32]]) -> PromptTree {
+        let mut tree = PromptTree::default();
         prompts.iter().for_each(|p| tree.add(p));
         tree
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{EngineError, backend};
 use super::head;
-use super::load::{Held, LoadOptions, Source, Weight};
+use super::load::{LoadOptions, Source, Weight, WeightStorage};
 
 /// What a vector of weights is, and so what it is before training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Vector {
 /// A supply of weights by name, kept as long as the model: a block is read when it is first run.
 pub(super) trait Weights: Debug + Send + Sync {
     /// What a weight will be held as, known without reading it; the shape as in [`Weights::matrix`] or a vector's.
-    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<Held, EngineError>;
+    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<WeightStorage, EngineError>;
 
     /// A matrix used as `[out, in]`; `transposed` where the hub's files keep `[in, out]`.
     fn matrix(&self, name: &str, shape: [usize; 2], transposed: bool) -> Result<Weight, EngineError>;
@@ -45,14 +45,14 @@ pub(super) trait Weights: Debug + Send + Sync {
 
 /// Weights of files.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(super) struct FileWeights {
     pub(super) source: Arc<Source>,
     pub(super) options: LoadOptions,
     pub(super) device: Device,
 }
 
-impl Weights for Files {
-    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<Held, EngineError> {
+impl Weights for FileWeights {
+    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<WeightStorage, EngineError> {
         let stored: Vec<usize> =
             if transposed { shape.iter().rev().copied().collect() } else { shape.to_vec() };
         Ok(self.source.held(name, &stored, &self.options, transposed)?)
@@ -115,8 +115,8 @@ pub(super) struct Untrained {
 }
 
 impl Weights for Untrained {
-    fn held(&self, _: &str, _: &[usize], _: bool) -> Result<Held, EngineError> {
-        Ok(Held::Plain(self.dtype))
+    fn held(&self, _: &str, _: &[usize], _: bool) -> Result<WeightStorage, EngineError> {
+        Ok(WeightStorage::Plain(self.dtype))
     }
 
     fn matrix(&self, name: &str, shape: [usize; 2], _: bool) -> Result<Weight, EngineError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use truenorth_boards::judge::{self, Agreed, Verdict, Verdicts};
+use truenorth_boards::judge::{self, Agreed, JudgeVerdict, Verdicts};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{Number, bootstrap_over, resampled};
 use truenorth_stats::math::{self, Distance, Seeds, krippendorff_alpha};
@@ -10,12 +10,12 @@ use truenorth_stats::math::{self, Distance, Seeds, krippendorff_alpha};
 use super::found::AgreedByArm;
 use super::params::Params;
 use super::raters::choice;
-use super::rating::{Rating, Side};
-use super::weigh::{Sheet, placed};
+use super::rating::{PreferredText, Rating};
+use super::weigh::{ExperimentMeasurements, placed};
 
 /// Agreement on all arms together, then on each; none with fewer than two raters.
 pub(super) fn by_arm(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     params: &Params,
     seeds: &Seeds,
 ) -> Result<Vec<AgreedByArm>, AnalysisError> {
@@ -52,31 +52,31 @@ pub(super) fn by_arm(
 }
 
 /// What a rater chose of every pair: the side of both orders, a tie where they contradict each other.
-fn sides(own: &[(usize, usize, &Rating)], rater: &str) -> BTreeMap<(usize, usize), Side> {
-    let mut out: BTreeMap<(usize, usize), Side> = BTreeMap::new();
+fn sides(own: &[(usize, usize, &Rating)], rater: &str) -> BTreeMap<(usize, usize), PreferredText> {
+    let mut out: BTreeMap<(usize, usize), PreferredText> = BTreeMap::new();
     for (arm, prompt, r) in own.iter().filter(|(_, _, r)| r.rater == rater) {
         let Some(side) = choice(r) else { continue };
         let entry = out.entry((*arm, *prompt)).or_insert(side);
         if *entry != side {
-            *entry = Side::Tie;
+            *entry = PreferredText::Tie;
         }
     }
     out
 }
 
 fn pairs(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     raters: &[&str],
     own: &[(usize, usize, &Rating)],
     (params, seeds): (&Params, &Seeds),
 ) -> Result<Vec<Agreed>, AnalysisError> {
-    let verdict = |side: Side| match side {
-        Side::Arm => Verdict::First,
-        Side::Base => Verdict::Second,
-        Side::Tie => Verdict::Abstain,
+    let verdict = |side: PreferredText| match side {
+        PreferredText::Arm => JudgeVerdict::First,
+        PreferredText::Base => JudgeVerdict::Second,
+        PreferredText::Tie => JudgeVerdict::Abstain,
     };
     let of = |rater: &&str| {
-        let named = |((a, p), s): ((usize, usize), Side)| {
+        let named = |((a, p), s): ((usize, usize), PreferredText)| {
             (format!("{}/{}", sheet.arms[a].name, sheet.prompts[p].id), verdict(s))
         };
         Verdicts { judge: (*rater).to_owned(), verdicts: sides(own, rater).into_iter().map(named).collect() }
@@ -93,7 +93,12 @@ fn pairs(
     Ok(out)
 }
 
-fn choices(sheet: &Sheet, raters: &[&str], own: &[(usize, usize, &Rating)], seeds: &Seeds) -> Option<Number> {
+fn choices(
+    sheet: &ExperimentMeasurements,
+    raters: &[&str],
+    own: &[(usize, usize, &Rating)],
+    seeds: &Seeds,
+) -> Option<Number> {
     let mut units: BTreeMap<(usize, usize), Vec<Option<f64>>> = BTreeMap::new();
     for (k, rater) in raters.iter().enumerate() {
         for (at, side) in sides(own, rater) {
@@ -104,7 +109,7 @@ fn choices(sheet: &Sheet, raters: &[&str], own: &[(usize, usize, &Rating)], seed
 }
 
 fn scores(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     raters: &[&str],
     own: &[(usize, usize, &Rating)],
     seeds: &Seeds,
@@ -132,7 +137,7 @@ fn scores(
 
 /// α with the percentile interval over clusters of prompts; none where nothing can be held beside each other.
 fn alpha(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     units: BTreeMap<(usize, usize), Vec<Option<f64>>>,
     distance: Distance,
     seeds: &Seeds,

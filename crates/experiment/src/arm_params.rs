@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
-use truenorth_analyses::steer::{ByWhat, Clamp, How, Threshold, Unit};
+use truenorth_analyses::steer::{ByWhat, Clamp, How, Unit, WhenThreshold};
 use truenorth_protocol::WriteAt;
 use truenorth_reading::{AnalysisError, SiteRange, as_text};
 
 use super::arms::{Arm, ArmKind};
-use super::params::Way;
+use super::params::ExpectedSign;
 
 /// What is done under an arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -67,7 +67,7 @@ pub struct ArmParams {
     #[schemars(with = "String")]
     pub when_by: ByWhat,
     /// The way it should move the primary outcome: `up`, `down` or `either`.
-    pub way: Way,
+    pub way: ExpectedSign,
     /// Why it was withdrawn; it is named, and nothing of it is asked or told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
@@ -76,7 +76,7 @@ pub struct ArmParams {
 impl Default for ArmParams {
     /// Nothing is done: an arm that was written elsewhere.
     fn default() -> Self {
-        let (how, threshold) = (How::default(), Threshold::default());
+        let (how, threshold) = (How::default(), WhenThreshold::default());
         Self {
             name: String::new(),
             prefix: None,
@@ -95,7 +95,7 @@ impl Default for ArmParams {
             when: None,
             when_above: threshold.when_above,
             when_by: threshold.when_by,
-            way: Way::default(),
+            way: ExpectedSign::default(),
             withdrawn: None,
         }
     }
@@ -104,15 +104,15 @@ impl Default for ArmParams {
 /// A path, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a path or a list of paths")]
-enum OneOrMany {
+enum PathOrPaths {
     One(PathBuf),
     Many(Vec<PathBuf>),
 }
 
 fn one_or_many<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<PathBuf>, D::Error> {
-    Ok(match OneOrMany::deserialize(d)? {
-        OneOrMany::One(path) => vec![path],
-        OneOrMany::Many(paths) => paths,
+    Ok(match PathOrPaths::deserialize(d)? {
+        PathOrPaths::One(path) => vec![path],
+        PathOrPaths::Many(paths) => paths,
     })
 }
 
@@ -129,8 +129,8 @@ impl ArmParams {
 
     /// The threshold of its condition, and what decides.
     #[must_use]
-    pub fn threshold(&self) -> Threshold {
-        Threshold { when_above: self.when_above, when_by: self.when_by }
+    pub fn threshold(&self) -> WhenThreshold {
+        WhenThreshold { when_above: self.when_above, when_by: self.when_by }
     }
 
     /// Whether it does something to the residual stream.
@@ -238,7 +238,7 @@ impl ArmParams {
         if let Some(at) = self.at.as_ref().filter(|at| *at != "everywhere") {
             at.parse::<SiteRange>().map_err(|e| AnalysisError::Input(format!("arm `{}`: {e}", self.name)))?;
         }
-        if self.when.is_none() && self.threshold() != Threshold::default() {
+        if self.when.is_none() && self.threshold() != WhenThreshold::default() {
             return arm(
                 "when_above and when_by are of a condition, and there is none: name its direction with when"
                     .into(),

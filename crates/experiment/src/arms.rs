@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::params::Way;
+use super::params::ExpectedSign;
 
 /// The kind of change that an arm makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub struct Arm {
     pub prefix: Option<String>,
     /// The way it should move the outcome.
     #[serde(default)]
-    pub way: Way,
+    pub way: ExpectedSign,
     /// Why it was withdrawn: it is named, and no number of it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
@@ -66,7 +66,7 @@ impl Arm {
             kind: ArmKind::Base,
             says: "nothing".into(),
             prefix: None,
-            way: Way::Either,
+            way: ExpectedSign::Either,
             withdrawn: None,
         }
     }
@@ -74,7 +74,7 @@ impl Arm {
 
 /// What an edit does to the model, measured on the prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Done {
+pub struct EditEffect {
     /// How far it moves the next token from base's, in nats.
     pub kl: f64,
     /// Mean angle in degrees by which it turns the residual at the site where it turns it most.

@@ -11,15 +11,15 @@ use super::found::{Drift, RaterFound};
 use super::outcome::{Outcome, OutcomeKind};
 use super::params::Params;
 use super::raters::choice;
-use super::rating::{Kind, Rating};
-use super::weigh::{Sheet, placed};
+use super::rating::{RaterKind, Rating};
+use super::weigh::{ExperimentMeasurements, placed};
 
 /// What people are called where they count as one rater.
 pub(super) const PEOPLE: &str = "people";
 
 /// Outcomes of every judge, and of people together; and how ratings of base drift.
 pub(super) fn rated(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     params: &Params,
     raters: &[RaterFound],
     seeds: &Seeds,
@@ -28,9 +28,9 @@ pub(super) fn rated(
     // Together people say what those of them say who count.
     let counts = |name: &str| raters.iter().any(|r| r.rater == name && r.standing.counts());
     let voice = |r: &Rating| match r.kind {
-        Kind::Judge => Some(r.rater.clone()),
-        Kind::Person if counts(&r.rater) => Some(PEOPLE.to_owned()),
-        Kind::Person => None,
+        RaterKind::Judge => Some(r.rater.clone()),
+        RaterKind::Person if counts(&r.rater) => Some(PEOPLE.to_owned()),
+        RaterKind::Person => None,
     };
     let mut voices: Vec<(String, bool)> = Vec::new();
     for r in raters {
@@ -66,7 +66,10 @@ pub(super) fn rated(
 }
 
 /// A cell an arm and a prompt, the mean of what was said.
-fn means(sheet: &Sheet, of: impl Iterator<Item = (usize, usize, f64)>) -> Vec<Vec<Option<f64>>> {
+fn means(
+    sheet: &ExperimentMeasurements,
+    of: impl Iterator<Item = (usize, usize, f64)>,
+) -> Vec<Vec<Option<f64>>> {
     let mut sums = vec![vec![(0.0, 0.0); sheet.prompts.len()]; sheet.arms.len()];
     for (arm, prompt, value) in of {
         let cell = &mut sums[arm][prompt];
@@ -76,7 +79,11 @@ fn means(sheet: &Sheet, of: impl Iterator<Item = (usize, usize, f64)>) -> Vec<Ve
     sums[1..].iter().map(|row| row.iter().map(cell).collect()).collect()
 }
 
-fn choices(sheet: &Sheet, (name, people): (&str, bool), own: &[(usize, usize, &Rating)]) -> Option<Outcome> {
+fn choices(
+    sheet: &ExperimentMeasurements,
+    (name, people): (&str, bool),
+    own: &[(usize, usize, &Rating)],
+) -> Option<Outcome> {
     // Strengths are taken where all rows have one.
     let strong = own.iter().filter(|(_, _, r)| choice(r).is_some()).all(|(_, _, r)| r.strength.is_some());
     let value = |r: &Rating| match strong {
@@ -111,7 +118,7 @@ fn choices(sheet: &Sheet, (name, people): (&str, bool), own: &[(usize, usize, &R
 }
 
 fn scores(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     (name, people, rubric): (&str, bool, &str),
     own: &[(usize, usize, &Rating)],
     (params, seeds): (&Params, &Seeds),
@@ -144,7 +151,7 @@ fn scores(
 
 /// Whether the same base texts are rated alike beside every arm; none where no two arms share a prompt.
 fn drift(
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     (name, rubric): (&str, &str),
     base: &[Vec<Option<f64>>],
     (params, seeds): (&Params, &Seeds),

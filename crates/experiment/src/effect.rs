@@ -10,16 +10,16 @@ use super::found::{Effect, OutcomeFound, ScopeEffect, ScopeFound};
 use super::outcome::{Outcome, Units};
 use super::placebo;
 use super::scope::Scope;
-use super::weigh::Sheet;
+use super::weigh::ExperimentMeasurements;
 
 /// Rows, and the flags that scopes choose by.
-type Rows<'a> = (&'a [(String, Scope)], &'a [Vec<Option<Flags>>]);
+type ScopedRows<'a> = (&'a [(String, Scope)], &'a [Vec<Option<Flags>>]);
 
 /// Every arm of an outcome, on all rows and on the scopes.
 pub(super) fn weigh(
     outcome: &Outcome,
-    sheet: &Sheet,
-    (scopes, flags): Rows<'_>,
+    sheet: &ExperimentMeasurements,
+    (scopes, flags): ScopedRows<'_>,
     seeds: &Seeds,
 ) -> Result<OutcomeFound, AnalysisError> {
     let shown: Vec<usize> = (1..sheet.arms.len()).filter(|a| sheet.arms[*a].withdrawn.is_none()).collect();

@@ -5,10 +5,10 @@ use truenorth_boards::judge::Agreed;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Null, Number, of};
 
-use super::arms::{Arm, Done};
+use super::arms::{Arm, EditEffect};
 use super::flags::Flags;
 use super::outcome::OutcomeKind;
-use super::rating::Kind;
+use super::rating::RaterKind;
 
 /// What an experiment found: its arms, outcomes, raters and verdicts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -42,7 +42,7 @@ pub struct Found {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub predictions: Vec<Predicted>,
     /// `[arm][prompt]`, stripped of prefixes; none where nothing was written.
-    pub texts: Vec<Vec<Option<Text>>>,
+    pub texts: Vec<Vec<Option<ArmText>>>,
     /// What should be said with every result.
     pub notes: Vec<String>,
     /// What the experiment does not show, a sentence each.
@@ -51,7 +51,7 @@ pub struct Found {
 
 /// A text that was written under an arm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Text {
+pub struct ArmText {
     /// The text, the prefix left out where it begins with it.
     pub text: String,
     /// What makes it doubtful.
@@ -72,11 +72,15 @@ pub struct ArmFound {
     pub flagged: Option<Number>,
     /// How far an edit moves the model; none for other arms.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub done: Option<Done>,
+    pub done: Option<EditEffect>,
 }
 
 impl ArmFound {
-    pub(super) fn new(arm: &Arm, flags: &[Option<Flags>], done: Option<Done>) -> Result<Self, AnalysisError> {
+    pub(super) fn new(
+        arm: &Arm,
+        flags: &[Option<Flags>],
+        done: Option<EditEffect>,
+    ) -> Result<Self, AnalysisError> {
         let there: Vec<Flags> = flags.iter().flatten().copied().collect();
         let share = |count: usize| stat::share(count, there.len()).map_err(|e| of(&arm.name, &e));
         let mut shares = Vec::new();
@@ -185,7 +189,7 @@ pub struct ScopeEffect {
 
 /// The side that two texts in two orders favoured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sides {
+pub struct OrderAgreement {
     /// Both askings chose the same text.
     pub agree: usize,
     /// They contradict each other.
@@ -195,14 +199,14 @@ pub struct Sides {
 /// Whether a rater's word counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "standing", content = "why")]
-pub enum Standing {
+pub enum RaterStanding {
     /// Its ratings count.
     Counts,
     /// It is shown, and decides nothing.
     Refused(String),
 }
 
-impl Standing {
+impl RaterStanding {
     /// Whether it counts.
     #[must_use]
     pub fn counts(&self) -> bool {
@@ -216,7 +220,7 @@ pub struct RaterFound {
     /// Name of the judge or the person.
     pub rater: String,
     /// A person, or a judge.
-    pub kind: Kind,
+    pub kind: RaterKind,
     /// Rows rated, those of known answers left out.
     pub rated: usize,
     /// Ties among them.
@@ -224,11 +228,11 @@ pub struct RaterFound {
     /// Share that chose the text shown first, of rows with a choice and a known order, against one half.
     pub first: Option<Number>,
     /// Pairs that were asked in both orders.
-    pub both: Sides,
+    pub both: OrderAgreement,
     /// Planted pairs, or attention checks, got right; abstentions are wrong. None where there were none.
     pub planted: Option<Number>,
     /// Whether it counts.
-    pub standing: Standing,
+    pub standing: RaterStanding,
 }
 
 /// Ratings of the same base texts beside several arms.
@@ -265,7 +269,7 @@ pub struct ArmVerdict {
     /// Name of the arm.
     pub arm: String,
     /// Whether it does what it should: true, the opposite, or not shown.
-    pub verdict: truenorth_report::Verdict,
+    pub verdict: truenorth_report::QuestionVerdict,
     /// The verdict in words.
     pub says: String,
     /// What keeps it from being a yes, a sentence each.

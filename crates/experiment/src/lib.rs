@@ -35,24 +35,24 @@ mod fixture;
 mod tests;
 // Names of the shared fixture.
 #[cfg(test)]
-use truenorth_reading::{Named, only_reads};
+use truenorth_reading::{NamedPrompt, only_reads};
 
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing};
 
 pub use arm_params::ArmParams;
-pub use arms::{Arm, ArmKind, Done};
+pub use arms::{Arm, ArmKind, EditEffect};
 pub use ask::judges::{Chooser, Chosen, ModelJudge};
-pub use ask::{ArmAsked, Contrast, ExperimentData, LogOdds, given};
+pub use ask::{ArmAsked, ExperimentData, LogOdds, PlaceboContrast, given};
 pub use found::{
-    AgreedByArm, ArmFound, ArmVerdict, Artefact, Drift, Effect, Found, OutcomeFound, Placebo, Predicted,
-    RaterFound, ScopeFound, Sides, Standing, Text,
+    AgreedByArm, ArmFound, ArmText, ArmVerdict, Artefact, Drift, Effect, Found, OrderAgreement, OutcomeFound,
+    Placebo, Predicted, RaterFound, RaterStanding, ScopeFound,
 };
 pub use outcome::{Outcome, OutcomeKind, Units};
 pub use page::answer;
-pub use params::{LEAST_PLACEBOS, Params, Prediction, Way};
-pub use rating::{Kind, Rating, Side, read_ratings};
-pub use sheet::{Pair as TextPair, PeopleSheet, opened, people_sheet};
-pub use weigh::{Prompt, Sheet, Written, weigh};
+pub use params::{ArmPrediction, ExpectedSign, LEAST_PLACEBOS, Params};
+pub use rating::{PreferredText, RaterKind, Rating, read_ratings};
+pub use sheet::{PeopleSheet, TextPair, opened, people_sheet};
+pub use weigh::{ExperimentMeasurements, ExperimentPrompt, WrittenText, weigh};
 
 /// An experiment with arms.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +70,16 @@ impl Analysis for Experiment {
     /// # Errors
     /// Without base or another arm, without prompts, with parameters that make no sense, or when the work fails. All that
     /// models have answered by then is kept.
-    fn run(input: &ExperimentData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Found, AnalysisError> {
+    fn run(
+        input: &ExperimentData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Found, AnalysisError> {
         let sheet = ask::ask(input, params, asked)?;
         weigh(&sheet, params, asked.seeds)
     }
 
-    fn page(found: &Found) -> Page {
+    fn page(found: &Found) -> AnalysisPage {
         page::page(found)
     }
 

@@ -71,13 +71,14 @@ pub struct Params {
     pub permutations: usize,
     /// What is expected, sealed before anything is generated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub predictions: Vec<Prediction>,
+    pub predictions: Vec<ArmPrediction>,
 }
 
 /// What is expected of an arm: where the mean difference of the primary outcome from base lies.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Prediction {
+#[schemars(rename = "Prediction")]
+pub struct ArmPrediction {
     /// Name of the prediction.
     pub id: String,
     /// What is expected, in words.
@@ -95,7 +96,8 @@ pub struct Prediction {
 /// Which way an arm should move the outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+#[schemars(rename = "Way")]
+pub enum ExpectedSign {
     /// Either.
     #[default]
     Either,
@@ -105,7 +107,7 @@ pub enum Way {
     Down,
 }
 
-impl Way {
+impl ExpectedSign {
     /// Whether a difference goes this way.
     #[must_use]
     pub fn fits(self, difference: f64) -> bool {

@@ -4,7 +4,7 @@ use truenorth_reading::stat::{Null, Test, permutation_p};
 use truenorth_stats::math::{self, reaches};
 
 use super::found::{Effect, Placebo};
-use super::weigh::Sheet;
+use super::weigh::ExperimentMeasurements;
 
 /// Places the effects of edits among those of their stand-ins. `stands` are `[arm][draw][unit]`; draws of one number are
 /// the same combination of the same texts for all arms, so the largest over the arms is one of each draw.
@@ -14,7 +14,7 @@ use super::weigh::Sheet;
 /// arms reaches the arm's own: so it holds for all arms together, and is 1/20 at the least with 19.
 pub(super) fn among(
     effects: &mut [Effect],
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     stands: &[Vec<Vec<Option<f64>>>],
     (test, what): (Test, &str),
     put: impl Fn(&mut Effect, Placebo),

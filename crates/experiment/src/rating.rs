@@ -13,7 +13,7 @@ pub(super) const ATTENTION: &str = "attention";
 /// Whether a person rated or a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum RaterKind {
     /// A person who read both texts.
     #[default]
     Person,
@@ -21,7 +21,7 @@ pub enum Kind {
     Judge,
 }
 
-impl Kind {
+impl RaterKind {
     /// Whether it is a person.
     #[must_use]
     pub fn is_person(self) -> bool {
@@ -32,7 +32,7 @@ impl Kind {
 /// One of the two texts of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Side {
+pub enum PreferredText {
     /// The text of the arm.
     Arm,
     /// The text of base.
@@ -41,7 +41,7 @@ pub enum Side {
     Tie,
 }
 
-impl Side {
+impl PreferredText {
     /// 1 for the arm, -1 for base.
     #[must_use]
     pub fn sign(self) -> f64 {
@@ -61,17 +61,17 @@ pub struct Rating {
     pub rater: String,
     /// A person, or a judge.
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: RaterKind,
     /// The arm; `planted` or `attention` of pairs whose better text is known to be the arm's.
     pub arm: String,
     /// Name of the prompt.
     pub prompt: String,
     /// Which text was shown first, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Side>,
+    pub first: Option<PreferredText>,
     /// The text that was chosen; none where texts were scored alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choice: Option<Side>,
+    pub choice: Option<PreferredText>,
     /// How sure, above 0 for the arm, where more is known than the choice; log-odds of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
@@ -127,7 +127,7 @@ fn check(row: &Rating) -> Result<(), String> {
     if row.choice.is_none() && row.strength.is_none() && row.arm_score.is_none() {
         return Err("it has neither a choice nor a score".into());
     }
-    if row.first == Some(Side::Tie) {
+    if row.first == Some(PreferredText::Tie) {
         return Err("`first` is arm or base".into());
     }
     let numbers = [row.strength, row.arm_score, row.base_score];

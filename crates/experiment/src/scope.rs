@@ -3,7 +3,7 @@
 use truenorth_reading::AnalysisError;
 
 use super::flags::Flags;
-use super::weigh::Sheet;
+use super::weigh::ExperimentMeasurements;
 
 /// A set of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,13 @@ impl Scope {
     }
 
     /// Whether a row of an arm and a prompt is in it.
-    pub fn keeps(&self, sheet: &Sheet, flags: &[Vec<Option<Flags>>], arm: usize, prompt: usize) -> bool {
+    pub fn keeps(
+        &self,
+        sheet: &ExperimentMeasurements,
+        flags: &[Vec<Option<Flags>>],
+        arm: usize,
+        prompt: usize,
+    ) -> bool {
         let neither = |of: fn(Flags) -> bool| {
             let clear = |arm: usize| flags[arm][prompt].is_none_or(|f| !of(f));
             clear(0) && clear(arm)

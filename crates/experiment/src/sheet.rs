@@ -3,13 +3,13 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use truenorth_boards::rate::{Compared, RatedRow, Scale, Sheet as Blind, prepare};
+use truenorth_boards::rate::{BlindPair, BlindSheet, ChoiceScale, RatedRow, prepare};
 use truenorth_data::NearCopies;
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 use truenorth_stats::words::folded;
 
-use super::rating::{ATTENTION, Kind, Rating, Side};
+use super::rating::{ATTENTION, PreferredText, RaterKind, Rating};
 
 /// Values of a scale, as the heads of its columns say them.
 const SCALE: &str = "1 to 5";
@@ -20,7 +20,7 @@ const WORDS: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeopleSheet {
     /// The sheet, its key and its seal, as `rate` makes and reads them.
-    pub blind: Blind,
+    pub blind: BlindSheet,
     /// Pairs that are not on it, because arm and base wrote the same or nothing.
     pub left_out: usize,
     /// Attention checks on it.
@@ -29,7 +29,7 @@ pub struct PeopleSheet {
 
 /// A pair of an arm's and base's texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct TextPair {
     /// Name of the arm.
     pub arm: String,
     /// Name of the prompt.
@@ -48,15 +48,15 @@ pub struct Pair {
 /// # Errors
 /// As [`prepare`], and when a rubric is there twice.
 pub fn people_sheet(
-    pairs: &[Pair],
+    pairs: &[TextPair],
     (question, rubrics, checks): (&str, &[String], usize),
     secret: &str,
 ) -> Result<PeopleSheet, AnalysisError> {
     let empty = |t: &str| t.trim().is_empty();
-    let mut items: Vec<Compared> = pairs
+    let mut items: Vec<BlindPair> = pairs
         .iter()
         .filter(|p| !empty(&p.text) && !empty(&p.base) && folded(&p.text) != folded(&p.base))
-        .map(|p| Compared {
+        .map(|p| BlindPair {
             id: id(&p.arm, &p.prompt),
             prompt: p.asked.clone(),
             steered: p.text.trim().to_owned(),
@@ -66,7 +66,7 @@ pub fn people_sheet(
     let left_out = pairs.len() - items.len();
     // Drawn by the secret: raters who know the texts can't tell which are checks.
     let mut rng = ChaCha8Rng::from_seed(seed(secret));
-    let mut bases: Vec<&Pair> = Vec::new();
+    let mut bases: Vec<&TextPair> = Vec::new();
     for p in pairs.iter().filter(|p| p.base.split_whitespace().count() >= WORDS) {
         if !bases.iter().any(|b| b.prompt == p.prompt) {
             bases.push(p);
@@ -77,7 +77,7 @@ pub fn people_sheet(
     for p in bases.into_iter().take(checks) {
         let mut words: Vec<&str> = p.base.split_whitespace().collect();
         words.shuffle(&mut rng);
-        items.push(Compared {
+        items.push(BlindPair {
             id: id(ATTENTION, &p.prompt),
             prompt: p.asked.clone(),
             steered: p.base.trim().to_owned(),
@@ -87,7 +87,7 @@ pub fn people_sheet(
     // Pairs of one prompt share base's text, and so are alike by their words whatever the arms wrote: only the same words
     // are one.
     let same = NearCopies::new(1.0)?;
-    let mut blind = prepare(&items, question, Scale::Side, secret, same)?;
+    let mut blind = prepare(&items, question, ChoiceScale::Side, secret, same)?;
     if !rubrics.is_empty() {
         blind.csv = with_scales(&blind.csv, rubrics)?;
         blind.seal.sheet_sha256 = sha256_hex(blind.csv.as_bytes());
@@ -143,10 +143,10 @@ pub fn opened(rows: &[RatedRow], rubrics: &[String]) -> Result<Vec<Rating>, Anal
         let refuse = |what: String| AnalysisError::Input(format!("{}: {what}", row.place));
         let [arm, prompt]: [String; 2] = serde_json::from_str(&row.id)
             .map_err(|_| refuse(format!("its item `{}` is not one of an experiment's sheet", row.id)))?;
-        let first = if row.steered_left { Side::Arm } else { Side::Base };
+        let first = if row.steered_left { PreferredText::Arm } else { PreferredText::Base };
         let rating = Rating {
             rater: row.rater.clone(),
-            kind: Kind::Person,
+            kind: RaterKind::Person,
             arm,
             prompt,
             first: Some(first),
@@ -158,9 +158,9 @@ pub fn opened(rows: &[RatedRow], rubrics: &[String]) -> Result<Vec<Rating>, Anal
         };
         if let Some(strength) = row.strength {
             let side = match strength {
-                s if s > 0.0 => Side::Arm,
-                s if s < 0.0 => Side::Base,
-                _ => Side::Tie,
+                s if s > 0.0 => PreferredText::Arm,
+                s if s < 0.0 => PreferredText::Base,
+                _ => PreferredText::Tie,
             };
             let strength = Some(strength).filter(|_| row.graded);
             out.push(Rating { choice: Some(side), strength, ..rating.clone() });

@@ -3,7 +3,7 @@
 use truenorth_reading::Listing;
 use truenorth_reading::stat::p_cell;
 
-use super::found::{Found, Standing};
+use super::found::{Found, RaterStanding};
 
 /// Raters first, then every arm by the primary outcome, then what may have made it.
 pub(super) fn table(found: &Found) -> Listing {
@@ -18,8 +18,8 @@ pub(super) fn table(found: &Found) -> Listing {
             share(&r.planted),
             share(&r.first),
             match &r.standing {
-                Standing::Counts => "yes".into(),
-                Standing::Refused(why) => format!("no: {why}"),
+                RaterStanding::Counts => "yes".into(),
+                RaterStanding::Refused(why) => format!("no: {why}"),
             },
         ]);
     }

@@ -2,12 +2,12 @@
 
 use truenorth_analyses::steer::{COMPARABLE, DAMAGING};
 use truenorth_reading::stat::{Number, p_said};
-use truenorth_report::Verdict;
+use truenorth_report::QuestionVerdict;
 use truenorth_stats::math;
 
 use super::arms::ArmKind;
-use super::found::{ArmVerdict, Artefact, Effect, Found, Predicted, ScopeEffect, Standing};
-use super::params::{LEAST_PLACEBOS, Params, Way};
+use super::found::{ArmVerdict, Artefact, Effect, Found, Predicted, RaterStanding, ScopeEffect};
+use super::params::{ExpectedSign, LEAST_PLACEBOS, Params};
 
 /// The false alarms that all arms together may give.
 const LEVEL: f64 = 0.05;
@@ -21,7 +21,7 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
         if let Some(why) = &arm.arm.withdrawn {
             return ArmVerdict {
                 arm: name.clone(),
-                verdict: Verdict::NotAsked,
+                verdict: QuestionVerdict::NotAsked,
                 says: format!("Withdrawn: {why}. No number of it is told."),
                 because: vec![],
             };
@@ -30,23 +30,23 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
         let Some(effect) = outcome.effect(name) else {
             return ArmVerdict {
                 arm: name.clone(),
-                verdict: Verdict::NotShown,
+                verdict: QuestionVerdict::NotShown,
                 says: format!("Nothing is known of its {}.", outcome.name),
                 because: vec!["no row of it has the outcome".into()],
             };
         };
         let (edit, way) = (arm.arm.kind == ArmKind::Edit, arm.arm.way);
         let because = because(found, effect, (edit, way), params);
-        let opposite = way != Way::Either && !way.fits(effect.difference.value) && stands(effect);
+        let opposite = way != ExpectedSign::Either && !way.fits(effect.difference.value) && stands(effect);
         let verdict = match (because.is_empty(), opposite) {
-            (true, _) => Verdict::Yes,
-            (false, true) if trusted(found).is_none() => Verdict::No,
-            _ => Verdict::NotShown,
+            (true, _) => QuestionVerdict::Yes,
+            (false, true) if trusted(found).is_none() => QuestionVerdict::No,
+            _ => QuestionVerdict::NotShown,
         };
         let what = match (verdict, edit) {
-            (Verdict::Yes, true) => "steers",
-            (Verdict::Yes, false) => "moves the outcome",
-            (Verdict::No, _) => "moves the outcome the other way than it should",
+            (QuestionVerdict::Yes, true) => "steers",
+            (QuestionVerdict::Yes, false) => "moves the outcome",
+            (QuestionVerdict::No, _) => "moves the outcome the other way than it should",
             (_, true) => "is not shown to steer",
             (_, false) => "is not shown to move the outcome",
         };
@@ -92,12 +92,17 @@ fn trusted(found: &Found) -> Option<String> {
     let rater = kind.rater().filter(|_| !kind.people())?;
     let of = found.raters.iter().find(|r| r.rater == rater)?;
     match &of.standing {
-        Standing::Counts => None,
-        Standing::Refused(why) => Some(format!("the judge {rater} is refused: {why}")),
+        RaterStanding::Counts => None,
+        RaterStanding::Refused(why) => Some(format!("the judge {rater} is refused: {why}")),
     }
 }
 
-fn because(found: &Found, effect: &Effect, (edit, way): (bool, Way), params: &Params) -> Vec<String> {
+fn because(
+    found: &Found,
+    effect: &Effect,
+    (edit, way): (bool, ExpectedSign),
+    params: &Params,
+) -> Vec<String> {
     let mut out: Vec<String> = trusted(found).into_iter().collect();
     if !stands(effect) {
         out.push("the difference from base does not stand after correction over the arms".into());
@@ -270,7 +275,7 @@ pub(super) fn artefacts(found: &Found) -> Vec<Artefact> {
                 ),
             );
         }
-        if let Standing::Refused(why) = &rater.standing {
+        if let RaterStanding::Refused(why) = &rater.standing {
             push("refused", &rater.rater, format!("{} decides nothing: {why}.", rater.rater));
         }
     }
@@ -296,7 +301,7 @@ pub(super) fn artefacts(found: &Found) -> Vec<Artefact> {
 /// What became of what was expected of the primary outcome.
 pub(super) fn predictions(found: &Found, params: &Params) -> Vec<Predicted> {
     let outcome = &found.outcomes[found.primary];
-    let one = |p: &super::params::Prediction| {
+    let one = |p: &super::params::ArmPrediction| {
         let inside = |v: f64| p.above.is_none_or(|b| v > b) && p.below.is_none_or(|b| v < b);
         let difference = outcome.effect(&p.arm).map(|e| &e.difference);
         Predicted {

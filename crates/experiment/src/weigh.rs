@@ -6,8 +6,8 @@ use truenorth_analyses::sweep::Lexicon;
 use truenorth_reading::AnalysisError;
 use truenorth_stats::math::Seeds;
 
-use super::arms::{Arm, ArmKind, Done};
-use super::found::{ArmFound, Found, Text};
+use super::arms::{Arm, ArmKind, EditEffect};
+use super::found::{ArmFound, ArmText, Found};
 use super::outcome::{Outcome, Units};
 use super::params::{LEAST_PLACEBOS, Params};
 use super::rating::{ATTENTION, PLANTED, Rating};
@@ -16,7 +16,7 @@ use super::{agree, baseline, effect, flags, raters, verdict};
 
 /// A prompt that every arm is given.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Prompt {
+pub struct ExperimentPrompt {
     /// Name in results.
     pub id: String,
     /// The text, as every arm gets it.
@@ -29,7 +29,7 @@ pub struct Prompt {
 
 /// What was written under one arm to one prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
+pub struct WrittenText {
     /// What was written, without the prompt.
     pub text: String,
     /// Whether the model ended it by itself, where that is known.
@@ -38,13 +38,13 @@ pub struct Written {
 
 /// All that is known of an experiment before it is weighed.
 #[derive(Clone, Debug, Default)]
-pub struct Sheet {
+pub struct ExperimentMeasurements {
     /// The prompts, in the order of `texts`.
-    pub prompts: Vec<Prompt>,
+    pub prompts: Vec<ExperimentPrompt>,
     /// The arms, in the order of `texts`; the first is base.
     pub arms: Vec<Arm>,
     /// `[arm][prompt]`; none where nothing was written.
-    pub texts: Vec<Vec<Option<Written>>>,
+    pub texts: Vec<Vec<Option<WrittenText>>>,
     /// What was measured, beside what judges and people said.
     pub outcomes: Vec<Outcome>,
     /// What judges and people said of arms beside base.
@@ -52,7 +52,7 @@ pub struct Sheet {
     /// What a judge said of placebos: kind (`placebo` or `flip`), arm, draw and prompt, by judge.
     pub blind: Vec<(String, Blind, f64)>,
     /// What each edit does, by arm; none of arms without one.
-    pub done: Vec<Option<Done>>,
+    pub done: Vec<Option<EditEffect>>,
     /// Placebos of each arm that has an edit.
     pub placebos: usize,
     /// Why there are fewer than were asked for.
@@ -76,7 +76,7 @@ pub struct Blind {
     pub prompt: usize,
 }
 
-impl Sheet {
+impl ExperimentMeasurements {
     /// The prompts as what differences are paired over.
     pub(super) fn units(&self) -> Units {
         Units { what: "prompts", clusters: self.prompts.iter().map(|p| p.cluster).collect() }
@@ -158,7 +158,7 @@ impl Sheet {
 /// # Errors
 /// When arms or prompts are missing or named twice, a rating is of something that there is not, a prediction cites an
 /// arm that was withdrawn, or the primary outcome is none there is.
-pub fn weigh(sheet: &Sheet, params: &Params, seeds: &Seeds) -> Result<Found, AnalysisError> {
+pub fn weigh(sheet: &ExperimentMeasurements, params: &Params, seeds: &Seeds) -> Result<Found, AnalysisError> {
     use truenorth_reading::Parameters as _;
     params.check()?;
     sheet.check(params)?;
@@ -166,13 +166,13 @@ pub fn weigh(sheet: &Sheet, params: &Params, seeds: &Seeds) -> Result<Found, Ana
     let lexicon = sheet.no_stance.clone().unwrap_or_else(flags::no_stance);
     let (mut texts, mut flagged) = (Vec::new(), Vec::new());
     for (arm, written) in sheet.arms.iter().zip(&sheet.texts) {
-        let one = |(prompt, w): (&Prompt, &Option<Written>)| {
+        let one = |(prompt, w): (&ExperimentPrompt, &Option<WrittenText>)| {
             let w = w.as_ref()?;
             let of = (arm.prefix.as_deref(), prompt.text.as_str());
             let (text, flags) = flags::flagged(&w.text, of, w.whole, &lexicon);
-            Some(Text { text, flags })
+            Some(ArmText { text, flags })
         };
-        let own: Vec<Option<Text>> = sheet.prompts.iter().zip(written).map(one).collect();
+        let own: Vec<Option<ArmText>> = sheet.prompts.iter().zip(written).map(one).collect();
         flagged.push(own.iter().map(|t| t.as_ref().map(|t| t.flags)).collect::<Vec<_>>());
         texts.push(own);
     }
@@ -251,7 +251,7 @@ fn primary(outcomes: &[Outcome], params: &Params) -> Result<usize, AnalysisError
 }
 
 /// Ratings by the index of their arm and prompt; those of planted pairs are left out.
-pub(super) fn placed(sheet: &Sheet) -> Vec<(usize, usize, &Rating)> {
+pub(super) fn placed(sheet: &ExperimentMeasurements) -> Vec<(usize, usize, &Rating)> {
     let arms: HashMap<&str, usize> =
         sheet.arms.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
     let prompts: HashMap<&str, usize> =

@@ -2,7 +2,7 @@
 
 /// A kind of file that is not read as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct UnreadableKind {
     /// The kind of file, with its article.
     pub what: &'static str,
     /// A remedy for people.
@@ -116,7 +116,7 @@ const ENDINGS: &[(&str, &str, &str)] = &[
     ("npz", "NumPy arrays by its ending", MODEL),
 ];
 
-impl Look {
+impl UnreadableKind {
     /// What the first bytes say, none where they may be text.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {

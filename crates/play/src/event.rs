@@ -3,12 +3,12 @@
 use serde::Serialize;
 use truenorth_analyses::steer::{Damage, Steered};
 
-use crate::refused::Refused;
+use crate::refused::PlayRefusal;
 
 /// One of the two texts that stand side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub enum PlainOrSteered {
     /// What the model writes without the dose.
     Plain,
     /// What the model writes under the dose.
@@ -27,25 +27,25 @@ pub enum Event {
     /// It has the model; the prompt as it goes in.
     Started {
         /// Its tokens; none where they are made elsewhere.
-        prompt: Vec<Piece>,
+        prompt: Vec<ShownToken>,
     },
     /// A token was drawn. A text that comes whole has none of these.
     Token {
         /// The text that it belongs to.
-        side: Side,
+        side: PlainOrSteered,
         /// The token with its text.
         #[serde(flatten)]
-        token: Piece,
+        token: ShownToken,
     },
     /// A text is done.
     Written {
         /// The text that is done.
-        side: Side,
+        side: PlainOrSteered,
         /// The text with its numbers, as `steer` writes it.
         #[serde(flatten)]
         row: Box<Steered>,
         /// The tokens of the text, as they are shown.
-        pieces: Vec<Piece>,
+        pieces: Vec<ShownToken>,
         /// All of it as it is shown, where tokens have no text here.
         #[serde(skip_serializing_if = "Option::is_none")]
         whole: Option<String>,
@@ -68,7 +68,7 @@ pub enum Event {
         text: String,
     },
     /// Nothing more will come.
-    Failed(Refused),
+    Failed(PlayRefusal),
     /// The run is over and all was told.
     Done {
         /// The address that asks the same again.
@@ -78,7 +78,7 @@ pub enum Event {
 
 /// A token as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Piece {
+pub struct ShownToken {
     /// Token id in the model's vocabulary.
     pub id: u32,
     /// Its text, with what can't be seen made visible.
@@ -101,7 +101,7 @@ pub struct Dosed {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Colours {
     /// The directions, in the order of each token's numbers.
-    pub directions: Vec<Scale>,
+    pub directions: Vec<ColourScale>,
     /// The tokens of the unsteered text, the prompt's first.
     pub plain: Vec<Projected>,
     /// The steered text, where it is another.
@@ -112,7 +112,7 @@ pub struct Colours {
 
 /// How the projections on a direction are coloured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Scale {
+pub struct ColourScale {
     /// Name of the direction, as it was offered.
     pub name: String,
     /// The site at which it is read.

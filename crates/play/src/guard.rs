@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use crate::refused::Refused;
+use crate::refused::PlayRefusal;
 
 /// The names by which a page may be reached, beside `localhost` and addresses in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 impl Hosts {
     /// Refuses a request under another name.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), PlayRefusal> {
         let host = host(headers)?;
         let name = name(host).ok_or_else(|| strange(host))?;
         let known = name.eq_ignore_ascii_case("localhost")
@@ -39,9 +39,9 @@ impl Hosts {
 }
 
 /// Refuses a request that a page elsewhere sent. Programs, which are no browser, say nothing of either and may.
-pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), Refused> {
+pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), PlayRefusal> {
     let foreign = || {
-        Refused::new(StatusCode::FORBIDDEN, "a page elsewhere can't ask this one")
+        PlayRefusal::new(StatusCode::FORBIDDEN, "a page elsewhere can't ask this one")
             .hint("open this page itself")
     };
     if let Some(origin) = headers.get(header::ORIGIN) {
@@ -55,11 +55,11 @@ pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-fn host(headers: &HeaderMap) -> Result<&str, Refused> {
+fn host(headers: &HeaderMap) -> Result<&str, PlayRefusal> {
     let mut all = headers.get_all(header::HOST).iter();
     match (all.next().map(HeaderValue::to_str), all.next()) {
         (Some(Ok(host)), None) => Ok(host),
-        _ => Err(Refused::new(StatusCode::BAD_REQUEST, "the request names no host, or several")),
+        _ => Err(PlayRefusal::new(StatusCode::BAD_REQUEST, "the request names no host, or several")),
     }
 }
 
@@ -79,9 +79,9 @@ fn digits(port: &str) -> bool {
     !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn strange(host: &str) -> Refused {
+fn strange(host: &str) -> PlayRefusal {
     let shown: String = host.chars().take(80).collect();
-    Refused::new(StatusCode::FORBIDDEN, format!("this page is not called `{shown}`"))
+    PlayRefusal::new(StatusCode::FORBIDDEN, format!("this page is not called `{shown}`"))
         .hint("name it with --host-name where it is to be reached so")
 }
 

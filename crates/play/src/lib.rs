@@ -7,7 +7,7 @@
 //! routes that can stand alone or be nested.
 //!
 //! What holds throughout: one run at a time has the model, in the order in which they came (`queue`); sizes, tokens, time and
-//! waiting runs are bounded ([`Limits`]); what visitors and models write is text, never markup; no script or style
+//! waiting runs are bounded ([`PlayLimits`]); what visitors and models write is text, never markup; no script or style
 //! stands in a page (`guard`); without a script the page is a form that is answered with a page.
 
 mod event;
@@ -26,12 +26,12 @@ mod spelled;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Colours, Dosed, Event, Piece, Projected, Scale, Side};
+pub use event::{ColourScale, Colours, Dosed, Event, PlainOrSteered, Projected, ShownToken};
 pub use guard::Hosts;
 pub use lens::{Lens, Lifted, lenses};
-pub use limits::Limits;
-pub use offered::{Member, Offered, free_name};
+pub use limits::PlayLimits;
+pub use offered::{Offered, OfferedVector, free_name};
 pub use playground::{Playground, Setup, Start, Within};
-pub use refused::Refused;
-pub use routes::{Client, router};
+pub use refused::PlayRefusal;
+pub use routes::{ClientName, router};
 pub use settings::Settings;

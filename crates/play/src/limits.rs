@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What a playground takes from its visitors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PlayLimits {
     /// Bytes of a form.
     pub body_bytes: usize,
     /// How long a form may take to arrive.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub waiting_each: usize,
 }
 
-impl Default for Limits {
+impl Default for PlayLimits {
     fn default() -> Self {
         Self {
             body_bytes: 64 << 10,

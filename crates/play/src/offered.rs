@@ -12,12 +12,12 @@ pub struct Offered {
     /// What a positive projection means, in words.
     pub sign: String,
     /// The vectors, in the order of a pass.
-    pub members: Vec<Member>,
+    pub members: Vec<OfferedVector>,
 }
 
 /// A vector at a site.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Member {
+pub struct OfferedVector {
     /// The site at which it is added.
     pub site: Site,
     /// The direction at the site, `[hidden]`.

@@ -7,10 +7,10 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
 use truenorth_protocol::hash::sha256_hex;
 
-use crate::event::{Colours, Event, Projected, Side};
+use crate::event::{Colours, Event, PlainOrSteered, Projected};
 use crate::lens::Lens;
 use crate::playground::Playground;
-use crate::refused::Refused;
+use crate::refused::PlayRefusal;
 use crate::run::lost;
 use crate::settings::Settings;
 use crate::spelled::visible;
@@ -30,14 +30,14 @@ const COLOURS_NOT_SHOWN: &str = "That a token means what its residual projects o
 
 /// What stands on a page beside the settings.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Shown {
+pub(crate) struct PageContent {
     /// Things worth knowing.
     says: Vec<String>,
     /// Why there is nothing, or no more.
-    refused: Option<Refused>,
-    prompt: Vec<crate::event::Piece>,
-    plain: Option<Text>,
-    steered: Option<Text>,
+    refused: Option<PlayRefusal>,
+    prompt: Vec<crate::event::ShownToken>,
+    plain: Option<PageText>,
+    steered: Option<PageText>,
     colours: Option<Colours>,
     doses: Vec<crate::event::Dosed>,
     link: Option<String>,
@@ -45,15 +45,15 @@ pub(crate) struct Shown {
 
 /// A text that stands on a page.
 #[derive(Debug, Serialize)]
-struct Text {
+struct PageText {
     row: truenorth_analyses::steer::Steered,
-    pieces: Vec<crate::event::Piece>,
+    pieces: Vec<crate::event::ShownToken>,
     whole: Option<String>,
 }
 
-impl Shown {
+impl PageContent {
     /// Something to say, and perhaps why nothing was done.
-    pub fn says(says: Vec<String>, refused: Option<Refused>) -> Self {
+    pub fn says(says: Vec<String>, refused: Option<PlayRefusal>) -> Self {
         Self { says, refused, ..Self::default() }
     }
 
@@ -63,10 +63,10 @@ impl Shown {
             match event {
                 Event::Started { prompt } => shown.prompt = prompt,
                 Event::Written { side, row, pieces, whole } => {
-                    let text = Some(Text { row: *row, pieces, whole });
+                    let text = Some(PageText { row: *row, pieces, whole });
                     match side {
-                        Side::Plain => shown.plain = text,
-                        Side::Steered => shown.steered = text,
+                        PlainOrSteered::Plain => shown.plain = text,
+                        PlainOrSteered::Steered => shown.steered = text,
                     }
                 }
                 Event::Colours(colours) => shown.colours = Some(colours),
@@ -91,7 +91,11 @@ struct Choice<'a> {
     coefficient: String,
 }
 
-pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Result<String, Refused> {
+pub(crate) fn page(
+    play: &Playground,
+    settings: &Settings,
+    shown: &PageContent,
+) -> Result<String, PlayRefusal> {
     let choice = |(i, o): (usize, &'_ crate::offered::Offered)| -> Value {
         let chosen = settings.directions.iter().find(|(own, _)| *own == i);
         valued(Choice {
@@ -112,9 +116,11 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
         let (prompt, written) = all.split_at(given.min(all.len()));
         (prompt.to_vec(), written.to_vec())
     };
-    let coloured = |side: Side| {
-        let all =
-            shown.colours.as_ref().map(|c| if side == Side::Plain { &c.plain[..] } else { &c.steered[..] });
+    let coloured = |side: PlainOrSteered| {
+        let all = shown
+            .colours
+            .as_ref()
+            .map(|c| if side == PlainOrSteered::Plain { &c.plain[..] } else { &c.steered[..] });
         valued(all.map(parts))
     };
     let values = context! {
@@ -134,8 +140,8 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
         high => marks.last(),
         limits => context! { new_tokens => limits.new_tokens, prompt_bytes => limits.prompt_bytes },
         shown => valued(shown),
-        plain_tokens => coloured(Side::Plain),
-        steered_tokens => coloured(Side::Steered),
+        plain_tokens => coloured(PlainOrSteered::Plain),
+        steered_tokens => coloured(PlainOrSteered::Steered),
         scale => shown.colours.as_ref().and_then(|c| c.directions.first()).map(legend),
         lens => play.lens_ready().map(|all| valued(all.iter().collect::<Vec<&Lens>>())),
         lens_not_shown => LENS_NOT_SHOWN,
@@ -166,7 +172,7 @@ fn unit(name: &str) -> &'static str {
     }
 }
 
-fn legend(scale: &crate::event::Scale) -> Value {
+fn legend(scale: &crate::event::ColourScale) -> Value {
     context! {
         name => scale.name.as_str(), site => scale.site.as_str(), unit => scale.unit.as_str(),
         low => scale.centre - scale.reach, centre => scale.centre, high => scale.centre + scale.reach,

@@ -10,16 +10,16 @@ use truenorth_analyses::steer::{self, DAMAGING, Damage};
 use truenorth_protocol::Site;
 use truenorth_protocol::hash::sha256_hex;
 use truenorth_protocol::run::Runner;
-use truenorth_reading::{ChatChoice, Named, Reader, Speech, Spoken};
+use truenorth_reading::{ChatChoice, NamedPrompt, Reader, Speech, Spoken};
 
 use crate::event::Dosed;
 use crate::guard::Hosts;
 use crate::lens::{Lens, lenses};
-use crate::limits::Limits;
+use crate::limits::PlayLimits;
 use crate::offered::Offered;
 use crate::queue::Queue;
-use crate::refused::Refused;
-use crate::run::{Ends, Tell, Writing, encoded};
+use crate::refused::PlayRefusal;
+use crate::run::{RunEnd, Tell, Writing, encoded};
 use crate::settings::{Settings, Terms};
 
 /// Tokens of either end of a direction's lens.
@@ -44,7 +44,7 @@ pub struct Setup {
     /// What the page begins with, over the defaults.
     pub start: Start,
     /// The most that is taken of visitors.
-    pub limits: Limits,
+    pub limits: PlayLimits,
     /// The path that the routes are nested under, such as `/play`; empty for none.
     pub base: String,
     /// The pages that this one is a part of, to which it links.
@@ -92,12 +92,12 @@ pub struct Playground {
     of: String,
     queue: Arc<Queue>,
     lens: OnceCell<Vec<Lens>>,
-    measured: Mutex<Measured>,
+    measured: Mutex<MeasuredDamage>,
 }
 
 /// Doses that were measured, the oldest first.
 #[derive(Default)]
-struct Measured {
+struct MeasuredDamage {
     known: HashMap<(String, u64), Damage>,
     order: VecDeque<(String, u64)>,
 }
@@ -107,9 +107,9 @@ impl Playground {
     ///
     /// # Errors
     /// When no direction is offered, or one at the logits, or its prompts could not go in as is asked.
-    pub fn new(setup: Setup) -> Result<Self, Refused> {
+    pub fn new(setup: Setup) -> Result<Self, PlayRefusal> {
         if setup.directions.is_empty() {
-            return Err(Refused::wrong("no direction is offered", "name at least one"));
+            return Err(PlayRefusal::wrong("no direction is offered", "name at least one"));
         }
         let members = setup.directions.iter().flat_map(|o| &o.members);
         if members.clone().any(|m| m.site == Site::Logits) {
@@ -117,7 +117,7 @@ impl Playground {
                 "a direction can't be used at {}, which has the width of the vocabulary",
                 Site::Logits
             );
-            return Err(Refused::wrong(message, "use directions of the residual stream"));
+            return Err(PlayRefusal::wrong(message, "use directions of the residual stream"));
         }
         let info = setup.runner.info();
         let mut whole = format!("{} {} {}", info.name, info.revision, setup.unit);
@@ -138,7 +138,7 @@ impl Playground {
         self.setup.runner.as_ref()
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &PlayLimits {
         &self.setup.limits
     }
 
@@ -193,7 +193,7 @@ impl Playground {
     }
 
     /// The settings of a form or a link; what it does not say is as the page begins.
-    pub(crate) fn settings(&self, pairs: &[(String, String)]) -> Result<Settings, Refused> {
+    pub(crate) fn settings(&self, pairs: &[(String, String)]) -> Result<Settings, PlayRefusal> {
         if pairs.is_empty() {
             return Ok(self.start());
         }
@@ -231,7 +231,7 @@ impl Playground {
     }
 
     /// How prompts of these settings go in.
-    pub(crate) fn spoken(&self, settings: &Settings) -> Result<Spoken, Refused> {
+    pub(crate) fn spoken(&self, settings: &Settings) -> Result<Spoken, PlayRefusal> {
         let chat = match (&self.setup.speech.chat, settings.chat) {
             (_, false) => ChatChoice::Raw,
             (ChatChoice::Named(name), true) => ChatChoice::Named(name.clone()),
@@ -246,9 +246,9 @@ impl Playground {
     pub(crate) fn doses(
         &self,
         settings: &Settings,
-        ends: &Ends<'_>,
+        ends: &RunEnd<'_>,
         tell: Tell<'_>,
-    ) -> Result<Vec<Dosed>, Refused> {
+    ) -> Result<Vec<Dosed>, PlayRefusal> {
         let mut alphas = self.marks(&settings.directions);
         alphas.push(settings.alpha);
         alphas.sort_by(f64::total_cmp);
@@ -263,7 +263,7 @@ impl Playground {
         let left: Vec<f64> = alphas.iter().copied().filter(|a| known(a).is_none()).collect();
         if !left.is_empty() {
             let spoken = self.spoken(settings)?;
-            let prompt = Named::text("prompt", settings.prompt.as_str());
+            let prompt = NamedPrompt::text("prompt", settings.prompt.as_str());
             encoded(self, &spoken, &prompt)?;
             let reader = Reader::new(self.runner(), None).speaking(&spoken);
             let watch = Writing::new(self.runner(), tell, ends, None);
@@ -292,7 +292,7 @@ impl Playground {
     ///
     /// # Errors
     /// When that fails, or the line before the model is full.
-    pub async fn lens(self: &Arc<Self>) -> Result<&[Lens], Refused> {
+    pub async fn lens(self: &Arc<Self>) -> Result<&[Lens], PlayRefusal> {
         let compute = || async {
             let ticket = self.enter(None)?;
             ticket.turn(|_| {}).await;
@@ -305,9 +305,9 @@ impl Playground {
                     .flat_map(|o| o.members.iter().map(|m| (o.name.clone(), m.site, &m.vector[..])));
                 let directions: Vec<_> = each.collect();
                 let gone = AtomicBool::new(false);
-                let ends = Ends::new(&gone, Instant::now() + play.limits().run_time);
+                let ends = RunEnd::new(&gone, Instant::now() + play.limits().run_time);
                 let watch = Writing::new(play.runner(), &|_| {}, &ends, None);
-                lenses(play.runner(), &directions, TOKENS, &watch).map_err(Refused::from)
+                lenses(play.runner(), &directions, TOKENS, &watch).map_err(PlayRefusal::from)
             };
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(crate::run::lost("the tokens")))
         };

@@ -7,14 +7,14 @@ use tokio::sync::watch;
 
 #[derive(Debug)]
 pub struct Queue {
-    line: Mutex<Line>,
+    line: Mutex<QueueState>,
     most: usize,
     each: usize,
     moved: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct QueueState {
     next: u64,
     /// Those that run or wait: the first has the model.
     held: VecDeque<(u64, Option<String>)>,
@@ -34,7 +34,7 @@ impl Queue {
         Arc::new(Self { line: Mutex::default(), most, each, moved })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // No step of a change can panic half way.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }

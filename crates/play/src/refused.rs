@@ -8,7 +8,7 @@ use truenorth_reading::AnalysisError;
 /// Why nothing was done, or no further.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
-pub struct Refused {
+pub struct PlayRefusal {
     /// What is wrong, with the value and what was expected.
     pub message: String,
     /// A remedy for people, where there is one.
@@ -19,7 +19,7 @@ pub struct Refused {
     pub status: StatusCode,
 }
 
-impl Refused {
+impl PlayRefusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, status }
     }
@@ -54,7 +54,7 @@ impl Refused {
     }
 }
 
-impl From<AnalysisError> for Refused {
+impl From<AnalysisError> for PlayRefusal {
     fn from(error: AnalysisError) -> Self {
         Self::of(&error)
     }

@@ -21,16 +21,16 @@ use tokio::time::timeout;
 
 use crate::event::Event;
 use crate::guard::{HEADERS, same_origin};
-use crate::page::{self, Shown};
+use crate::page::{self, PageContent};
 use crate::playground::Playground;
 use crate::queue::{Full, Ticket};
-use crate::refused::Refused;
-use crate::run::{Ends, lost, run};
+use crate::refused::PlayRefusal;
+use crate::run::{RunEnd, lost, run};
 use crate::settings::{self, Settings};
 
 /// Who asks, where whoever nests the routes knows better than by the address of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client(pub String);
+pub struct ClientName(pub String);
 
 /// The routes of a playground: `GET /` (the page, with the settings of its query), `POST /run` (a form; answered as
 /// server-sent events, as JSON or as a page, by `accept`), `POST /doses` (the same form; what marked doses break, as JSON),
@@ -44,10 +44,10 @@ pub fn router(play: Arc<Playground>) -> Router {
         .route("/play.css", get(|| async { page::style() }))
         .route("/play.js", get(|| async { page::script() }))
         .fallback(|| async {
-            Refused::new(StatusCode::NOT_FOUND, "there is nothing here").hint("open the page itself")
+            PlayRefusal::new(StatusCode::NOT_FOUND, "there is nothing here").hint("open the page itself")
         })
         .method_not_allowed_fallback(|| async {
-            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
+            PlayRefusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes another method")
                 .hint("open the page itself")
         })
         .layer(from_fn_with_state(play.clone(), guard))
@@ -68,7 +68,7 @@ async fn guard(State(play): State<Arc<Playground>>, request: Request, next: Next
     response
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for PlayRefusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({ "error": self }))).into_response();
         if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
@@ -89,11 +89,11 @@ async fn home(State(play): State<Arc<Playground>>, RawQuery(query): RawQuery) ->
     let says = other.then(|| {
         "This link was made with another model or other directions: what follows may differ.".to_owned()
     });
-    let shown = Shown::says(says.into_iter().collect(), refused);
+    let shown = PageContent::says(says.into_iter().collect(), refused);
     paged(&play, &settings, &shown, status)
 }
 
-fn paged(play: &Playground, settings: &Settings, shown: &Shown, status: StatusCode) -> Response {
+fn paged(play: &Playground, settings: &Settings, shown: &PageContent, status: StatusCode) -> Response {
     match page::page(play, settings, shown) {
         Ok(html) => (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
         Err(refused) => refused.into_response(),
@@ -101,12 +101,13 @@ fn paged(play: &Playground, settings: &Settings, shown: &Shown, status: StatusCo
 }
 
 /// The settings of a form, read within its limits.
-async fn form(play: &Playground, body: Body) -> Result<Settings, Refused> {
+async fn form(play: &Playground, body: Body) -> Result<Settings, PlayRefusal> {
     let limits = play.limits();
     let read = timeout(limits.body_time, to_bytes(body, limits.body_bytes)).await;
-    let late = || Refused::new(StatusCode::REQUEST_TIMEOUT, "the form came too slowly").hint("send it again");
+    let late =
+        || PlayRefusal::new(StatusCode::REQUEST_TIMEOUT, "the form came too slowly").hint("send it again");
     let large = |_| {
-        Refused::new(
+        PlayRefusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the form has more than {} bytes", limits.body_bytes),
         )
@@ -118,12 +119,14 @@ async fn form(play: &Playground, body: Body) -> Result<Settings, Refused> {
 
 impl Playground {
     /// A place in the line before the model.
-    pub(crate) fn enter(&self, who: Option<&str>) -> Result<Ticket, Refused> {
+    pub(crate) fn enter(&self, who: Option<&str>) -> Result<Ticket, PlayRefusal> {
         self.queue().enter(who).map_err(|full| match full {
-            Full::All(n) => Refused::new(StatusCode::SERVICE_UNAVAILABLE, format!("{n} runs wait already"))
-                .hint("try again in a minute"),
+            Full::All(n) => {
+                PlayRefusal::new(StatusCode::SERVICE_UNAVAILABLE, format!("{n} runs wait already"))
+                    .hint("try again in a minute")
+            }
             Full::Own(n) => {
-                Refused::new(StatusCode::TOO_MANY_REQUESTS, format!("{n} runs of yours wait already"))
+                PlayRefusal::new(StatusCode::TOO_MANY_REQUESTS, format!("{n} runs of yours wait already"))
                     .hint("wait for one of them")
             }
         })
@@ -134,7 +137,7 @@ fn who(request: &Request) -> Option<String> {
     let extensions = request.extensions();
     let address =
         || extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip().to_string());
-    extensions.get::<Client>().map(|Client(name)| name.clone()).or_else(address)
+    extensions.get::<ClientName>().map(|ClientName(name)| name.clone()).or_else(address)
 }
 
 /// What a run tells; nobody hears it once this is dropped, and the run ends.
@@ -150,7 +153,7 @@ impl Drop for Heard {
 }
 
 /// Takes a place in the line and runs when it has the model. A run holds the model until it has ended.
-fn start(play: &Arc<Playground>, settings: Settings, who: Option<&str>) -> Result<Heard, Refused> {
+fn start(play: &Arc<Playground>, settings: Settings, who: Option<&str>) -> Result<Heard, PlayRefusal> {
     settings.runnable()?;
     play.spoken(&settings)?;
     let ticket = play.enter(who)?;
@@ -181,30 +184,30 @@ fn start(play: &Arc<Playground>, settings: Settings, who: Option<&str>) -> Resul
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ResponseFormat {
     Stream,
     Json,
     Page,
 }
 
-fn wanted(headers: &HeaderMap) -> Form {
+fn wanted(headers: &HeaderMap) -> ResponseFormat {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let says = |kind: &str| accept.split(',').any(|a| a.split(';').next().unwrap_or_default().trim() == kind);
     match (says("text/event-stream"), says("text/html")) {
-        (true, _) => Form::Stream,
-        (_, true) => Form::Page,
-        _ => Form::Json,
+        (true, _) => ResponseFormat::Stream,
+        (_, true) => ResponseFormat::Page,
+        _ => ResponseFormat::Json,
     }
 }
 
 async fn answer(State(play): State<Arc<Playground>>, request: Request) -> Response {
     let (wanted, who) = (wanted(request.headers()), who(&request));
-    let refuse = |settings: &Settings, refused: Refused| match wanted {
-        Form::Page => {
+    let refuse = |settings: &Settings, refused: PlayRefusal| match wanted {
+        ResponseFormat::Page => {
             let status = refused.status;
-            paged(&play, settings, &Shown::says(vec![], Some(refused)), status)
+            paged(&play, settings, &PageContent::says(vec![], Some(refused)), status)
         }
-        Form::Stream | Form::Json => refused.into_response(),
+        ResponseFormat::Stream | ResponseFormat::Json => refused.into_response(),
     };
     let settings = match form(&play, request.into_body()).await {
         Ok(settings) => settings,
@@ -214,7 +217,7 @@ async fn answer(State(play): State<Arc<Playground>>, request: Request) -> Respon
         Ok(heard) => heard,
         Err(refused) => return refuse(&settings, refused),
     };
-    if wanted == Form::Stream {
+    if wanted == ResponseFormat::Stream {
         return streamed(heard);
     }
     let mut events = Vec::new();
@@ -226,9 +229,9 @@ async fn answer(State(play): State<Arc<Playground>>, request: Request) -> Respon
         _ => None,
     });
     match (wanted, failed) {
-        (Form::Page, failed) => {
+        (ResponseFormat::Page, failed) => {
             let status = failed.map_or(StatusCode::OK, |r| r.status);
-            paged(&play, &settings, &Shown::of(events), status)
+            paged(&play, &settings, &PageContent::of(events), status)
         }
         (_, Some(refused)) => refused.into_response(),
         // Tokens one by one are for those who watch.
@@ -252,7 +255,7 @@ fn streamed(heard: Heard) -> Response {
     response
 }
 
-async fn doses(State(play): State<Arc<Playground>>, request: Request) -> Result<Response, Refused> {
+async fn doses(State(play): State<Arc<Playground>>, request: Request) -> Result<Response, PlayRefusal> {
     let who = who(&request);
     let settings = form(&play, request.into_body()).await?;
     settings.runnable()?;
@@ -263,7 +266,7 @@ async fn doses(State(play): State<Arc<Playground>>, request: Request) -> Result<
     let _leaves = Leaves(gone.clone());
     let work = move || {
         let _ticket = ticket;
-        let ends = Ends::new(&gone, Instant::now() + play.limits().run_time);
+        let ends = RunEnd::new(&gone, Instant::now() + play.limits().run_time);
         let doses = play.doses(&settings, &ends, &|_| {})?;
         let marks = play.marks(&settings.directions);
         Ok(Json(json!({ "marks": marks, "doses": doses })).into_response())
@@ -279,7 +282,7 @@ impl Drop for Leaves {
     }
 }
 
-async fn lens(State(play): State<Arc<Playground>>) -> Result<Response, Refused> {
+async fn lens(State(play): State<Arc<Playground>>) -> Result<Response, PlayRefusal> {
     let lens = play.lens().await?;
     Ok(Json(json!({ "lens": lens, "not_shown": page::LENS_NOT_SHOWN })).into_response())
 }

@@ -9,12 +9,14 @@ use truenorth_analyses::steer::{Dose, Schedule, Steered, steer};
 use truenorth_protocol::Prompt;
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::{Runner, Watch};
-use truenorth_reading::{Analysis as _, AnalysisError, Asked, Encoded, Named, Reader, Said, Spoken};
+use truenorth_reading::{
+    Analysis as _, AnalysisContext, AnalysisError, EncodedPrompt, NamedPrompt, Reader, Said, Spoken,
+};
 use truenorth_stats::math::{Seeds, quantile};
 
-use crate::event::{Colours, Event, Projected, Scale, Side};
+use crate::event::{ColourScale, Colours, Event, PlainOrSteered, Projected};
 use crate::playground::Playground;
-use crate::refused::Refused;
+use crate::refused::PlayRefusal;
 use crate::settings::Settings;
 use crate::spelled::{last_piece, pieces, visible};
 
@@ -26,14 +28,14 @@ const WITHIN: f64 = 0.95;
 const STEPS: f64 = 4.0;
 
 /// A run's end: by its visitor, who went, or by the clock.
-pub(crate) struct Ends<'a> {
+pub(crate) struct RunEnd<'a> {
     /// The visitor has gone.
     pub gone: &'a AtomicBool,
     pub other: AtomicBool,
     pub until: Instant,
 }
 
-impl<'a> Ends<'a> {
+impl<'a> RunEnd<'a> {
     pub fn new(gone: &'a AtomicBool, until: Instant) -> Self {
         Self { gone, other: AtomicBool::new(false), until }
     }
@@ -43,14 +45,19 @@ impl<'a> Ends<'a> {
 pub(crate) struct Writing<'a> {
     pub runner: &'a dyn Runner,
     pub tell: Tell<'a>,
-    pub ends: &'a Ends<'a>,
+    pub ends: &'a RunEnd<'a>,
     /// Whose tokens are told; none of work that draws none.
-    pub side: Option<Side>,
+    pub side: Option<PlainOrSteered>,
     drawn: Mutex<Vec<u32>>,
 }
 
 impl<'a> Writing<'a> {
-    pub fn new(runner: &'a dyn Runner, tell: Tell<'a>, ends: &'a Ends<'a>, side: Option<Side>) -> Self {
+    pub fn new(
+        runner: &'a dyn Runner,
+        tell: Tell<'a>,
+        ends: &'a RunEnd<'a>,
+        side: Option<PlainOrSteered>,
+    ) -> Self {
         Self { runner, tell, ends, side, drawn: Mutex::default() }
     }
 }
@@ -86,11 +93,11 @@ pub(crate) fn run(
     settings: &Settings,
     gone: &AtomicBool,
     tell: Tell<'_>,
-) -> Result<(), Refused> {
-    let ends = Ends::new(gone, Instant::now() + play.limits().run_time);
+) -> Result<(), PlayRefusal> {
+    let ends = RunEnd::new(gone, Instant::now() + play.limits().run_time);
     let done = asked(play, settings, &ends, tell);
     match done {
-        Err(_) if Instant::now() >= ends.until => Err(Refused::new(
+        Err(_) if Instant::now() >= ends.until => Err(PlayRefusal::new(
             axum::http::StatusCode::SERVICE_UNAVAILABLE,
             format!("the run took longer than {} s and was stopped", play.limits().run_time.as_secs()),
         )
@@ -99,10 +106,15 @@ pub(crate) fn run(
     }
 }
 
-fn asked(play: &Playground, settings: &Settings, ends: &Ends<'_>, tell: Tell<'_>) -> Result<(), Refused> {
+fn asked(
+    play: &Playground,
+    settings: &Settings,
+    ends: &RunEnd<'_>,
+    tell: Tell<'_>,
+) -> Result<(), PlayRefusal> {
     let runner = play.runner();
     let spoken = play.spoken(settings)?;
-    let prompt = Named::text("prompt", settings.prompt.as_str());
+    let prompt = NamedPrompt::text("prompt", settings.prompt.as_str());
     let encoded = encoded(play, &spoken, &prompt)?;
     let started = match &encoded.prompt {
         Prompt::Tokens(ids) => pieces(runner, ids)?,
@@ -111,7 +123,7 @@ fn asked(play: &Playground, settings: &Settings, ends: &Ends<'_>, tell: Tell<'_>
     tell(Event::Started { prompt: started });
     let dose = play.dose(settings, vec![settings.alpha]);
     let plain = Dose { alphas: vec![0.0], ablate: false, ..dose.clone() };
-    let write = |side: Side, dose: &Dose| -> Result<Steered, Refused> {
+    let write = |side: PlainOrSteered, dose: &Dose| -> Result<Steered, PlayRefusal> {
         let watch = Writing::new(runner, tell, ends, Some(side));
         let reader = Reader::new(runner, None).speaking(&spoken);
         let sampling = sampling(runner, settings);
@@ -127,10 +139,10 @@ fn asked(play: &Playground, settings: &Settings, ends: &Ends<'_>, tell: Tell<'_>
         Ok(row)
     };
     let (plain, steered) = match settings.changes() {
-        false => (write(Side::Plain, &plain)?, None),
+        false => (write(PlainOrSteered::Plain, &plain)?, None),
         true => std::thread::scope(|scope| {
-            let other = scope.spawn(|| write(Side::Steered, &dose));
-            let plain = write(Side::Plain, &plain);
+            let other = scope.spawn(|| write(PlainOrSteered::Steered, &dose));
+            let plain = write(PlainOrSteered::Plain, &plain);
             let steered = other.join().unwrap_or_else(|_| Err(lost("the steered text")));
             // Of two errors the one that stopped the other is of use.
             match (plain, steered) {
@@ -160,13 +172,17 @@ fn sampling(runner: &dyn Runner, settings: &Settings) -> Sampling {
 }
 
 /// The prompt as it goes in, if it is not too long.
-pub(crate) fn encoded(play: &Playground, spoken: &Spoken, prompt: &Named) -> Result<Encoded, Refused> {
+pub(crate) fn encoded(
+    play: &Playground,
+    spoken: &Spoken,
+    prompt: &NamedPrompt,
+) -> Result<EncodedPrompt, PlayRefusal> {
     let reader = Reader::new(play.runner(), None).speaking(spoken);
     let encoded = reader.encode_turns(std::slice::from_ref(prompt), true)?.pop();
     let encoded = encoded.ok_or_else(|| lost("the prompt"))?;
     let most = play.limits().prompt_tokens;
     match &encoded.prompt {
-        Prompt::Tokens(ids) if ids.len() > most => Err(Refused::wrong(
+        Prompt::Tokens(ids) if ids.len() > most => Err(PlayRefusal::wrong(
             format!("the prompt has {} tokens, more than {most}", ids.len()),
             "shorten it",
         )),
@@ -178,11 +194,11 @@ pub(crate) fn encoded(play: &Playground, spoken: &Spoken, prompt: &Named) -> Res
 fn colours(
     play: &Playground,
     settings: &Settings,
-    encoded: &Encoded,
+    encoded: &EncodedPrompt,
     rows: [Option<&Steered>; 2],
-    ends: &Ends<'_>,
+    ends: &RunEnd<'_>,
     tell: Tell<'_>,
-) -> Result<Option<Colours>, Refused> {
+) -> Result<Option<Colours>, PlayRefusal> {
     let Prompt::Tokens(prompt) = &encoded.prompt else {
         let text =
             "the tokenizer of this model is not at hand, so tokens can't be read one by one".to_owned();
@@ -192,14 +208,14 @@ fn colours(
     let whole = |row: &Steered| {
         let drawn = row.tokens.iter().filter_map(|t| u32::try_from(*t).ok());
         let tokens: Vec<u32> = prompt.iter().copied().chain(drawn).collect();
-        Named { said: Said::Placed(encoded.turns.clone()), ..Named::tokens("text", tokens) }
+        NamedPrompt { said: Said::Placed(encoded.turns.clone()), ..NamedPrompt::tokens("text", tokens) }
     };
-    let texts: Vec<Named> = rows.into_iter().flatten().map(whole).collect();
+    let texts: Vec<NamedPrompt> = rows.into_iter().flatten().map(whole).collect();
     let chosen = settings.directions.iter().filter_map(|(i, _)| play.offered().get(*i));
     let directions: Vec<_> = chosen.flat_map(|o| o.watched()).collect();
     let (runner, seeds) = (play.runner(), Seeds::new(settings.seed));
     let watch = Writing::new(runner, tell, ends, None);
-    let asked = Asked { reader: Reader::new(runner, None), seeds: &seeds, watch: &watch };
+    let asked = AnalysisContext { reader: Reader::new(runner, None), seeds: &seeds, watch: &watch };
     let found =
         Monitor::run(&MonitorData { texts: &texts, directions: &directions }, &Params::default(), &asked)?;
     let along = |text: usize, d: usize| {
@@ -209,21 +225,21 @@ fn colours(
             .into_iter()
             .flat_map(move |t| t.tokens.iter().skip(1).map(move |t| t.projection[d]))
     };
-    let scale = |(d, of): (usize, &truenorth_analyses::monitor::Direction)| {
+    let scale = |(d, of): (usize, &truenorth_analyses::monitor::DirectionProjections)| {
         let plain: Vec<f64> = along(0, d).collect();
         #[allow(clippy::cast_precision_loss)]
         let centre = plain.iter().sum::<f64>() / plain.len().max(1) as f64;
         let far: Vec<f64> =
             (0..found.texts.len()).flat_map(|t| along(t, d)).map(|v| (v - centre).abs()).collect();
         let reach = quantile(&far, WITHIN).unwrap_or(0.0);
-        Scale { name: of.name.clone(), site: of.site.clone(), unit: of.unit.clone(), centre, reach }
+        ColourScale { name: of.name.clone(), site: of.site.clone(), unit: of.unit.clone(), centre, reach }
     };
-    let scales: Vec<Scale> = found.directions.iter().enumerate().map(scale).collect();
+    let scales: Vec<ColourScale> = found.directions.iter().enumerate().map(scale).collect();
     let mut sides = Vec::new();
     for (text, named) in found.texts.iter().zip(&texts) {
         let Prompt::Tokens(ids) = &named.prompt else { continue };
         let shown = pieces(runner, ids)?;
-        let one = |(t, piece): (&truenorth_analyses::monitor::Token, crate::event::Piece)| Projected {
+        let one = |(t, piece): (&truenorth_analyses::monitor::Token, crate::event::ShownToken)| Projected {
             id: t.id,
             shown: piece.shown,
             step: t.projection.iter().zip(&scales).map(|(v, s)| step(*v, s)).collect(),
@@ -242,7 +258,7 @@ fn colours(
     }))
 }
 
-fn step(value: f64, scale: &Scale) -> i8 {
+fn step(value: f64, scale: &ColourScale) -> i8 {
     if scale.reach <= 0.0 {
         return 0;
     }
@@ -251,8 +267,8 @@ fn step(value: f64, scale: &Scale) -> i8 {
     step
 }
 
-pub(crate) fn lost(what: &str) -> Refused {
-    Refused::new(
+pub(crate) fn lost(what: &str) -> PlayRefusal {
+    PlayRefusal::new(
         axum::http::StatusCode::INTERNAL_SERVER_ERROR,
         format!("{what} did not come back: a fault of the program"),
     )

@@ -3,9 +3,9 @@
 use axum::http::StatusCode;
 use truenorth_protocol::WriteAt;
 
-use crate::limits::Limits;
+use crate::limits::PlayLimits;
 use crate::offered::Offered;
-use crate::refused::Refused;
+use crate::refused::PlayRefusal;
 
 /// What one run is asked to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
     pub offered: &'a [Offered],
-    pub limits: &'a Limits,
+    pub limits: &'a PlayLimits,
     pub alpha: f64,
 }
 
@@ -52,7 +52,11 @@ pub(crate) const RUN: &str = "run";
 
 impl Settings {
     /// The settings of a form or a link, over others for what it does not say. Boxes that are not ticked are not said.
-    pub(crate) fn read(pairs: &[(String, String)], base: &Self, terms: &Terms<'_>) -> Result<Self, Refused> {
+    pub(crate) fn read(
+        pairs: &[(String, String)],
+        base: &Self,
+        terms: &Terms<'_>,
+    ) -> Result<Self, PlayRefusal> {
         let mut read = Self { directions: vec![], ablate: false, chat: false, ..base.clone() };
         let mut seen: Vec<&str> = Vec::new();
         for (key, value) in pairs {
@@ -77,7 +81,7 @@ impl Settings {
         Ok(read)
     }
 
-    fn take(&mut self, key: &str, value: &str, terms: &Terms<'_>) -> Result<(), Refused> {
+    fn take(&mut self, key: &str, value: &str, terms: &Terms<'_>) -> Result<(), PlayRefusal> {
         let on = |value: &str| match value {
             "on" | "1" | "true" => Ok(true),
             "" | "0" | "off" | "false" => Ok(false),
@@ -118,13 +122,13 @@ impl Settings {
         Ok(())
     }
 
-    fn check(&self, terms: &Terms<'_>) -> Result<(), Refused> {
+    fn check(&self, terms: &Terms<'_>) -> Result<(), PlayRefusal> {
         let limits = terms.limits;
         let bytes = self.prompt.len() + self.system.len();
         if bytes > limits.prompt_bytes {
             let message =
                 format!("prompt and system text have {bytes} bytes, more than {}", limits.prompt_bytes);
-            return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, message).hint("shorten them"));
+            return Err(PlayRefusal::new(StatusCode::PAYLOAD_TOO_LARGE, message).hint("shorten them"));
         }
         if self.alpha.abs() > terms.alpha {
             return Err(wrong(
@@ -148,7 +152,7 @@ impl Settings {
     }
 
     /// Refuses settings with which nothing could run.
-    pub(crate) fn runnable(&self) -> Result<(), Refused> {
+    pub(crate) fn runnable(&self) -> Result<(), PlayRefusal> {
         if self.prompt.is_empty() {
             return Err(wrong("there is no prompt", "write one"));
         }
@@ -205,8 +209,8 @@ pub(crate) fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).into_owned().collect()
 }
 
-fn wrong(message: impl Into<String>, hint: impl Into<String>) -> Refused {
-    Refused::wrong(message, hint)
+fn wrong(message: impl Into<String>, hint: impl Into<String>) -> PlayRefusal {
+    PlayRefusal::wrong(message, hint)
 }
 
 /// A form sends line breaks as two characters, which the model would see.
@@ -219,19 +223,19 @@ fn quoted(text: &str) -> String {
     format!("`{start}`")
 }
 
-fn place(name: &str, terms: &Terms<'_>) -> Result<usize, Refused> {
+fn place(name: &str, terms: &Terms<'_>) -> Result<usize, PlayRefusal> {
     terms.offered.iter().position(|o| o.name == name).ok_or_else(|| {
         let names: Vec<&str> = terms.offered.iter().map(|o| o.name.as_str()).collect();
         wrong(format!("there is no direction {}", quoted(name)), format!("there are {}", names.join(", ")))
     })
 }
 
-fn number(what: &str, text: &str, such: &str) -> Result<f64, Refused> {
+fn number(what: &str, text: &str, such: &str) -> Result<f64, PlayRefusal> {
     let found = text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
     found.ok_or_else(|| wrong(format!("{what} is {}", quoted(text)), format!("give a number such as {such}")))
 }
 
-fn whole<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, Refused> {
+fn whole<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, PlayRefusal> {
     text.trim()
         .parse()
         .map_err(|_| wrong(format!("{what} is {}", quoted(text)), "give a whole number of at least 0"))
@@ -262,8 +266,8 @@ mod tests {
         }
     }
 
-    fn read(query: &str) -> Result<Settings, Refused> {
-        let (offered, limits) = (offered(), Limits::default());
+    fn read(query: &str) -> Result<Settings, PlayRefusal> {
+        let (offered, limits) = (offered(), PlayLimits::default());
         Settings::read(
             &pairs(query.as_bytes()),
             &base(),

@@ -3,7 +3,7 @@
 use truenorth_protocol::run::Runner;
 use truenorth_reading::AnalysisError;
 
-use crate::event::Piece;
+use crate::event::ShownToken;
 
 /// How many tokens before one are spelled with it: a tokenizer may leave out the space before a first token, and a
 /// character may be of several tokens.
@@ -16,7 +16,7 @@ const PART: &str = "\u{fffd}";
 ///
 /// # Errors
 /// When whoever has the tokenizer can't be asked.
-pub(crate) fn pieces(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<Piece>, AnalysisError> {
+pub(crate) fn pieces(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<ShownToken>, AnalysisError> {
     let mut windows: Vec<&[u32]> = Vec::with_capacity(3 * ids.len());
     for end in 0..ids.len() {
         let start = end.saturating_sub(BEFORE);
@@ -27,7 +27,7 @@ pub(crate) fn pieces(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<Piece>, Ana
         Err(error) if error.is_request() => None,
         texts => texts?.filter(|texts| texts.len() == windows.len()),
     };
-    let piece = |(i, id): (usize, &u32)| Piece {
+    let piece = |(i, id): (usize, &u32)| ShownToken {
         id: *id,
         shown: match texts.as_ref().and_then(|t| t.get(3 * i..3 * i + 3)) {
             Some([before, with, alone]) => visible(&added(before, with, alone)),
@@ -41,7 +41,7 @@ pub(crate) fn pieces(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<Piece>, Ana
 ///
 /// # Errors
 /// As [`pieces`].
-pub(crate) fn last_piece(runner: &dyn Runner, ids: &[u32]) -> Result<Option<Piece>, AnalysisError> {
+pub(crate) fn last_piece(runner: &dyn Runner, ids: &[u32]) -> Result<Option<ShownToken>, AnalysisError> {
     let near = &ids[ids.len().saturating_sub(BEFORE + 1)..];
     Ok(pieces(runner, near)?.pop())
 }

@@ -15,7 +15,7 @@ use truenorth_engine::{Engine, EngineOptions};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::{Runner as _, Unwatched};
 use truenorth_protocol::{Site, WriteAt};
-use truenorth_reading::{Analysis as _, Asked, Named, Reader, Speech};
+use truenorth_reading::{Analysis as _, AnalysisContext, NamedPrompt, Reader, Speech};
 use truenorth_stats::math::Seeds;
 
 use super::*;
@@ -37,7 +37,7 @@ fn setup() -> Setup {
         let raw: Vec<f32> = (0..hidden).map(|i| ((i * k) % 7) as f32 - 3.0).collect();
         let norm = raw.iter().map(|v| v * v).sum::<f32>().sqrt();
         let vector = raw.iter().map(|v| v / norm).collect();
-        Member { site, vector, norm: Some(4.0), residual_norm: Some(4.0) }
+        OfferedVector { site, vector, norm: Some(4.0), residual_norm: Some(4.0) }
     };
     let one = Offered {
         name: "<one>".into(),
@@ -56,7 +56,7 @@ fn setup() -> Setup {
         marks: vec![],
         speech: Speech::default(),
         start: Start::default(),
-        limits: Limits::default(),
+        limits: PlayLimits::default(),
         base: String::new(),
         within: None,
         hosts: Hosts::default(),
@@ -127,14 +127,14 @@ fn texts_are_those_of_steer_and_their_tokens_come_one_by_one() {
             stop: play.runner().stop_tokens(),
             ..Sampling::greedy(12)
         };
-        let prompts = [Named::text("prompt", "the old hat")];
+        let prompts = [NamedPrompt::text("prompt", "the old hat")];
         let mut texts = Vec::new();
         for (side, dose) in [
             (
-                Side::Plain,
+                PlainOrSteered::Plain,
                 truenorth_analyses::steer::Dose { ablate: false, ..play.dose(&settings, vec![0.0]) },
             ),
-            (Side::Steered, play.dose(&settings, vec![settings.alpha])),
+            (PlainOrSteered::Steered, play.dose(&settings, vec![settings.alpha])),
         ] {
             let want = steer(&reader, &prompts, &dose, &sampling, &Unwatched).unwrap().remove(0);
             let streamed: Vec<i64> = events
@@ -165,12 +165,13 @@ fn compare_colours(play: &Playground, settings: &Settings, events: &[Event], tex
     let prompt = play.runner().encode("the old hat", true).unwrap().unwrap();
     assert_eq!(colours.given, prompt.len());
     let seeds = Seeds::new(0);
-    let asked = Asked { reader: Reader::new(play.runner(), None), seeds: &seeds, watch: &Unwatched };
+    let asked =
+        AnalysisContext { reader: Reader::new(play.runner(), None), seeds: &seeds, watch: &Unwatched };
     let watched: Vec<_> =
         settings.directions.iter().flat_map(|(i, _)| play.offered()[*i].watched()).collect();
     for (side, tokens) in [&colours.plain, &colours.steered].into_iter().zip(texts) {
         let ids = prompt.iter().copied().chain(tokens.iter().map(|t| u32::try_from(*t).unwrap()));
-        let named = [Named::tokens("text", ids.collect())];
+        let named = [NamedPrompt::tokens("text", ids.collect())];
         let data = MonitorData { texts: &named, directions: &watched };
         let want = Monitor::run(&data, &Params::default(), &asked).unwrap();
         assert_eq!(side.len(), want.texts[0].tokens.len());
@@ -199,7 +200,7 @@ fn compare_doses(play: &Playground, settings: &Settings, events: &[Event]) {
         alphas.windows(2).all(|w| w[0] < w[1]) && alphas.contains(&settings.alpha) && alphas.contains(&0.0)
     );
     let reader = Reader::new(play.runner(), None);
-    let prompts = [Named::text("prompt", "the old hat")];
+    let prompts = [NamedPrompt::text("prompt", "the old hat")];
     let want = damage(&reader, &prompts, &play.dose(settings, alphas), &Unwatched).unwrap();
     for (found, want) in doses.iter().zip(want) {
         assert!((found.damage.kl - want.kl).abs() < 1e-9, "{} {}", found.damage.kl, want.kl);
@@ -207,7 +208,7 @@ fn compare_doses(play: &Playground, settings: &Settings, events: &[Event]) {
     }
     // What was measured is not measured again.
     let nobody = AtomicBool::new(true);
-    let ends = run::Ends::new(&nobody, std::time::Instant::now());
+    let ends = run::RunEnd::new(&nobody, std::time::Instant::now());
     assert_eq!(play.doses(settings, &ends, &|_| {}).unwrap(), *doses);
 }
 
@@ -220,7 +221,7 @@ fn marks_are_shared_by_sites_and_a_run_that_nobody_hears_ends() {
     let refused = run::run(&play, &settings, &AtomicBool::new(true), &|_| {}).unwrap_err();
     assert!(refused.message.contains("stopped"), "{refused}");
     let late = Playground::new(Setup {
-        limits: Limits { run_time: std::time::Duration::ZERO, ..Limits::default() },
+        limits: PlayLimits { run_time: std::time::Duration::ZERO, ..PlayLimits::default() },
         ..setup()
     });
     let refused = run::run(&late.unwrap(), &settings, &AtomicBool::new(false), &|_| {}).unwrap_err();
@@ -229,8 +230,11 @@ fn marks_are_shared_by_sites_and_a_run_that_nobody_hears_ends() {
 
 #[test]
 fn a_prompt_of_too_many_tokens_is_refused_before_the_model_is_asked() {
-    let play = Playground::new(Setup { limits: Limits { prompt_tokens: 3, ..Limits::default() }, ..setup() })
-        .unwrap();
+    let play = Playground::new(Setup {
+        limits: PlayLimits { prompt_tokens: 3, ..PlayLimits::default() },
+        ..setup()
+    })
+    .unwrap();
     let settings = Settings { prompt: "the old hat on a red mat".into(), ..play.start() };
     let refused = run::run(&play, &settings, &AtomicBool::new(false), &|e| panic!("{e:?}")).unwrap_err();
     assert!(refused.message.contains("more than 3"), "{refused}");
@@ -328,12 +332,12 @@ async fn what_is_wrong_is_said_where_it_is_asked() {
 
 #[tokio::test]
 async fn one_run_has_the_model_and_who_finds_no_place_is_told_to_come_again() {
-    let limits = Limits { waiting: 2, waiting_each: 1, ..Limits::default() };
+    let limits = PlayLimits { waiting: 2, waiting_each: 1, ..PlayLimits::default() };
     let play = Arc::new(Playground::new(Setup { limits, ..setup() }).unwrap());
     let held = play.enter(None).unwrap();
     let of = |name: &str| {
         let mut request = post("/run", FORM, "text/event-stream");
-        request.extensions_mut().insert(Client(name.into()));
+        request.extensions_mut().insert(ClientName(name.into()));
         request
     };
     let waits = router(play.clone()).call(of("a")).await.unwrap();

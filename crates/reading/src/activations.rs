@@ -5,22 +5,22 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use truenorth_protocol::graph::{
-    CheckLimits, CodecError, Op, Problem, Turns, answer_from_bytes, answer_to_bytes,
+    CheckLimits, CodecError, GraphProblem, Op, Turns, answer_from_bytes, answer_to_bytes,
 };
-use truenorth_protocol::prompt::{Room, has_part, has_position};
+use truenorth_protocol::prompt::{PromptRoom, has_part, has_position};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site};
 
 use super::AnalysisError;
 use super::chunk::{Chunk, assemble, parts, split};
-use super::counted::{self, Counted, size};
-use super::memory::Memory;
-use super::named::Named;
+use super::counted::{self, CountedWatch, size};
+use super::memory::ActivationMemory;
+use super::named::NamedPrompt;
 use super::reading::{Reading, rows_of};
-use super::speech::{Encoded, Spelled, Spoken};
-use super::tally::{LeftOut, Tally};
-use super::wanted::{Wanted, context, plain_reading};
+use super::speech::{EncodedPrompt, Spelled, Spoken};
+use super::tally::{LeftOut, ReadingTally};
+use super::wanted::{WantedValue, context, plain_reading};
 use truenorth_data::store;
-use truenorth_data::store::{Activation, ActivationKey, Context, ResultKey, Store};
+use truenorth_data::store::{Activation, ActivationKey, ReadingContext, ResultKey, Store};
 use truenorth_protocol::run::{RunError, Runner, Watch};
 
 /// A runner with the store before it.
@@ -28,8 +28,8 @@ use truenorth_protocol::run::{RunError, Runner, Watch};
 pub struct Reader<'a> {
     runner: &'a dyn Runner,
     store: Option<&'a Store>,
-    memory: Option<&'a Memory>,
-    pub(super) tally: Option<&'a Tally>,
+    memory: Option<&'a ActivationMemory>,
+    pub(super) tally: Option<&'a ReadingTally>,
     spoken: Option<&'a Spoken>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
 
     /// The same reader, which counts in `tally` what its means leave out.
     #[must_use]
-    pub fn with_tally(self, tally: &'a Tally) -> Self {
+    pub fn with_tally(self, tally: &'a ReadingTally) -> Self {
         Self { tally: Some(tally), ..self }
     }
 
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
 
     /// The same reader, which holds in `memory` what it reads, unless it has a store or a memory.
     #[must_use]
-    pub fn remembering<'b>(self, memory: &'b Memory) -> Reader<'b>
+    pub fn remembering<'b>(self, memory: &'b ActivationMemory) -> Reader<'b>
     where
         'a: 'b,
     {
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     /// What its means left out so far, where that is counted.
     #[must_use]
     pub fn left_out(&self) -> Vec<LeftOut> {
-        self.tally.map_or_else(Vec::new, Tally::counts)
+        self.tally.map_or_else(Vec::new, ReadingTally::counts)
     }
 
     /// The runner that computes what is not kept.
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When a text is refused or a prompt is longer than the model's context; the prompt is named.
-    pub fn encode(&self, prompts: &[Named]) -> Result<Vec<Prompt>, AnalysisError> {
+    pub fn encode(&self, prompts: &[NamedPrompt]) -> Result<Vec<Prompt>, AnalysisError> {
         Ok(self.encode_turns(prompts, false)?.into_iter().map(|e| e.prompt).collect())
     }
 
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When a chat template refuses it.
-    pub fn spell(&self, named: &Named) -> Result<Option<Spelled>, AnalysisError> {
+    pub fn spell(&self, named: &NamedPrompt) -> Result<Option<Spelled>, AnalysisError> {
         let raw = Spoken::raw();
         self.spoken.unwrap_or(&raw).spell(named, false)
     }
@@ -112,7 +112,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::encode`].
-    pub fn encode_turns(&self, prompts: &[Named], goes_on: bool) -> Result<Vec<Encoded>, AnalysisError> {
+    pub fn encode_turns(
+        &self,
+        prompts: &[NamedPrompt],
+        goes_on: bool,
+    ) -> Result<Vec<EncodedPrompt>, AnalysisError> {
         let raw = Spoken::raw();
         self.spoken.unwrap_or(&raw).encode(self.runner, prompts, goes_on)
     }
@@ -124,13 +128,13 @@ impl<'a> Reader<'a> {
     /// With the first such prompt.
     pub fn fits(
         &self,
-        prompts: &[Named],
-        encoded: &[Encoded],
+        prompts: &[NamedPrompt],
+        encoded: &[EncodedPrompt],
         at: ReadAt,
         new: u32,
     ) -> Result<(), AnalysisError> {
-        let room = Room::of(self.runner.info());
-        for (named, Encoded { prompt, turns }) in prompts.iter().zip(encoded) {
+        let room = PromptRoom::of(self.runner.info());
+        for (named, EncodedPrompt { prompt, turns }) in prompts.iter().zip(encoded) {
             let Prompt::Tokens(t) = prompt else { continue };
             let has = match at {
                 ReadAt::Index(index) => has_position(index, t.len()),
@@ -149,7 +153,7 @@ impl<'a> Reader<'a> {
     /// When a prompt is refused, the run fails or is interrupted, or the store does.
     pub fn read(
         &self,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         sites: &[Site],
         at: ReadAt,
         watch: &dyn Watch,
@@ -162,7 +166,7 @@ impl<'a> Reader<'a> {
     /// [`Reader::read`] by one that has the say about texts of one token, with the prompts as they were read.
     pub(super) fn read_said(
         &self,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         sites: &[Site],
         at: ReadAt,
         watch: &dyn Watch,
@@ -182,7 +186,7 @@ impl<'a> Reader<'a> {
     /// As [`Reader::read`].
     pub fn ahead(
         &self,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         asked: &[(Site, ReadAt)],
         watch: &dyn Watch,
     ) -> Result<(), AnalysisError> {
@@ -203,7 +207,7 @@ impl<'a> Reader<'a> {
     /// The prompts as they were read, and a reading a place asked for.
     fn read_each(
         &self,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         asked: &[(Site, ReadAt)],
         watch: &dyn Watch,
     ) -> Result<(Vec<Prompt>, Vec<Reading>), AnalysisError> {
@@ -217,7 +221,7 @@ impl<'a> Reader<'a> {
             encoded.iter_mut().for_each(|e| e.turns = Turns::default());
         }
         let (distinct, which) = distinct(&encoded);
-        let wanted = Wanted::all(asked);
+        let wanted = WantedValue::all(asked);
         let info = self.runner.info();
         let keys: Vec<Vec<ActivationKey>> = wanted.iter().map(|w| keys(info, *w, &distinct)).collect();
         let mut found: Vec<Vec<Option<Activation>>> = keys
@@ -324,12 +328,14 @@ impl<'a> Reader<'a> {
             graphs.into_iter().map(|g| g.check(info, &limits)).collect::<Result<_, _>>().map_err(
                 |e| match e.problem {
                     // Whoever asked named a site and no node.
-                    Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
+                    GraphProblem::Layer { layer, layers } => {
+                        AnalysisError::Block { what: e.label, layer, layers }
+                    }
                     problem => AnalysisError::Graph { what: e.label, problem: Box::new(problem) },
                 },
             )?;
         let mut failed = None;
-        let counted = Counted::new(watch, &work);
+        let counted = CountedWatch::new(watch, &work);
         self.runner.run_each(&checked, &counted, &mut |i, answer| match each(i, &answer) {
             Ok(()) => {
                 counted.answered(work[i]);
@@ -348,9 +354,9 @@ impl<'a> Reader<'a> {
     /// for the same chunks, and so finds the jobs that were sent for them.
     fn chunks(
         &self,
-        distinct: &[&Encoded],
+        distinct: &[&EncodedPrompt],
         found: &[Vec<Option<Activation>>],
-        wanted: &[Wanted],
+        wanted: &[WantedValue],
     ) -> Vec<Chunk> {
         let batch = self.runner.batch();
         let row_bytes = self.runner.info().hidden as usize * size_of::<f32>();
@@ -383,12 +389,12 @@ pub fn keep(store: &Store, info: &ModelInfo, graph: &Graph, answer: &Answer) -> 
     let Some(wanted) = plain_reading(graph) else {
         return Ok(store.put_result(&result_key(info, graph)?, &answer_to_bytes(answer)?)?);
     };
-    let of = |(i, prompt): (usize, &Prompt)| Encoded {
+    let of = |(i, prompt): (usize, &Prompt)| EncodedPrompt {
         prompt: prompt.clone(),
         turns: graph.turns(0).get(i).cloned().unwrap_or_default(),
     };
-    let prompts: Vec<Encoded> = graph.groups[0].prompts.iter().enumerate().map(of).collect();
-    let prompts: Vec<&Encoded> = prompts.iter().collect();
+    let prompts: Vec<EncodedPrompt> = graph.groups[0].prompts.iter().enumerate().map(of).collect();
+    let prompts: Vec<&EncodedPrompt> = prompts.iter().collect();
     let mut entries = Vec::new();
     for w in wanted {
         let parts = parts(answer, &w.name(), prompts.len(), &[])?;
@@ -410,9 +416,9 @@ fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisErro
 
 /// The keys of a value of prompts: of a part of a prompt, by the tokens that it means there, so that no name is
 /// part of what is kept.
-fn keys(info: &ModelInfo, wanted: Wanted, prompts: &[&Encoded]) -> Vec<ActivationKey> {
-    let mut contexts: HashMap<String, Arc<Context>> = HashMap::new();
-    let key = |e: &&Encoded| {
+fn keys(info: &ModelInfo, wanted: WantedValue, prompts: &[&EncodedPrompt]) -> Vec<ActivationKey> {
+    let mut contexts: HashMap<String, Arc<ReadingContext>> = HashMap::new();
+    let key = |e: &&EncodedPrompt| {
         let at = wanted.spelled(e);
         let context = contexts.entry(at).or_insert_with_key(|at| context(info, wanted, at.clone()));
         ActivationKey::new(context.clone(), stored(&e.prompt))
@@ -420,15 +426,15 @@ fn keys(info: &ModelInfo, wanted: Wanted, prompts: &[&Encoded]) -> Vec<Activatio
     prompts.iter().map(key).collect()
 }
 
-fn stored(prompt: &Prompt) -> store::Prompt {
+fn stored(prompt: &Prompt) -> store::StoredPrompt {
     match prompt {
-        Prompt::Tokens(t) => store::Prompt::Tokens(t.clone()),
-        Prompt::Text(t) => store::Prompt::Text(t.clone()),
+        Prompt::Tokens(t) => store::StoredPrompt::Tokens(t.clone()),
+        Prompt::Text(t) => store::StoredPrompt::Text(t.clone()),
     }
 }
 
 /// An error of a run; a prompt at fault gets the name that it was asked about under.
-fn named_error(error: AnalysisError, encoded: &[Encoded], prompts: &[Named]) -> AnalysisError {
+fn named_error(error: AnalysisError, encoded: &[EncodedPrompt], prompts: &[NamedPrompt]) -> AnalysisError {
     let AnalysisError::Run(RunError::Prompt { prompt, shown, problem, refused, hint }) = error else {
         return error;
     };
@@ -439,7 +445,7 @@ fn named_error(error: AnalysisError, encoded: &[Encoded], prompts: &[Named]) -> 
 }
 
 /// The different prompts, and for each prompt given which of them it is.
-fn distinct(prompts: &[Encoded]) -> (Vec<&Encoded>, Vec<usize>) {
+fn distinct(prompts: &[EncodedPrompt]) -> (Vec<&EncodedPrompt>, Vec<usize>) {
     let mut all = Vec::new();
     let mut place = HashMap::new();
     let which = prompts

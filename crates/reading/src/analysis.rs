@@ -30,11 +30,11 @@ pub trait Analysis {
     fn run(
         input: &Self::Input<'_>,
         params: &Self::Params,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Self::Found, AnalysisError>;
 
     /// Its findings and its section of a report.
-    fn page(found: &Self::Found) -> Page;
+    fn page(found: &Self::Found) -> AnalysisPage;
 
     /// Its rows and sentences on a terminal.
     fn table(found: &Self::Found) -> Listing;
@@ -58,7 +58,7 @@ pub trait Parameters: Clone + Debug + Serialize + DeserializeOwned {
 
 /// The model behind its store, the seeds of what is random, and who watches.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct AnalysisContext<'a> {
     /// The model, behind the store of what it was asked before.
     pub reader: Reader<'a>,
     /// The root of every random draw, each use with a label of its own.
@@ -69,7 +69,7 @@ pub struct Asked<'a> {
 
 /// What an analysis puts into a report.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Page {
+pub struct AnalysisPage {
     /// Lines for the front page, the most important first.
     pub findings: Vec<Finding>,
     /// The place in `findings` of the one test that decides the analysis's question; the others describe. None where
@@ -86,7 +86,7 @@ pub struct Page {
     pub sections: Vec<Section>,
 }
 
-impl Page {
+impl AnalysisPage {
     /// A page of one section.
     #[must_use]
     pub fn new(findings: Vec<Finding>, section: Section) -> Self {

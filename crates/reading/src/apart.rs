@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::extract::{Question, texts};
-use super::{AnalysisError, Labelled};
+use super::extract::{LabelledTexts, texts};
+use super::{AnalysisError, ClassTexts};
 use truenorth_data::{Distinct, NearCopies, SentimentRow, copies_between};
 
 /// How many ids are named.
@@ -117,10 +117,10 @@ impl SentimentTexts {
 /// When one sentiment is missing, before or after.
 pub fn sentiment_apart(
     mut rows: Distinct<SentimentRow>,
-    fitted: &Question,
+    fitted: &LabelledTexts,
     near: NearCopies,
 ) -> Result<SentimentTexts, AnalysisError> {
-    let question = Question::sentiment(&rows)?;
+    let question = LabelledTexts::sentiment(&rows)?;
     let (mut found, mut keep) = question.shared_with(fitted, "sentiment", near);
     for shared in copies_between(&texts(&fitted.responses), &texts(&question.prompts), near) {
         if let Some(of) = shared.copy_of.filter(|_| keep[shared.text]) {
@@ -141,7 +141,7 @@ pub fn sentiment_apart(
     Ok(SentimentTexts { kept: rows, apart: Some(found) })
 }
 
-impl Labelled {
+impl ClassTexts {
     /// The texts of a test set that are no copies of training texts, nor near copies with their label: what
     /// separates these would separate those. Near copies with another label, such as negations, stay.
     ///

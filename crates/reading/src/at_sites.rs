@@ -6,7 +6,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 use truenorth_protocol::run::RunError;
 
-use super::{Analysis, AnalysisError, Asked, Listing, Page};
+use super::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing};
 
 /// An analysis at one site or at several; at one it is the analysis itself.
 #[derive(Clone, Copy, Debug)]
@@ -19,12 +19,12 @@ pub enum OneOrMore<T> {
     /// Of the one site that was asked for.
     One(T),
     /// Of several sites, each by itself.
-    Several(Several<T>),
+    Several(FoundAtSites<T>),
 }
 
 /// What was found at each of several sites.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Several<T> {
+pub struct FoundAtSites<T> {
     /// In the order of a pass.
     pub sites: Vec<AtSite<T>>,
     /// What the sites together do not show, a sentence each.
@@ -52,7 +52,7 @@ impl<T> OneOrMore<T> {
             (1, Some(only)) => Self::One(only.found),
             (_, last) => {
                 all.extend(last);
-                Self::Several(Several { sites: all, not_shown: vec![NOT_SHOWN.to_owned()] })
+                Self::Several(FoundAtSites { sites: all, not_shown: vec![NOT_SHOWN.to_owned()] })
             }
         }
     }
@@ -76,7 +76,7 @@ impl<A: Analysis> Analysis for AtSites<A> {
     fn run(
         input: &Vec<(Site, A::Input<'_>)>,
         params: &A::Params,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Self::Found, AnalysisError> {
         let one = |(site, input): &(Site, A::Input<'_>)| {
             if asked.watch.interrupted() {
@@ -87,7 +87,7 @@ impl<A: Analysis> Analysis for AtSites<A> {
         Ok(OneOrMore::of(input.iter().map(one).collect::<Result<_, AnalysisError>>()?))
     }
 
-    fn page(found: &Self::Found) -> Page {
+    fn page(found: &Self::Found) -> AnalysisPage {
         match found {
             OneOrMore::One(found) => A::page(found),
             OneOrMore::Several(several) => page::<A>(several),
@@ -103,8 +103,8 @@ impl<A: Analysis> Analysis for AtSites<A> {
 }
 
 /// The findings and sections of every site, each with its site's name. No one test decides for all of them.
-fn page<A: Analysis>(several: &Several<A::Found>) -> Page {
-    let mut out = Page::default();
+fn page<A: Analysis>(several: &FoundAtSites<A::Found>) -> AnalysisPage {
+    let mut out = AnalysisPage::default();
     for AtSite { site, found } in &several.sites {
         let page = A::page(found);
         let prefix = site.to_string().replace('.', "-");
@@ -125,7 +125,7 @@ fn page<A: Analysis>(several: &Several<A::Found>) -> Page {
 }
 
 /// The rows of every site under one head, its name before each.
-fn table<A: Analysis>(several: &Several<A::Found>) -> Listing {
+fn table<A: Analysis>(several: &FoundAtSites<A::Found>) -> Listing {
     let mut out = Listing::default();
     for AtSite { site, found } in &several.sites {
         let own = A::table(found);
@@ -173,12 +173,12 @@ mod tests {
         type Input<'a> = u32;
         type Found = u32;
 
-        fn run(input: &u32, _: &Nothing, _: &Asked<'_>) -> Result<u32, AnalysisError> {
+        fn run(input: &u32, _: &Nothing, _: &AnalysisContext<'_>) -> Result<u32, AnalysisError> {
             Ok(*input)
         }
 
-        fn page(found: &u32) -> Page {
-            Page::new(vec![], Section::new("same", "The same", found.to_string()))
+        fn page(found: &u32) -> AnalysisPage {
+            AnalysisPage::new(vec![], Section::new("same", "The same", found.to_string()))
         }
 
         fn table(found: &u32) -> Listing {
@@ -196,7 +196,7 @@ mod tests {
     fn several_sites_stand_under_one_head_and_one_is_as_it_is_alone() {
         let tiny = Tiny::open();
         let seeds = Seeds::new(1);
-        let asked = Asked { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
+        let asked = AnalysisContext { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
         let run = |input: Vec<(Site, u32)>| AtSites::<Same>::run(&input, &Nothing, &asked).unwrap();
         let one = run(vec![(Site::Embed, 4)]);
         assert_eq!((one.one(), serde_json::to_string(&one).unwrap().as_str()), (Some(&4), "4"));

@@ -8,7 +8,7 @@ use super::stat::p_said;
 
 /// A separation with what it is held beside.
 #[derive(Clone, Copy, Debug)]
-pub struct Beside<'a>(pub &'a HeldOut);
+pub struct SeparationBeside<'a>(pub &'a HeldOut);
 
 /// What can come along with a contrast, in the order of the columns.
 const NAMES: [&str; 3] = ["length", "sentiment", "words"];
@@ -16,7 +16,7 @@ const NAMES: [&str; 3] = ["length", "sentiment", "words"];
 const NOT_SHOWN: &str = "That what beats length, sentiment and a bag of words is what the texts were chosen for: other \
     things come along with a contrast too, and more of each than one number a text can say.";
 
-impl Beside<'_> {
+impl SeparationBeside<'_> {
     fn alone(&self, name: &str) -> Option<&Alone> {
         self.0.alone.iter().find(|a| a.name == name)
     }
@@ -99,7 +99,7 @@ fn method(method: ProjectMethod) -> &'static str {
 }
 
 /// A row a separation: what it is of, how it was held out, and the numbers.
-pub fn table(id: &str, rows: &[([String; 2], Beside<'_>)]) -> Table {
+pub fn table(id: &str, rows: &[([String; 2], SeparationBeside<'_>)]) -> Table {
     let mut table = Table::new(
         id,
         "What comes along, alone, on the same splits as the direction: the length of the texts, a direction of sentiment \
@@ -125,7 +125,7 @@ pub fn table(id: &str, rows: &[([String; 2], Beside<'_>)]) -> Table {
         .to_vec(),
     );
     for ([direction, held_out], beside) in rows {
-        let Beside(found) = beside;
+        let SeparationBeside(found) = beside;
         let ci = found.auroc.interval;
         let mut cells = vec![
             direction.as_str().into(),

@@ -34,13 +34,13 @@ where
         untagged,
         expecting = "expected an estimator by name, or with its hyperparameters as in { lda = { shrinkage = 0.5 } }"
     )]
-    enum Form<T> {
+    enum NameOrWhole<T> {
         Name(String),
         Whole(T),
     }
-    match Option::<Form<T>>::deserialize(d)? {
+    match Option::<NameOrWhole<T>>::deserialize(d)? {
         None => Ok(None),
-        Some(Form::Whole(estimator)) => Ok(Some(estimator)),
-        Some(Form::Name(name)) => name.parse().map(Some).map_err(D::Error::custom),
+        Some(NameOrWhole::Whole(estimator)) => Ok(Some(estimator)),
+        Some(NameOrWhole::Name(name)) => name.parse().map(Some).map_err(D::Error::custom),
     }
 }

@@ -4,8 +4,8 @@ use ndarray::Array2;
 use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{Answer, Graph, Site, Value};
 
-use super::speech::Encoded;
-use super::wanted::Wanted;
+use super::speech::EncodedPrompt;
+use super::wanted::WantedValue;
 use super::{AnalysisError, Reading};
 use truenorth_data::store::Activation;
 
@@ -16,7 +16,7 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub fn graph(&self, distinct: &[&Encoded], wanted: &[Wanted]) -> Graph {
+    pub fn graph(&self, distinct: &[&EncodedPrompt], wanted: &[WantedValue]) -> Graph {
         let mut b = Builder::new();
         let group = b.group(self.prompts.iter().map(|p| distinct[*p].prompt.clone()).collect());
         if self.wanted.iter().any(|w| wanted[*w].at.part().is_some()) {

@@ -44,7 +44,7 @@ pub struct Unrelated {
 
 /// Cosines of directions that know nothing of the labels.
 #[derive(Clone, Debug)]
-pub struct Drawn {
+pub struct CosineNulls {
     permuted: Vec<f64>,
     matched: Vec<f64>,
 }
@@ -53,7 +53,7 @@ pub struct Drawn {
 pub const NO_TEXTS: &str =
     "a direction without its texts has no labels to exchange and no activations to be drawn like";
 
-impl Drawn {
+impl CosineNulls {
     /// Of two directions: fitted to the same exchanged labels, and drawn independently of each other.
     #[must_use]
     pub fn of(a: &Unrelated, b: &Unrelated) -> Self {
@@ -75,7 +75,7 @@ impl Cosine {
     ///
     /// # Errors
     /// When a cosine is not finite.
-    pub fn new(number: Number, width: usize, drawn: Result<&Drawn, &str>) -> Result<Self, MathError> {
+    pub fn new(number: Number, width: usize, drawn: Result<&CosineNulls, &str>) -> Result<Self, MathError> {
         let uniform_95 = 1.96 / (width as f64).sqrt();
         let bare = |number, why: &str| Self { number, matched: None, uniform_95, no_p: Some(why.to_owned()) };
         let drawn = match drawn {

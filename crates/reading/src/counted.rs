@@ -8,14 +8,14 @@ use truenorth_protocol::run::Watch;
 
 /// Work as it is told to a watch: what runs a graph may count fewer tokens (beginnings shared, generations
 /// that stop) or others (a service's own).
-pub(super) struct Counted<'a> {
+pub(super) struct CountedWatch<'a> {
     inner: &'a dyn Watch,
     told: AtomicU64,
     most: AtomicU64,
     total: u64,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountedWatch<'a> {
     /// Expects the work of some graphs.
     pub fn new(inner: &'a dyn Watch, graphs: &[u64]) -> Self {
         let total = graphs.iter().sum();
@@ -41,7 +41,7 @@ impl<'a> Counted<'a> {
     }
 }
 
-impl Watch for Counted<'_> {
+impl Watch for CountedWatch<'_> {
     fn say(&self, text: &str) {
         self.inner.say(text);
     }
@@ -109,7 +109,7 @@ mod tests {
         // A runner that counts too few, and one that counts too many.
         for counts in [[3, 1], [70, 90]] {
             let seen = Seen::default();
-            let watch = Counted::new(&seen, &[10, 20]);
+            let watch = CountedWatch::new(&seen, &[10, 20]);
             for (graph, tokens) in [10, 20].into_iter().zip(counts) {
                 watch.tokens(tokens);
                 watch.answered(graph);

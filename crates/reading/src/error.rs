@@ -1,6 +1,6 @@
 //! Why an analysis gave no result.
 
-use truenorth_protocol::graph::{CodecError, Problem};
+use truenorth_protocol::graph::{CodecError, GraphProblem};
 use truenorth_protocol::prompt::PromptProblem;
 
 use truenorth_data::CopiesError;
@@ -43,7 +43,7 @@ pub enum AnalysisError {
         /// What was to be done, with the site.
         what: String,
         /// Why the graph does not fit the model.
-        problem: Box<Problem>,
+        problem: Box<GraphProblem>,
     },
     /// A prompt that failed where the graph ran.
     #[error("prompt `{id}` {problem}")]
@@ -153,7 +153,7 @@ impl AnalysisError {
             }
             Self::Unfit { problem, .. } => Some(problem.hint()),
             Self::Graph { problem, .. } => match **problem {
-                Problem::NewTokens { max, .. } => Some(format!("give --max-new-tokens from 1 to {max}")),
+                GraphProblem::NewTokens { max, .. } => Some(format!("give --max-new-tokens from 1 to {max}")),
                 _ => None,
             },
             Self::Prompt { hint, .. } => hint.clone(),
@@ -184,10 +184,10 @@ impl From<AuditError> for AnalysisError {
 
 #[cfg(test)]
 mod tests {
-    use truenorth_protocol::{Answer, Checked, ModelInfo, ReadAt, Site};
+    use truenorth_protocol::{Answer, CheckedGraph, ModelInfo, ReadAt, Site};
 
     use super::super::fixture::Tiny;
-    use super::super::{Named, Reader};
+    use super::super::{NamedPrompt, Reader};
     use super::*;
     use truenorth_protocol::run::{Runner, Unwatched, Watch};
 
@@ -207,14 +207,14 @@ mod tests {
             vec![]
         }
 
-        fn run(&self, graph: &Checked, _: &dyn Watch) -> Result<Answer, RunError> {
+        fn run(&self, graph: &CheckedGraph, _: &dyn Watch) -> Result<Answer, RunError> {
             let prompt = Box::new(graph.graph().groups[0].prompts[1].clone());
             let (shown, problem) = ("`tin`".into(), "makes `embed` inf".into());
             Err(RunError::Prompt { prompt, shown, problem, refused: false, hint: Some("dose less".into()) })
         }
     }
 
-    fn asked(tokens: Option<Vec<u32>>, prompts: &[Named], site: Site) -> AnalysisError {
+    fn asked(tokens: Option<Vec<u32>>, prompts: &[NamedPrompt], site: Site) -> AnalysisError {
         let runner = Mute(Tiny::open().info().clone(), tokens);
         Reader::new(&runner, None).read(prompts, &[site], ReadAt::Last, &Unwatched).unwrap_err()
     }
@@ -222,13 +222,13 @@ mod tests {
     /// Whoever reads an error knows prompts by their names, and neither groups nor nodes.
     #[test]
     fn errors_name_prompts_as_their_files_do() {
-        let text = |text: &str| vec![Named::text("p7", text)];
+        let text = |text: &str| vec![NamedPrompt::text("p7", text)];
         let said = |e: AnalysisError| (e.to_string(), e.prompt().map(str::to_owned), e.hint().unwrap());
         let p7 = Some("p7".to_owned());
         let (what, id, hint) = said(asked(Some(vec![70_000]), &text("hat"), Site::Embed));
         assert!(what.contains("`p7` is text of which the tokenizer makes token 70000"), "{what}");
         assert!(id == p7 && hint.contains("the tokenizer of these very weights"), "{hint}");
-        let ids = vec![Named::tokens("p7", vec![3, 70_000])];
+        let ids = vec![NamedPrompt::tokens("p7", vec![3, 70_000])];
         let (what, id, hint) = said(asked(None, &ids, Site::Embed));
         assert!(
             what.contains("`p7` has token 70000") && id == p7 && hint.contains("give ids below"),
@@ -239,7 +239,7 @@ mod tests {
         let (what, id, _) = said(asked(None, &text(&"hat ".repeat(1 << 20)), Site::Embed));
         assert!(what.contains("`p7` has 4194304 bytes") && id == p7, "{what}");
         // What shows only where it runs.
-        let two = [Named::text("p6", "hat"), Named::text("p7", "tin")];
+        let two = [NamedPrompt::text("p6", "hat"), NamedPrompt::text("p7", "tin")];
         let (what, id, hint) = said(asked(None, &two, Site::Embed));
         assert_eq!((what.as_str(), id, hint.as_str()), ("prompt `p7` makes `embed` inf", p7, "dose less"));
         let (what, id, hint) = said(asked(None, &two, Site::ResidPost(9)));

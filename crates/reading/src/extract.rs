@@ -6,19 +6,19 @@ use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::categories::{dealt, positive_label};
 use super::chains::chains;
-use super::{AnalysisError, Chain, LeftOutTexts, Named, Reader};
+use super::{AnalysisError, Chain, LeftOutTexts, NamedPrompt, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{
-    CheckedEstimator, Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words,
+    CheckedEstimator, Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, WordSets,
 };
 use truenorth_stats::math::Seeds;
 
 /// Labelled texts, in the order of the samples' rows.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct LabelledTexts {
     /// The texts with their names, a row each.
-    pub prompts: Vec<Named>,
+    pub prompts: Vec<NamedPrompt>,
     /// `pairs` or `classes`.
     pub operation: &'static str,
     /// SHA-256 of the file they came from.
@@ -30,17 +30,17 @@ pub struct Question {
     /// What was left out since another question's direction was fitted on it; none where nobody looked.
     pub apart: Option<LeftOutTexts>,
     /// Responses of pairs without their prompts, none where a text is nothing else.
-    pub responses: Vec<Named>,
-    labels: Labels,
+    pub responses: Vec<NamedPrompt>,
+    labels: TextLabels,
 }
 
 #[derive(Clone, Debug)]
-enum Labels {
+enum TextLabels {
     Pairs { ids: Vec<String>, axes: Vec<String>, clusters: Vec<usize> },
     Classes { positive: Vec<bool>, groups: Vec<usize>, axes: Vec<String> },
 }
 
-impl Labels {
+impl TextLabels {
     fn both(&self) -> bool {
         match self {
             Self::Pairs { ids, .. } => !ids.is_empty(),
@@ -50,7 +50,7 @@ impl Labels {
 }
 
 /// Plain texts; token ids are none.
-pub fn texts(prompts: &[Named]) -> Vec<&str> {
+pub fn texts(prompts: &[NamedPrompt]) -> Vec<&str> {
     prompts
         .iter()
         .map(|n| match &n.prompt {
@@ -60,7 +60,7 @@ pub fn texts(prompts: &[Named]) -> Vec<&str> {
         .collect()
 }
 
-impl Question {
+impl LabelledTexts {
     /// Contrastive pairs: all chosen texts, then all rejected ones.
     #[must_use]
     pub fn pairs(pairs: &Distinct<Pair>, template: &Template) -> Self {
@@ -68,7 +68,8 @@ impl Question {
         let side = |name: &'static str, of: fn(&Pair) -> &str| {
             rows.iter()
                 .map(move |p| {
-                    let text = Named::text(format!("{}/{name}", p.id), template.apply(&p.prompt, of(p)));
+                    let text =
+                        NamedPrompt::text(format!("{}/{name}", p.id), template.apply(&p.prompt, of(p)));
                     text.in_turns(p.conversation(of(p)))
                 })
                 .collect::<Vec<_>>()
@@ -76,7 +77,7 @@ impl Question {
         let mut prompts = side("chosen", |p| &p.chosen);
         prompts.extend(side("rejected", |p| &p.rejected));
         let alone = |p: &Pair| {
-            let response = |name, text: &str| Named::text(format!("{}/{name}", p.id), text);
+            let response = |name, text: &str| NamedPrompt::text(format!("{}/{name}", p.id), text);
             [response("chosen", &p.chosen), response("rejected", &p.rejected)]
         };
         Self {
@@ -87,7 +88,7 @@ impl Question {
             positive_end: "the chosen response over the rejected one".into(),
             copies: pairs.copies.clone(),
             apart: None,
-            labels: Labels::Pairs {
+            labels: TextLabels::Pairs {
                 ids: rows.iter().map(|p| p.id.clone()).collect(),
                 axes: rows.iter().map(|p| p.axis.clone()).collect(),
                 clusters: pairs.cluster.clone(),
@@ -104,14 +105,14 @@ impl Question {
         let label = positive_label(rows, positive)?;
         let own = || rows.rows.iter().map(|r| r.category.clone().unwrap_or_default()).collect();
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
+            prompts: rows.rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: format!("texts labelled {label:?}"),
             copies: rows.copies.clone(),
             apart: None,
             responses: vec![],
-            labels: Labels::Classes {
+            labels: TextLabels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
                 groups: rows.cluster.clone(),
                 axes: dealt(rows).unwrap_or_else(own),
@@ -133,14 +134,14 @@ impl Question {
             )));
         }
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
+            prompts: rows.rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: "texts of positive sentiment".into(),
             copies: rows.copies.clone(),
             apart: None,
             responses: vec![],
-            labels: Labels::Classes {
+            labels: TextLabels::Classes {
                 axes: vec![String::new(); positive.len()],
                 groups: rows.cluster.clone(),
                 positive,
@@ -195,8 +196,8 @@ impl Question {
 
     fn row_id(&self, row: usize) -> String {
         match &self.labels {
-            Labels::Pairs { ids, .. } => ids[row].clone(),
-            Labels::Classes { .. } => self.prompts[row].id.clone(),
+            TextLabels::Pairs { ids, .. } => ids[row].clone(),
+            TextLabels::Classes { .. } => self.prompts[row].id.clone(),
         }
     }
 
@@ -208,12 +209,12 @@ impl Question {
         // Of pairs there are two prompts a row, all chosen ones before all rejected ones.
         only(&mut self.prompts, keep);
         match &mut self.labels {
-            Labels::Pairs { ids, axes, clusters } => {
+            TextLabels::Pairs { ids, axes, clusters } => {
                 only(ids, keep);
                 only(axes, keep);
                 only(clusters, keep);
             }
-            Labels::Classes { positive, groups, axes } => {
+            TextLabels::Classes { positive, groups, axes } => {
                 only(positive, keep);
                 only(groups, keep);
                 only(axes, keep);
@@ -224,15 +225,15 @@ impl Question {
     /// Whether these are pairs.
     #[must_use]
     pub fn is_paired(&self) -> bool {
-        matches!(self.labels, Labels::Pairs { .. })
+        matches!(self.labels, TextLabels::Pairs { .. })
     }
 
     /// Pairs, or texts of both classes.
     #[must_use]
     pub fn examples(&self) -> usize {
         match &self.labels {
-            Labels::Pairs { ids, .. } => ids.len(),
-            Labels::Classes { positive, .. } => positive.len(),
+            TextLabels::Pairs { ids, .. } => ids.len(),
+            TextLabels::Classes { positive, .. } => positive.len(),
         }
     }
 
@@ -240,8 +241,8 @@ impl Question {
     #[must_use]
     pub fn extent(&self) -> String {
         match &self.labels {
-            Labels::Pairs { ids, .. } => format!("{} pairs", ids.len()),
-            Labels::Classes { positive, .. } => {
+            TextLabels::Pairs { ids, .. } => format!("{} pairs", ids.len()),
+            TextLabels::Classes { positive, .. } => {
                 let up = positive.iter().filter(|p| **p).count();
                 format!("{up} {}, {} with the other label", self.positive_end, positive.len() - up)
             }
@@ -251,14 +252,14 @@ impl Question {
     /// Different axes, or categories.
     #[must_use]
     pub fn axes(&self) -> usize {
-        let (Labels::Pairs { axes, .. } | Labels::Classes { axes, .. }) = &self.labels;
+        let (TextLabels::Pairs { axes, .. } | TextLabels::Classes { axes, .. }) = &self.labels;
         axes.iter().collect::<std::collections::HashSet<_>>().len()
     }
 
     /// Axes or categories that rows in common make one where one is held out.
     #[must_use]
     pub fn chains(&self) -> Vec<Chain> {
-        let (Labels::Pairs { axes, clusters, .. } | Labels::Classes { axes, groups: clusters, .. }) =
+        let (TextLabels::Pairs { axes, clusters, .. } | TextLabels::Classes { axes, groups: clusters, .. }) =
             &self.labels;
         let ids: Vec<String> = (0..self.examples()).map(|i| self.row_id(i)).collect();
         let mut names: Vec<String> = axes.clone();
@@ -282,7 +283,7 @@ impl Question {
     ) -> Result<Samples, AnalysisError> {
         let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
         let x = matrix(reader, &self.prompts, site, at, watch)?;
-        Ok(self.labelled(&x)?.with_lengths(&lengths)?.with_words(Words::of(&texts(&self.prompts)))?)
+        Ok(self.labelled(&x)?.with_lengths(&lengths)?.with_words(WordSets::of(&texts(&self.prompts)))?)
     }
 
     /// Samples of these labels and groups whose rows are noise, `[texts, 8]`: whether there are groups enough for
@@ -312,7 +313,7 @@ impl Question {
         let params = HeldOutParams { repeats: 1, ..params.clone() };
         let samples = self.stand_in()?;
         pipeline.held_out(&samples, &params, seeds)?;
-        let (Labels::Pairs { axes, .. } | Labels::Classes { axes, .. }) = &self.labels;
+        let (TextLabels::Pairs { axes, .. } | TextLabels::Classes { axes, .. }) = &self.labels;
         let mut names: Vec<&str> = axes.iter().map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
@@ -321,11 +322,11 @@ impl Question {
 
     fn labelled(&self, x: &Array2<f64>) -> Result<Samples, AnalysisError> {
         Ok(match &self.labels {
-            Labels::Pairs { ids, axes, clusters } => {
+            TextLabels::Pairs { ids, axes, clusters } => {
                 let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), ids.len());
                 Samples::from_pairs(chosen, rejected, ids, axes)?.with_clusters(clusters)?
             }
-            Labels::Classes { positive, groups, axes } => {
+            TextLabels::Classes { positive, groups, axes } => {
                 let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
                 Samples::from_classes(x.view(), positive, &groups, axes)?
             }
@@ -388,7 +389,8 @@ pub fn nuisances(
         ));
     }
     if let Some(rows) = sentiment {
-        let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
+        let prompts: Vec<NamedPrompt> =
+            rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();
         let x = matrix(reader, &prompts, site, at, watch)?;
         nuisances = if erased {
@@ -402,7 +404,7 @@ pub fn nuisances(
 
 fn matrix(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     site: Site,
     at: ReadAt,
     watch: &dyn Watch,

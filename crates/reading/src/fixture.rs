@@ -6,19 +6,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use truenorth_protocol::chat::Pieces;
-use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Prompt};
+use truenorth_protocol::{Answer, ChatTemplates, CheckedGraph, ModelInfo, Prompt};
 
-use crate::{Named, only_reads};
+use crate::{NamedPrompt, only_reads};
 use truenorth_data::{Distinct, Loaded, NearCopies, Pair, Template};
 use truenorth_engine::{Engine, EngineOptions};
-use truenorth_protocol::run::{Batch, RunError, Runner, Watch};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Watch};
 
 /// A random Llama of two blocks with a tokenizer, how many graphs it ran, and the prompts it only read.
 pub(crate) struct Tiny {
     engine: Engine,
     asked: AtomicUsize,
     read: Mutex<Vec<Prompt>>,
-    batch: Batch,
+    batch: BatchLimits,
 }
 
 #[allow(dead_code, reason = "each crate uses some of it")]
@@ -31,12 +31,12 @@ impl Tiny {
             engine: Engine::open(&file, &options).unwrap(),
             asked: AtomicUsize::new(0),
             read: Mutex::default(),
-            batch: Batch::LOCAL,
+            batch: BatchLimits::LOCAL,
         }
     }
 
     /// The same, asked about this much at once.
-    pub fn with_batch(batch: Batch) -> Self {
+    pub fn with_batch(batch: BatchLimits) -> Self {
         Self { batch, ..Self::open() }
     }
 
@@ -77,11 +77,11 @@ impl Runner for Tiny {
         self.engine.stop_tokens()
     }
 
-    fn batch(&self) -> Batch {
+    fn batch(&self) -> BatchLimits {
         self.batch
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if only_reads(graph.graph()) {
             self.read.lock().unwrap().extend(graph.graph().groups[0].prompts.iter().cloned());
@@ -91,8 +91,8 @@ impl Runner for Tiny {
 }
 
 #[allow(dead_code, reason = "the fixture of several crates, of which not all name texts")]
-pub(crate) fn named(texts: &[&str]) -> Vec<Named> {
-    texts.iter().enumerate().map(|(i, t)| Named::text(format!("t{i}"), *t)).collect()
+pub(crate) fn named(texts: &[&str]) -> Vec<NamedPrompt> {
+    texts.iter().enumerate().map(|(i, t)| NamedPrompt::text(format!("t{i}"), *t)).collect()
 }
 
 /// Pairs on four axes, none a copy of another.

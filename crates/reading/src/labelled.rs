@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::categories::{LONE, positive_label};
-use super::{AnalysisError, Named};
+use super::{AnalysisError, NamedPrompt};
 use truenorth_data::{ClassRow, Copies, Distinct};
 
 /// Texts of two classes.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Labelled {
+pub struct ClassTexts {
     /// The texts with their names, a row each.
-    pub prompts: Vec<Named>,
+    pub prompts: Vec<NamedPrompt>,
     /// Whether each is of the positive class.
     pub positive: Vec<bool>,
     /// The categories of each; several where copies of it stand under others.
@@ -27,7 +27,7 @@ pub struct Labelled {
     pub data_sha256: String,
 }
 
-impl Labelled {
+impl ClassTexts {
     /// Rows of a classes file; `positive` names the positive label where the labels (`1`, `true`, `positive`) do not.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Labelled {
         let groups = rows.cluster.iter().filter_map(|c| first[*c].cloned()).collect();
         let joined = names.iter().collect::<HashSet<_>>().len() - rows.copies.clusters;
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
+            prompts: rows.rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect(),
             positive: rows.rows.iter().map(|r| r.label == label).collect(),
             categories: rows
                 .rows

@@ -1,7 +1,7 @@
 //! Texts put before a model, read once, and directions fitted to what was read; the trait of an analysis and what all of
 //! them say alike. Everything is asked through a [`truenorth_protocol::run::Runner`].
 //!
-//! A [`Reader`] gives the activations of texts at a site, from the store where it was asked before. A [`Recipe`] says
+//! A [`Reader`] gives the activations of texts at a site, from the store where it was asked before. A [`DirectionRecipe`] says
 //! where texts are read and how a direction is fitted to them; [`extract`] does it. An [`Analysis`] is a question about a
 //! model with its parameters, its result and how a report and a terminal show that.
 
@@ -35,18 +35,18 @@ mod tally;
 mod wanted;
 
 pub use activations::{Reader, keep};
-pub use analysis::{Analysis, Asked, Listing, Page, Parameters};
+pub use analysis::{Analysis, AnalysisContext, AnalysisPage, Listing, Parameters};
 pub use apart::{LeftOutTexts, SentimentTexts, sentiment_apart};
-pub use at_sites::{AtSite, AtSites, OneOrMore, Several};
+pub use at_sites::{AtSite, AtSites, FoundAtSites, OneOrMore};
 pub use chains::{Chain, chains};
-pub use cosine::{Cosine, Drawn, NO_TEXTS, Unrelated, cosine_table};
+pub use cosine::{Cosine, CosineNulls, NO_TEXTS, Unrelated, cosine_table};
 pub use error::AnalysisError;
-pub use labelled::Labelled;
-pub use memory::Memory;
-pub use named::{Named, Said};
+pub use labelled::ClassTexts;
+pub use memory::ActivationMemory;
+pub use named::{NamedPrompt, Said};
 pub use reading::Reading;
-pub use recipe::{Recipe, default_permutations};
+pub use recipe::{DirectionRecipe, default_permutations};
 pub use site_range::{NoSites, SiteRange};
-pub use speech::{ChatChoice, Encoded, SpecialTokens, Speech, SpeechRecord, Spelled, Spoken, chats};
-pub use tally::{LeftOut, Tally};
+pub use speech::{ChatChoice, EncodedPrompt, SpecialTokens, Speech, SpeechRecord, Spelled, Spoken, chats};
+pub use tally::{LeftOut, ReadingTally};
 pub use wanted::only_reads;

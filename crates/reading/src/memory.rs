@@ -11,15 +11,15 @@ const MOST: usize = 1 << 28;
 
 /// Activations of this run.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<Held>);
+pub struct ActivationMemory(Mutex<HeldActivations>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldActivations {
     activations: HashMap<ActivationKey, Activation>,
     bytes: usize,
 }
 
-impl Memory {
+impl ActivationMemory {
     pub(super) fn get_many(&self, keys: &[ActivationKey]) -> Vec<Option<Activation>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().map(|key| held.activations.get(key).cloned()).collect()
@@ -47,7 +47,7 @@ mod tests {
     use super::super::Reader;
     use super::super::fixture::{Tiny, named, pairs};
     use super::*;
-    use crate::extract::Question;
+    use crate::extract::LabelledTexts;
     use truenorth_data::Template;
     use truenorth_protocol::run::Unwatched;
 
@@ -55,9 +55,9 @@ mod tests {
     #[test]
     fn texts_are_read_once_for_all_that_is_made_of_them() {
         let site = Site::ResidPost(1);
-        let question = Question::pairs(&pairs(6), &Template::default());
+        let question = LabelledTexts::pairs(&pairs(6), &Template::default());
         for at in [ReadAt::Last, ReadAt::Mean, ReadAt::MeanSink, ReadAt::Index(-2)] {
-            let (tiny, memory) = (Tiny::open(), Memory::default());
+            let (tiny, memory) = (Tiny::open(), ActivationMemory::default());
             let made = |reader: &Reader<'_>| {
                 let samples = question.samples(reader, site, at, &Unwatched).unwrap();
                 // As the unit of doses does.
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn what_is_beyond_the_room_is_computed_again() {
         let tiny = Tiny::open();
-        let memory = Memory::default();
+        let memory = ActivationMemory::default();
         memory.0.lock().unwrap().bytes = MOST;
         let reader = Reader::new(&tiny, None).remembering(&memory);
         let prompts = named(&["the hat", "a tin"]);

@@ -6,7 +6,7 @@ use truenorth_protocol::graph::Turns;
 
 /// A prompt and the name it goes by in messages and results.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Named {
+pub struct NamedPrompt {
     /// Name in messages and results.
     pub id: String,
     /// The prompt; of a conversation its contents, which texts are told apart by.
@@ -29,7 +29,7 @@ pub enum Said {
     Placed(Turns),
 }
 
-impl Named {
+impl NamedPrompt {
     /// A text under a name.
     pub fn text(id: impl Into<String>, text: impl Into<String>) -> Self {
         Self { id: id.into(), prompt: Prompt::Text(text.into()), said: Said::Plain }

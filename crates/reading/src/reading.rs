@@ -4,7 +4,7 @@ use ndarray::Array2;
 use truenorth_protocol::graph::Take;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::speech::Encoded;
+use super::speech::EncodedPrompt;
 
 /// The activations of prompts at one site.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,9 +20,9 @@ pub struct Reading {
 }
 
 /// The rows of every token that are asked for, where a part's are.
-pub(super) fn rows_of(at: ReadAt, encoded: &[Encoded]) -> Option<Vec<Vec<usize>>> {
+pub(super) fn rows_of(at: ReadAt, encoded: &[EncodedPrompt]) -> Option<Vec<Vec<usize>>> {
     let ReadAt::In(part, Take::All) = at else { return None };
-    let of = |e: &Encoded| match &e.prompt {
+    let of = |e: &EncodedPrompt| match &e.prompt {
         Prompt::Tokens(t) => part.tokens(Take::All, &e.turns.0, t.len()).unwrap_or_default(),
         Prompt::Text(_) => vec![],
     };

@@ -7,7 +7,7 @@ use super::extract::ProjectOut;
 
 /// Where texts are read and how they become a direction.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub struct DirectionRecipe {
     /// The site at which texts are read.
     pub site: Site,
     /// The tokens of each text that are read.
@@ -22,7 +22,7 @@ pub struct Recipe {
     pub held_out: HeldOutParams,
 }
 
-impl Recipe {
+impl DirectionRecipe {
     /// By pair in five folds, nothing projected out; 200 label permutations, 199 for logistic regression, each at one
     /// penalty.
     #[must_use]

@@ -5,13 +5,13 @@ use truenorth_protocol::run::Watch;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::sentence::named;
-use super::{AnalysisError, Named, Reader, Reading, Tally};
+use super::{AnalysisError, NamedPrompt, Reader, Reading, ReadingTally};
 
 impl Reader<'_> {
     /// What was warned of so far, where that is kept.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.tally.map_or_else(Vec::new, Tally::warnings)
+        self.tally.map_or_else(Vec::new, ReadingTally::warnings)
     }
 
     /// Says what makes numbers other than they look, once where that is counted.
@@ -27,7 +27,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When the reading fails or there are no prompts.
-    pub fn mean_norm(&self, site: Site, prompts: &[Named], watch: &dyn Watch) -> Result<f64, AnalysisError> {
+    pub fn mean_norm(
+        &self,
+        site: Site,
+        prompts: &[NamedPrompt],
+        watch: &dyn Watch,
+    ) -> Result<f64, AnalysisError> {
         let (encoded, readings) = self.read_said(prompts, &[site], ReadAt::Last, watch)?;
         let norms: Vec<f64> = readings.iter().flat_map(norms).collect();
         if norms.is_empty() {
@@ -62,7 +67,7 @@ impl Reader<'_> {
     }
 
     /// Says which neutral texts perplexity leaves out because they have one token, and nothing that could be predicted.
-    pub fn say_unpredicted(&self, prompts: &[Named], tokens: &[Vec<u32>], watch: &dyn Watch) {
+    pub fn say_unpredicted(&self, prompts: &[NamedPrompt], tokens: &[Vec<u32>], watch: &dyn Watch) {
         let short: Vec<bool> = tokens.iter().map(|t| t.len() < 2).collect();
         let count = short.iter().filter(|s| **s).count();
         if count > 0 {
@@ -81,7 +86,7 @@ impl Reader<'_> {
     /// Says which texts are read at the attention sink because they have one token.
     pub(super) fn say_sinks(
         &self,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         encoded: &[Prompt],
         reading: &Reading,
         at: ReadAt,
@@ -138,7 +143,7 @@ fn beyond(norms: &[f64], single: &[bool]) -> Vec<bool> {
     norms.iter().map(|norm| *norm > SINK_MULTIPLE * median).collect()
 }
 
-fn ids(prompts: &[Named], which: &[bool]) -> String {
+fn ids(prompts: &[NamedPrompt], which: &[bool]) -> String {
     let ids: Vec<&str> = prompts.iter().zip(which).filter(|(_, w)| **w).map(|(p, _)| p.id.as_str()).collect();
     named(&ids)
 }
@@ -160,12 +165,12 @@ mod tests {
 
     #[test]
     fn texts_of_one_token_are_told_by_name_where_they_are_sinks() {
-        let (tiny, tally) = (super::super::fixture::Tiny::open(), Tally::default());
+        let (tiny, tally) = (super::super::fixture::Tiny::open(), ReadingTally::default());
         let reader = Reader::new(&tiny, None).with_tally(&tally);
-        let prompts: Vec<Named> = [vec![1], vec![2], vec![3, 4], vec![5, 6]]
+        let prompts: Vec<NamedPrompt> = [vec![1], vec![2], vec![3, 4], vec![5, 6]]
             .into_iter()
             .enumerate()
-            .map(|(i, tokens)| Named::tokens(format!("t{i}"), tokens))
+            .map(|(i, tokens)| NamedPrompt::tokens(format!("t{i}"), tokens))
             .collect();
         let encoded: Vec<Prompt> = prompts.iter().map(|p| p.prompt.clone()).collect();
         let reading = |values: [f32; 4]| Reading {

@@ -92,9 +92,9 @@ fn part(arg: &str) -> Result<Vec<Site>, NoSites> {
 
 /// A list of sites and ranges, or one text with commas.
 pub fn list<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<SiteRange>, D::Error> {
-    struct Several;
+    struct SitesVisitor;
 
-    impl<'de> Visitor<'de> for Several {
+    impl<'de> Visitor<'de> for SitesVisitor {
         type Value = Vec<SiteRange>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +110,7 @@ pub fn list<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<SiteRange>, D::Error>
         }
     }
 
-    d.deserialize_any(Several)
+    d.deserialize_any(SitesVisitor)
 }
 
 impl fmt::Display for SiteRange {

@@ -8,12 +8,12 @@ use truenorth_data::Template;
 use truenorth_data::conversation::{Chat, Message, PlacedTurn, Tail, now};
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Role, Turn, Turns};
-use truenorth_protocol::prompt::{PromptProblem, Room};
+use truenorth_protocol::prompt::{PromptProblem, PromptRoom};
 use truenorth_protocol::run::Runner;
 use truenorth_protocol::{ChatTemplates, Prompt};
 
 use super::AnalysisError;
-use super::named::{Named, Said};
+use super::named::{NamedPrompt, Said};
 
 /// Which chat template is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -216,7 +216,7 @@ pub struct Spoken {
 
 /// A prompt as it goes in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Encoded {
+pub struct EncodedPrompt {
     /// Token ids, or text where they are made elsewhere.
     pub prompt: Prompt,
     /// Where its turns lie; empty where that is not known.
@@ -275,7 +275,7 @@ impl Spoken {
     ///
     /// # Errors
     /// When the template refuses the conversation, or there is none for it.
-    pub fn spell(&self, named: &Named, goes_on: bool) -> Result<Option<Spelled>, AnalysisError> {
+    pub fn spell(&self, named: &NamedPrompt, goes_on: bool) -> Result<Option<Spelled>, AnalysisError> {
         let Prompt::Text(text) = &named.prompt else { return Ok(None) };
         let special = self.special == SpecialTokens::Auto;
         let Some(chat) = &self.chat else {
@@ -330,9 +330,9 @@ impl Spoken {
     pub fn encode(
         &self,
         runner: &dyn Runner,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         goes_on: bool,
-    ) -> Result<Vec<Encoded>, AnalysisError> {
+    ) -> Result<Vec<EncodedPrompt>, AnalysisError> {
         let spelled = prompts.iter().map(|n| self.spell(n, goes_on)).collect::<Result<Vec<_>, _>>()?;
         // A chat's pieces say where its turns lie; they are its ids too, unless tokens go around them.
         let whole = |special: bool| {
@@ -354,7 +354,7 @@ impl Spoken {
         let mut with = ids(true, whole(true).collect())?;
         let bare = pieces.is_none().then(|| ids(false, whole(false).collect())).transpose()?;
         let mut without = bare.flatten();
-        let room = Room::of(runner.info());
+        let room = PromptRoom::of(runner.info());
         let mut all = Vec::with_capacity(prompts.len());
         for (named, spelled) in prompts.iter().zip(&spelled) {
             let unfit = |problem| AnalysisError::Unfit { id: named.id.clone(), problem };
@@ -363,7 +363,7 @@ impl Spoken {
                 room.tokens(tokens, 0).map_err(unfit)?;
                 let turns =
                     if let Said::Placed(turns) = &named.said { turns.clone() } else { Turns::default() };
-                all.push(Encoded { prompt: named.prompt.clone(), turns });
+                all.push(EncodedPrompt { prompt: named.prompt.clone(), turns });
                 continue;
             };
             let own = pieces.as_mut().and_then(Iterator::next);
@@ -387,7 +387,7 @@ impl Spoken {
                             .into(),
                     });
                 }
-                all.push(Encoded { prompt: named.prompt.clone(), turns: Turns::default() });
+                all.push(EncodedPrompt { prompt: named.prompt.clone(), turns: Turns::default() });
                 continue;
             };
             // A text as it stands is what the tokenizer makes of it, as in transformers, also where it spells the first
@@ -398,7 +398,7 @@ impl Spoken {
             };
             room.tokens(&tokens, 0).map_err(PromptProblem::of_text).map_err(unfit)?;
             let turns = turns(&spelled.turns, own.as_ref(), &tokens);
-            all.push(Encoded { prompt: Prompt::Tokens(tokens), turns });
+            all.push(EncodedPrompt { prompt: Prompt::Tokens(tokens), turns });
         }
         Ok(all)
     }

@@ -3,7 +3,7 @@
 use truenorth_stats::math::MathError;
 use truenorth_stats::number;
 
-use truenorth_stats::math::Clustered;
+use truenorth_stats::math::ClusteredStatistic;
 pub use truenorth_stats::math::{p_cell, p_said, permutation_p};
 pub use truenorth_stats::number::{
     LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, jackknife, mean, mean_in_clusters, mean_over,
@@ -14,7 +14,7 @@ pub use truenorth_stats::test::Test;
 use super::AnalysisError;
 
 /// One held-out AUROC less another on the same texts and splits, over the units held out.
-pub fn less(found: &Clustered, of: &str) -> Number {
+pub fn less(found: &ClusteredStatistic, of: &str) -> Number {
     Number {
         value: found.value,
         n: found.clusters,

@@ -11,7 +11,7 @@ use super::Reading;
 
 /// Counts the tokens that means leave out, each text once a site, and keeps what was warned of.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct ReadingTally {
     left_out: Mutex<Vec<(Site, HashMap<Prompt, u32>)>>,
     warnings: Mutex<Vec<String>>,
 }
@@ -32,7 +32,7 @@ pub struct LeftOut {
     pub tokens: u64,
 }
 
-impl Tally {
+impl ReadingTally {
     pub(super) fn add(&self, reading: &Reading, prompts: &[Prompt]) {
         if reading.left_out.is_empty() {
             return;

@@ -5,20 +5,20 @@ use std::sync::Arc;
 use truenorth_protocol::graph::{Op, SINK_MULTIPLE};
 use truenorth_protocol::{Graph, ModelInfo, Prompt, ReadAt, Site};
 
-use super::speech::Encoded;
+use super::speech::EncodedPrompt;
 
-use truenorth_data::store::Context;
+use truenorth_data::store::ReadingContext;
 
 /// A value to read, under its own key in the store and its own name in graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct WantedValue {
     pub(super) site: Site,
     pub(super) at: ReadAt,
     /// Whether its name says where in the prompt it is read, as another of its site is asked for beside it.
     beside: bool,
 }
 
-impl Wanted {
+impl WantedValue {
     /// What readings of sites take: the rows, and with means how many tokens are not in them.
     pub(super) fn all(asked: &[(Site, ReadAt)]) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::with_capacity(asked.len());
@@ -33,7 +33,7 @@ impl Wanted {
     }
 
     /// Its positions in a prompt, as the store keys them.
-    pub(super) fn spelled(self, prompt: &Encoded) -> String {
+    pub(super) fn spelled(self, prompt: &EncodedPrompt) -> String {
         match self.at {
             // What is left out is part of what the numbers are; `mean` alone once meant all tokens.
             ReadAt::Mean | ReadAt::Sinks => format!("{} beyond {SINK_MULTIPLE}", self.at),
@@ -56,12 +56,12 @@ impl Wanted {
 }
 
 /// Where and how a value is read, as the store keys it.
-pub(super) fn context(info: &ModelInfo, wanted: Wanted, at: String) -> Arc<Context> {
-    Context::new(&info.name, &info.revision, "", &info.path, wanted.site.to_string(), at)
+pub(super) fn context(info: &ModelInfo, wanted: WantedValue, at: String) -> Arc<ReadingContext> {
+    ReadingContext::new(&info.name, &info.revision, "", &info.path, wanted.site.to_string(), at)
 }
 
 /// The sites of a graph that only reads one group and saves what it read under the site's name.
-pub(super) fn plain_reading(graph: &Graph) -> Option<Vec<Wanted>> {
+pub(super) fn plain_reading(graph: &Graph) -> Option<Vec<WantedValue>> {
     if graph.groups.len() != 1 || !graph.groups[0].special_tokens {
         return None;
     }
@@ -70,8 +70,8 @@ pub(super) fn plain_reading(graph: &Graph) -> Option<Vec<Wanted>> {
     for pair in graph.nodes[turns..].chunks(2) {
         match pair {
             [Op::Read { site, positions, step: 0, .. }, Op::Save { name, .. }] => {
-                let beside = !positions.counts() && all.iter().any(|w: &Wanted| w.site == *site);
-                let wanted = Wanted { site: *site, at: *positions, beside };
+                let beside = !positions.counts() && all.iter().any(|w: &WantedValue| w.site == *site);
+                let wanted = WantedValue { site: *site, at: *positions, beside };
                 if *name != wanted.name() {
                     return None;
                 }

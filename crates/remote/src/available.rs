@@ -52,15 +52,19 @@ fn address_space() -> Option<u64> {
 
 /// The files of one version of control groups: the limit, what is taken, and what of that are pages of files
 /// that nobody uses, which the system takes back.
-struct Files {
+struct CgroupFiles {
     limit: &'static str,
     taken: &'static str,
     unused: &'static str,
 }
 
-const SECOND: Files = Files { limit: "memory.max", taken: "memory.current", unused: "inactive_file" };
-const FIRST: Files =
-    Files { limit: "memory.limit_in_bytes", taken: "memory.usage_in_bytes", unused: "total_inactive_file" };
+const SECOND: CgroupFiles =
+    CgroupFiles { limit: "memory.max", taken: "memory.current", unused: "inactive_file" };
+const FIRST: CgroupFiles = CgroupFiles {
+    limit: "memory.limit_in_bytes",
+    taken: "memory.usage_in_bytes",
+    unused: "total_inactive_file",
+};
 
 /// The least that the control group of this process and those above it leave; none where none has a limit.
 /// `root` is where the system's files are.
@@ -98,7 +102,7 @@ fn mounted(line: &str, second: bool) -> Option<(PathBuf, PathBuf)> {
     found.then_some((place.next()?.into(), place.next()?.into()))
 }
 
-fn left(group: &Path, files: &Files) -> Option<u64> {
+fn left(group: &Path, files: &CgroupFiles) -> Option<u64> {
     let read = |name: &str| std::fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
     let stat = read("memory.stat").unwrap_or_default();

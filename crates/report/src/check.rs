@@ -1,5 +1,5 @@
 //! Whether a document is whole: every part says what a report must say.
-use super::document::{Block, Document, Figure, Question, Rich, Section, Span, Verdict};
+use super::document::{AnsweredQuestion, Block, Document, Figure, QuestionVerdict, Rich, Section, Span};
 use super::error::ReportError;
 use super::finding::Finding;
 use super::number::Num;
@@ -162,7 +162,7 @@ fn check_finding(ids: &HashSet<String>, at: &str, finding: &Finding) -> Result<(
     finding.see.as_ref().map_or(Ok(()), |to| linked(ids, &format!("{at}/see"), to))
 }
 
-fn check_question(document: &Document, at: &str, question: &Question) -> Result<(), ReportError> {
+fn check_question(document: &Document, at: &str, question: &AnsweredQuestion) -> Result<(), ReportError> {
     filled(&format!("{at}/asks"), &question.asks)?;
     filled(&format!("{at}/says"), &question.says)?;
     question.holm.as_ref().map_or(Ok(()), |p| probability(&format!("{at}/holm"), p))?;
@@ -170,7 +170,7 @@ fn check_question(document: &Document, at: &str, question: &Question) -> Result<
         Some(place) if place >= document.front.len() => {
             Err(invalid(&format!("{at}/primary"), format!("{place}"), "the place of a finding in `front`"))
         }
-        None if matches!(question.verdict, Verdict::Yes | Verdict::No) => Err(invalid(
+        None if matches!(question.verdict, QuestionVerdict::Yes | QuestionVerdict::No) => Err(invalid(
             &format!("{at}/primary"),
             "a verdict without its test",
             "the place of a finding in `front`",

@@ -14,10 +14,10 @@ pub struct Document {
     #[serde(default)]
     pub subtitle: String,
     /// Where the numbers come from. The first group stands under the title, the others at the end.
-    pub provenance: Vec<Group>,
+    pub provenance: Vec<KeyValueList>,
     /// What all of it comes to; none where a page shows one analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<Answer>,
+    pub answer: Option<StudyAnswer>,
     /// The answers, most important first.
     pub front: Vec<Finding>,
     /// The sections of the page, in order.
@@ -26,25 +26,25 @@ pub struct Document {
 
 /// What a study comes to: a sentence to quote, then a line a question.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub struct StudyAnswer {
     /// What is asked; `Is this direction true?` where nothing else is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<String>,
     /// One sentence that can be quoted by itself.
     pub sentence: String,
     /// The questions, most important first.
-    pub questions: Vec<Question>,
+    pub questions: Vec<AnsweredQuestion>,
     /// What a reader must know beside it: whether the tests were fixed beforehand, and the scope.
     pub notes: Vec<Rich>,
 }
 
 /// A question and what its one primary test says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Question {
+pub struct AnsweredQuestion {
     /// The question, as it is printed.
     pub asks: String,
     /// What the primary test says of it.
-    pub verdict: Verdict,
+    pub verdict: QuestionVerdict,
     /// The answer in words, with its number.
     pub says: String,
     /// The place in `front` of the test that decides it; none where nothing was asked, or no test could be run.
@@ -58,7 +58,7 @@ pub struct Question {
 /// What a primary test says of its question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum QuestionVerdict {
     /// Its claim stands after correction.
     Yes,
     /// The opposite stands after correction.
@@ -69,7 +69,7 @@ pub enum Verdict {
     NotAsked,
 }
 
-impl Verdict {
+impl QuestionVerdict {
     /// The word printed for it, such as `Not shown`.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -84,14 +84,14 @@ impl Verdict {
 
 /// A named list of keys and values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Group {
+pub struct KeyValueList {
     /// Name of the group.
     pub title: String,
     /// The keys and values, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<KeyValue>,
 }
 
-impl Group {
+impl KeyValueList {
     /// An empty group.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
@@ -101,14 +101,14 @@ impl Group {
     /// Adds an entry.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Cell>) -> Self {
-        self.entries.push(Entry { key: key.into(), value: value.into() });
+        self.entries.push(KeyValue { key: key.into(), value: value.into() });
         self
     }
 }
 
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct KeyValue {
     /// What stands on the left.
     pub key: String,
     /// What stands beside it.
@@ -204,11 +204,11 @@ pub enum Block {
         text: Rich,
     },
     /// Keys and values.
-    KeyValues(Group),
+    KeyValues(KeyValueList),
     /// Texts side by side where there is room, one below the other where there is none.
     Beside {
         /// The texts, each under its own head.
-        texts: Vec<Beside>,
+        texts: Vec<TextBeside>,
     },
     /// Blocks folded away behind a summary.
     Details {
@@ -221,7 +221,7 @@ pub enum Block {
 
 /// A text that stands beside others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Beside {
+pub struct TextBeside {
     /// Heading of the text.
     pub title: String,
     /// What is wrong with it, or a word on it; may be empty.
@@ -257,8 +257,8 @@ impl From<Figure> for Block {
     }
 }
 
-impl From<Group> for Block {
-    fn from(group: Group) -> Self {
+impl From<KeyValueList> for Block {
+    fn from(group: KeyValueList) -> Self {
         Self::KeyValues(group)
     }
 }

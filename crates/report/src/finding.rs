@@ -6,7 +6,7 @@ use truenorth_stats::test::Test;
 /// How far the evidence carries a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+pub enum FindingStatus {
     /// The interval lies outside the null.
     Supported,
     /// The evidence speaks against it, or it is within the null.
@@ -17,7 +17,7 @@ pub enum Status {
     Caution,
 }
 
-impl Status {
+impl FindingStatus {
     /// The word printed for it, such as `not supported`.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -54,7 +54,7 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// Whether the evidence supports it.
-    pub status: Status,
+    pub status: FindingStatus,
     /// A short sentence that can be true or false.
     pub statement: String,
     /// The number that the statement rests on.
@@ -62,9 +62,9 @@ pub struct Finding {
     /// How many, and of what, the number was computed from.
     pub n: Sample,
     /// Uncertainty of the number.
-    pub interval: Interval,
+    pub interval: ReportedInterval,
     /// What the number would be if there were nothing to find.
-    pub null: Null,
+    pub null: ReportedNull,
     /// Id of the section, table or figure that shows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub see: Option<String>,
@@ -108,7 +108,7 @@ impl Sample {
 
 /// A confidence interval with its level and method. A missing bound carries the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
+pub struct ReportedInterval {
     /// Lower bound, in the unit of the measure.
     pub low: Num,
     /// Upper bound, in the unit of the measure.
@@ -119,7 +119,7 @@ pub struct Interval {
     pub method: String,
 }
 
-impl Interval {
+impl ReportedInterval {
     /// A 95 % interval.
     #[must_use]
     pub fn p95(low: impl Into<Num>, high: impl Into<Num>, method: impl Into<String>) -> Self {
@@ -136,7 +136,7 @@ impl Interval {
 
 /// The null: where the number falls when there is nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Null {
+pub struct ReportedNull {
     /// Which test it is; none where there is no p.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<Test>,
@@ -153,7 +153,7 @@ pub struct Null {
     pub draws: Option<u64>,
 }
 
-impl Null {
+impl ReportedNull {
     /// A null without a p value.
     #[must_use]
     pub fn new(method: impl Into<String>, low: impl Into<Num>, high: impl Into<Num>) -> Self {

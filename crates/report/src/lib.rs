@@ -46,17 +46,18 @@ mod write;
 mod tests;
 
 pub use document::{
-    Answer, Beside, Block, Document, Entry, Figure, Group, NoteKind, Question, Rich, Section, Span, Verdict,
+    AnsweredQuestion, Block, Document, Figure, KeyValue, KeyValueList, NoteKind, QuestionVerdict, Rich,
+    Section, Span, StudyAnswer, TextBeside,
 };
 pub use error::ReportError;
-pub use finding::{Finding, Interval, Measure, Null, Sample, Status};
+pub use finding::{Finding, FindingStatus, Measure, ReportedInterval, ReportedNull, Sample};
 pub use measured::{bands, id};
 pub use number::Num;
 pub use plot::{
-    Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark,
-    Plot, Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
+    Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, LabelledValue,
+    Mark, Plot, Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
 };
 pub use table::{Adjustment, Cell, Column, Table};
-pub use tested::Tested;
+pub use tested::PrintedTest;
 pub use truenorth_stats::test::Test;
 pub use write::{HTML_NAME, JSON_NAME, free, free_page, write, write_page};

@@ -3,7 +3,7 @@
 use truenorth_stats::number::{LEVEL, Number, RESAMPLES};
 
 use crate::document::Block;
-use crate::finding::{Interval, Measure, Null, Sample};
+use crate::finding::{Measure, ReportedInterval, ReportedNull, Sample};
 use crate::number::Num;
 use crate::plot::{CurvePoint, ForestRow};
 use crate::table::Cell;
@@ -32,7 +32,7 @@ impl Sample {
     }
 }
 
-impl Interval {
+impl ReportedInterval {
     /// The interval of a number, or why there is none.
     #[must_use]
     pub fn of(number: &Number) -> Self {
@@ -48,7 +48,7 @@ impl Interval {
     }
 }
 
-impl Null {
+impl ReportedNull {
     /// The null of a number, or that it has none.
     #[must_use]
     pub fn of(number: &Number) -> Self {

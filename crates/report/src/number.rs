@@ -7,10 +7,10 @@ use truenorth_stats::math::p_cell;
 /// In JSON a plain number, or `{"value": null, "reason": "…"}`. NaN and the infinities become
 /// a missing number that says so, which is why no report can hold one silently.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Num(Inner);
+pub struct Num(FiniteOrMissing);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Inner {
+enum FiniteOrMissing {
     Finite(f64),
     Missing(String),
 }
@@ -20,7 +20,7 @@ impl Num {
     #[must_use]
     pub fn new(value: f64) -> Self {
         if value.is_finite() {
-            Self(Inner::Finite(value))
+            Self(FiniteOrMissing::Finite(value))
         } else if value.is_nan() {
             Self::missing("not a number")
         } else if value > 0.0 {
@@ -33,15 +33,15 @@ impl Num {
     /// No number, for a stated reason.
     #[must_use]
     pub fn missing(reason: impl Into<String>) -> Self {
-        Self(Inner::Missing(reason.into()))
+        Self(FiniteOrMissing::Missing(reason.into()))
     }
 
     /// The number, if there is one; always finite.
     #[must_use]
     pub fn get(&self) -> Option<f64> {
         match self.0 {
-            Inner::Finite(value) => Some(value),
-            Inner::Missing(_) => None,
+            FiniteOrMissing::Finite(value) => Some(value),
+            FiniteOrMissing::Missing(_) => None,
         }
     }
 
@@ -49,8 +49,8 @@ impl Num {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &self.0 {
-            Inner::Finite(_) => None,
-            Inner::Missing(reason) => Some(reason),
+            FiniteOrMissing::Finite(_) => None,
+            FiniteOrMissing::Missing(reason) => Some(reason),
         }
     }
 }
@@ -82,8 +82,8 @@ impl From<Option<f64>> for Num {
 impl Serialize for Num {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
-            Inner::Finite(value) => serializer.serialize_f64(*value),
-            Inner::Missing(reason) => {
+            FiniteOrMissing::Finite(value) => serializer.serialize_f64(*value),
+            FiniteOrMissing::Missing(reason) => {
                 let mut out = serializer.serialize_struct("Missing", 2)?;
                 out.serialize_field("value", &None::<f64>)?;
                 out.serialize_field("reason", reason)?;
@@ -97,13 +97,13 @@ impl<'de> Deserialize<'de> for Num {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
-        enum Wire {
+        enum NumWire {
             Finite(f64),
             Missing { reason: String },
         }
-        Ok(match Wire::deserialize(deserializer)? {
-            Wire::Finite(value) => Self::new(value),
-            Wire::Missing { reason } => Self::missing(reason),
+        Ok(match NumWire::deserialize(deserializer)? {
+            NumWire::Finite(value) => Self::new(value),
+            NumWire::Missing { reason } => Self::missing(reason),
         })
     }
 }

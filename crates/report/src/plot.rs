@@ -1,5 +1,5 @@
 //! What a figure plots: the data alone, each kind in one struct.
-use super::finding::Status;
+use super::finding::FindingStatus;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
 
@@ -261,7 +261,7 @@ pub struct ForestRow {
     pub n: u64,
     /// What the row is held to show; none for no mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
+    pub status: Option<FindingStatus>,
 }
 
 /// Single values by group.
@@ -282,12 +282,12 @@ pub struct StripGroup {
     /// What the axis, the legend or the row calls it.
     pub label: String,
     /// The values of the group, each with its name.
-    pub points: Vec<Labelled>,
+    pub points: Vec<LabelledValue>,
 }
 
 /// A value with a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Labelled {
+pub struct LabelledValue {
     /// What the axis, the legend or the row calls it.
     pub label: String,
     /// The value, or why there is none.

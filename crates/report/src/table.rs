@@ -1,5 +1,5 @@
 //! Tables with typed cells.
-use super::finding::Status;
+use super::finding::FindingStatus;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
 use truenorth_stats::test::Test;
@@ -142,7 +142,7 @@ pub enum Cell {
     /// What the row is held to show.
     Verdict {
         /// Whether the evidence supports it.
-        status: Status,
+        status: FindingStatus,
     },
     /// Nothing, for a reason.
     Empty {
@@ -224,8 +224,8 @@ impl From<usize> for Cell {
     }
 }
 
-impl From<Status> for Cell {
-    fn from(status: Status) -> Self {
+impl From<FindingStatus> for Cell {
+    fn from(status: FindingStatus) -> Self {
         Self::Verdict { status }
     }
 }

@@ -6,7 +6,7 @@ use truenorth_stats::test::Test;
 
 /// What a document prints of one test.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tested {
+pub struct PrintedTest {
     /// How many p values, corrected or not: each is printed in one way at most once.
     pub count: usize,
     /// How many are printed as they are, and how many corrected in each way.
@@ -17,7 +17,7 @@ pub struct Tested {
     pub primary: bool,
 }
 
-impl Tested {
+impl PrintedTest {
     fn add(&mut self, adjusted: Option<Adjustment>, draws: Option<u64>) {
         let printed = self.printed.entry(adjusted).or_default();
         *printed += 1;
@@ -32,8 +32,8 @@ impl Tested {
 impl Document {
     /// Every test that a p value of the findings or tables is of.
     #[must_use]
-    pub fn tested(&self) -> BTreeMap<Test, Tested> {
-        let mut found: BTreeMap<Test, Tested> = BTreeMap::new();
+    pub fn tested(&self) -> BTreeMap<Test, PrintedTest> {
+        let mut found: BTreeMap<Test, PrintedTest> = BTreeMap::new();
         let questions = self.answer.iter().flat_map(|a| &a.questions);
         let primary: HashSet<usize> = questions.filter_map(|q| q.primary).collect();
         for (i, finding) in self.front.iter().enumerate() {
@@ -92,7 +92,7 @@ fn each_cell<'a>(blocks: &'a [Block], of: &mut impl FnMut(&'a Cell)) {
     }
 }
 
-fn section(tested: &BTreeMap<Test, Tested>, rules: &[String]) -> Section {
+fn section(tested: &BTreeMap<Test, PrintedTest>, rules: &[String]) -> Section {
     let mut table = Table::new(
         "tests-table",
         "Every test behind a p value of this page. At 5 %: a test that is as stated alarms in 5 % of cases where its \

@@ -53,7 +53,7 @@ impl Standing {
 
 /// What a test asks, of what null, and how far it is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Card {
+pub struct TestCard {
     /// The question it answers, a short sentence.
     pub asks: &'static str,
     /// What is true where there is nothing to find, and how it is made.
@@ -129,9 +129,9 @@ macro_rules! tests {
 
             /// What it asks, its null, its unit, its sides and its standing.
             #[must_use]
-            pub const fn card(self) -> Card {
+            pub const fn card(self) -> TestCard {
                 match self {
-                    $(Self::$name => Card {
+                    $(Self::$name => TestCard {
                         asks: $asks,
                         null: $null,
                         unit: $unit,

@@ -64,7 +64,7 @@ pub fn steps(text: &str) -> impl Iterator<Item = String> {
 /// Whether a word is part of a script that is written without spaces and has few characters.
 #[must_use]
 pub fn unspaced(word: &str) -> bool {
-    word.chars().any(|c| Kind::of(c) == Kind::Unspaced)
+    word.chars().any(|c| CharKind::of(c) == CharKind::Unspaced)
 }
 
 /// The fewest characters of a gram: of Thai about four make a word.
@@ -84,22 +84,24 @@ pub fn grams(run: &str) -> Vec<String> {
 }
 
 fn split(text: &str, unspaced: impl Fn(String, &mut Vec<String>)) -> impl Iterator<Item = String> {
-    let (mut found, mut run, mut open) = (Vec::new(), String::new(), Kind::Between);
+    let (mut found, mut run, mut open) = (Vec::new(), String::new(), CharKind::Between);
     let close = |run: &mut String, open, found: &mut Vec<String>| match (std::mem::take(run), open) {
         (run, _) if run.is_empty() => {}
-        (run, Kind::Unspaced) => unspaced(run, found),
+        (run, CharKind::Unspaced) => unspaced(run, found),
         (run, _) => found.push(run),
     };
     for c in plain(text).chars() {
-        let kind = match Kind::of(c) {
-            Kind::Between if open == Kind::Unspaced && line_break(c) == LineBreak::CombiningMark => open,
+        let kind = match CharKind::of(c) {
+            CharKind::Between if open == CharKind::Unspaced && line_break(c) == LineBreak::CombiningMark => {
+                open
+            }
             kind => kind,
         };
-        if kind != open || kind == Kind::Alone {
+        if kind != open || kind == CharKind::Alone {
             close(&mut run, open, &mut found);
             open = kind;
         }
-        if kind != Kind::Between {
+        if kind != CharKind::Between {
             lower(std::iter::once(c), &mut run);
         }
     }
@@ -109,7 +111,7 @@ fn split(text: &str, unspaced: impl Fn(String, &mut Vec<String>)) -> impl Iterat
 
 /// The kind of script that a character belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CharKind {
     /// A word between others.
     Spaced,
     /// A script without spaces, of so many characters that each stands for itself.
@@ -120,7 +122,7 @@ enum Kind {
     Between,
 }
 
-impl Kind {
+impl CharKind {
     /// By how lines are broken there (UAX #14): anywhere, by a dictionary (SA), or at syllables (AK and its kin).
     fn of(c: char) -> Self {
         if c.is_ascii() {

@@ -3,8 +3,8 @@
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Exp1, StandardNormal};
-use truenorth::analyses::board::{Scored, asymmetry};
-use truenorth::analyses::judge::{Verdict, Verdicts, agreement};
+use truenorth::analyses::board::{ScoredSequence, asymmetry};
+use truenorth::analyses::judge::{JudgeVerdict, Verdicts, agreement};
 use truenorth::analyses::sweep::Responses;
 use truenorth::math::{Seeds, clopper_pearson, ratio_of_sums};
 use truenorth::stats::number::{
@@ -272,7 +272,7 @@ fn kappa_of(seed: u64, (n, first): (usize, f64), wrong: f64) -> Outcome<bool> {
             .enumerate()
             .map(|(i, up)| {
                 let says = *up != (rng.random::<f64>() < wrong);
-                (format!("{i}"), if says { Verdict::First } else { Verdict::Second })
+                (format!("{i}"), if says { JudgeVerdict::First } else { JudgeVerdict::Second })
             })
             .collect(),
     };
@@ -287,7 +287,7 @@ fn kappa_of(seed: u64, (n, first): (usize, f64), wrong: f64) -> Outcome<bool> {
 
 fn ends(seed: u64, median: bool) -> Outcome<bool> {
     let mut rng = rng(seed);
-    let row = |(i, score): (usize, f64)| Scored {
+    let row = |(i, score): (usize, f64)| ScoredSequence {
         id: i.to_string(),
         text: String::new(),
         score,
@@ -300,7 +300,7 @@ fn ends(seed: u64, median: bool) -> Outcome<bool> {
         counted_with: None,
         labels: Default::default(),
     };
-    let board: Vec<Scored> = normals(&mut rng, 102).into_iter().enumerate().map(row).collect();
+    let board: Vec<ScoredSequence> = normals(&mut rng, 102).into_iter().enumerate().map(row).collect();
     let found = asymmetry(&board, 10, None, &Seeds::new(seed))?;
     Ok(holds(if median { &found.about_median } else { &found.about_zero }, 0.0))
 }

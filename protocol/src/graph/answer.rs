@@ -26,30 +26,30 @@ const STEP: usize = 1 << 20;
 
 /// An entry of the index that comes before the numbers.
 #[derive(Serialize)]
-enum Entry {
+enum IndexEntry {
     Tensor { dtype: DType, shape: Vec<u64>, rows: Option<Vec<u32>> },
     Text(Vec<String>),
 }
 
-/// [`Entry`] as it is read: what is counted in it grows as it comes, and may run out of memory.
+/// [`IndexEntry`] as it is read: what is counted in it grows as it comes, and may run out of memory.
 #[derive(Deserialize)]
-enum Listed {
+enum StreamedEntry {
     Tensor {
         dtype: DType,
         #[serde(deserialize_with = "counted::seq")]
         shape: Vec<u64>,
-        rows: Option<Rows>,
+        rows: Option<RowIndices>,
     },
     Text(#[serde(deserialize_with = "counted::seq")] Vec<Streamed>),
 }
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Rows(#[serde(deserialize_with = "counted::seq")] Vec<u32>);
+struct RowIndices(#[serde(deserialize_with = "counted::seq")] Vec<u32>);
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Index(#[serde(deserialize_with = "counted::seq")] Vec<(Streamed, Listed)>);
+struct StreamedIndex(#[serde(deserialize_with = "counted::seq")] Vec<(Streamed, StreamedEntry)>);
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<INDEX_BYTES>> {
     standard().with_limit::<INDEX_BYTES>()
@@ -61,14 +61,14 @@ fn config() -> Configuration<LittleEndian, Varint, Limit<INDEX_BYTES>> {
 /// When the answer is larger than [`limits::ANSWER_BYTES`], or the stream fails.
 pub fn answer_write(answer: &Answer, mut to: impl Write) -> Result<(), CodecError> {
     let entry = |value: &Value| match value {
-        Value::Tensor { tensor, rows } => Entry::Tensor {
+        Value::Tensor { tensor, rows } => IndexEntry::Tensor {
             dtype: tensor.dtype(),
             shape: tensor.shape().iter().map(|n| *n as u64).collect(),
             rows: rows.clone(),
         },
-        Value::Text(texts) => Entry::Text(texts.clone()),
+        Value::Text(texts) => IndexEntry::Text(texts.clone()),
     };
-    let index: Vec<(&String, Entry)> = answer.values.iter().map(|(name, v)| (name, entry(v))).collect();
+    let index: Vec<(&String, IndexEntry)> = answer.values.iter().map(|(name, v)| (name, entry(v))).collect();
     let numbers: usize = tensors(answer).map(|t| t.bytes().len()).sum();
     if numbers > limits::ANSWER_BYTES {
         return Err(CodecError::TooLarge { found: numbers, limit: limits::ANSWER_BYTES });
@@ -104,7 +104,7 @@ pub fn answer_read(mut from: impl Read) -> Result<Answer, CodecError> {
     let mut head = [0; HEADER];
     from.read_exact(&mut head).map_err(CodecError::Stream)?;
     check_header(MAGIC, VERSION, "an answer", head)?;
-    let Index(index) =
+    let StreamedIndex(index) =
         bincode::serde::decode_from_std_read(&mut from, config()).map_err(CodecError::Decode)?;
     let text =
         |text: Streamed| String::try_from(text).map_err(|_| CodecError::NotCanonical("a text is not UTF-8"));
@@ -112,8 +112,8 @@ pub fn answer_read(mut from: impl Read) -> Result<Answer, CodecError> {
     let mut left = limits::ANSWER_BYTES;
     for (name, entry) in index {
         let value = match entry {
-            Listed::Text(texts) => Value::Text(texts.into_iter().map(text).collect::<Result<_, _>>()?),
-            Listed::Tensor { dtype, shape, rows } => {
+            StreamedEntry::Text(texts) => Value::Text(texts.into_iter().map(text).collect::<Result<_, _>>()?),
+            StreamedEntry::Tensor { dtype, shape, rows } => {
                 let (shape, bytes) = size(dtype, &shape)
                     .filter(|(_, b)| *b <= left)
                     .ok_or(CodecError::TooLarge { found: usize::MAX, limit: limits::ANSWER_BYTES })?;

@@ -18,7 +18,7 @@ fn info() -> ModelInfo {
     }
 }
 
-fn check(graph: Graph, limits: CheckLimits) -> Result<Checked, Problem> {
+fn check(graph: Graph, limits: CheckLimits) -> Result<CheckedGraph, GraphProblem> {
     graph.check(&info(), &limits).map_err(|e| e.problem)
 }
 
@@ -45,7 +45,7 @@ fn what_lies_between_is_bounded_though_little_is_saved() {
     let limits = CheckLimits { run_bytes: 1 << 30, ..CheckLimits::default() };
     let error = graph.clone().check(&info(), &limits).unwrap_err();
     assert!(
-        matches!(error.problem, Problem::Memory { bytes: 4_000_000_000.., limit: 0x4000_0000 }),
+        matches!(error.problem, GraphProblem::Memory { bytes: 4_000_000_000.., limit: 0x4000_0000 }),
         "{error}"
     );
     assert_eq!((error.node, error.label.as_str()), (Some(3), "stack"));
@@ -61,7 +61,7 @@ fn what_lies_between_is_bounded_though_little_is_saved() {
 fn a_value_has_no_more_axes_than_a_tensor() {
     assert!(check(poison(1, limits::DIMENSIONS - 2), CheckLimits::default()).is_ok());
     let deep = check(poison(1, limits::DIMENSIONS - 1), CheckLimits::default()).unwrap_err();
-    assert_eq!(deep, Problem::Dimensions { found: limits::DIMENSIONS + 1 });
+    assert_eq!(deep, GraphProblem::Dimensions { found: limits::DIMENSIONS + 1 });
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn arithmetic_that_saves_nothing_is_bounded() {
     let all = b.stack(&sums);
     b.save("x", all);
     let error = check(b.finish(), CheckLimits::default()).unwrap_err();
-    assert!(matches!(error, Problem::Operands { limit: limits::OPERANDS, .. }), "{error}");
+    assert!(matches!(error, GraphProblem::Operands { limit: limits::OPERANDS, .. }), "{error}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_text_is_no_longer_than_any_that_fits() {
     assert!(text(limit).is_ok());
     let error = text(limit + 1).unwrap_err();
     let problem = PromptProblem::LongText { bytes: 1025, limit, context: 32 };
-    assert_eq!(error, Problem::Prompt(PromptFault { group: 0, prompt: 0, problem }));
+    assert_eq!(error, GraphProblem::Prompt(PromptFault { group: 0, prompt: 0, problem }));
     assert!(error.to_string().contains("shorten"), "{error}");
 }
 
@@ -110,7 +110,7 @@ fn tokens_are_bounded_where_they_are_asked_to_be() {
     let all = check(graph.clone(), CheckLimits::default()).unwrap().size();
     assert_eq!((all.tokens, all.sequences), (32_000, 1000));
     let error = check(graph, CheckLimits { tokens: 31_999, ..CheckLimits::default() }).unwrap_err();
-    assert_eq!(error, Problem::Tokens { found: 32_000, limit: 31_999 });
+    assert_eq!(error, GraphProblem::Tokens { found: 32_000, limit: 31_999 });
 }
 
 #[test]
@@ -159,11 +159,11 @@ fn counts_are_bounded() {
     let group = Group { prompts: vec![Prompt::Tokens(vec![1])], special_tokens: true };
     let graph = Graph { groups: vec![group; limits::GROUPS + 1], nodes: vec![] };
     let found = limits::GROUPS + 1;
-    let many = Problem::TooMany { what: "groups", found, limit: limits::GROUPS };
+    let many = GraphProblem::TooMany { what: "groups", found, limit: limits::GROUPS };
     assert_eq!(check(graph, CheckLimits::default()).unwrap_err(), many);
     let found = limits::NODES + 1;
     let graph = Graph { groups: vec![], nodes: vec![Op::Stack(vec![NodeId(0); found])] };
-    let many = Problem::TooMany { what: "stacked values", found, limit: limits::NODES };
+    let many = GraphProblem::TooMany { what: "stacked values", found, limit: limits::NODES };
     assert_eq!(check(graph, CheckLimits::default()).unwrap_err(), many);
 }
 

@@ -127,7 +127,7 @@ pub(super) fn check_header(
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct GraphDocument {
     version: u16,
     graph: Graph,
 }
@@ -216,7 +216,7 @@ impl Graph {
     /// # Errors
     /// When a number is not finite, which JSON can't say.
     pub fn to_json(&self) -> Result<String, CodecError> {
-        let document = Document { version: self.version(), graph: self.clone() };
+        let document = GraphDocument { version: self.version(), graph: self.clone() };
         Ok(serde_json::to_string(&document)?)
     }
 
@@ -228,7 +228,7 @@ impl Graph {
         if text.len() > 2 * limits::GRAPH_BYTES {
             return Err(CodecError::TooLarge { found: text.len(), limit: 2 * limits::GRAPH_BYTES });
         }
-        let document: Document = serde_json::from_str(text)?;
+        let document: GraphDocument = serde_json::from_str(text)?;
         let (found, expected) = (document.version, document.graph.version());
         if found != expected {
             return Err(CodecError::Version { found, expected });

@@ -28,15 +28,15 @@ use serde::{Deserialize, Serialize};
 
 pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use build::{Builder, GroupId};
-pub use check::{CheckLimits, Checked};
+pub use check::{CheckLimits, CheckedGraph};
 pub use codec::CodecError;
-pub use part::{Part, Role, Take, Turn, Turns};
+pub use part::{PromptPart, Role, Take, Turn, Turns};
 pub use passes::position;
 pub use positions::UnknownPositions;
-pub use problem::{CheckError, Problem};
+pub use problem::{CheckError, GraphProblem};
 pub use sampling::Sampling;
 pub use shape::{Dim, Shape, ValueKind};
-pub use size::Size;
+pub use size::GraphCost;
 
 use crate::counted;
 use crate::dtype::DType;
@@ -229,7 +229,7 @@ pub enum Op {
         /// The node that is returned; not an effect.
         value: NodeId,
     },
-    /// Says where the turns of a conversation lie, which [`Part`] goes by. It has no value.
+    /// Says where the turns of a conversation lie, which [`PromptPart`] goes by. It has no value.
     Turns {
         /// Index into [`Graph::groups`].
         group: u32,
@@ -332,7 +332,7 @@ pub enum ReadAt {
     /// How many tokens of the prompt [`ReadAt::Mean`] leaves out, `[prompts, 1]`.
     Sinks,
     /// A part of the prompt, such as the turns of the user.
-    In(Part, Take),
+    In(PromptPart, Take),
 }
 
 /// How many times the median of a prompt's norms a token's norm is at most, to count in
@@ -356,7 +356,7 @@ pub enum WriteAt {
     /// The prompt token at an index; negative counts from the end.
     Index(i32),
     /// All tokens of a part of the prompt, or its first or last one.
-    In(Part, Take),
+    In(PromptPart, Take),
 }
 
 /// A range of forward passes; 0 runs the prompt.

@@ -55,7 +55,7 @@ pub struct Turns(#[serde(deserialize_with = "counted::seq")] pub Vec<Turn>);
 /// A part of a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Part {
+pub enum PromptPart {
     /// All before the response, markup included; the whole of a prompt that has none.
     Prompt,
     /// The last turn, if it is the model's.
@@ -90,7 +90,7 @@ pub enum Take {
     Sinks,
 }
 
-impl Part {
+impl PromptPart {
     /// The tokens that a part means in a prompt of so many, as runs in order; none where the prompt has no such part, or
     /// it has no tokens that are certain.
     #[must_use]
@@ -170,7 +170,7 @@ impl Part {
         ("system", Self::System),
     ];
 
-    /// The part of that name: one of [`Part::NAMED`], or a range such as `2..5` or `-4..-1`.
+    /// The part of that name: one of [`PromptPart::NAMED`], or a range such as `2..5` or `-4..-1`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         if name.contains("..") {
@@ -192,7 +192,7 @@ pub(super) const fn is_reversed(start: i32, end: i32) -> bool {
     start > end && (start < 0) == (end < 0)
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for PromptPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Range(start, end) = self {
             return write!(f, "{start}..{end}");
@@ -203,7 +203,7 @@ impl fmt::Display for Part {
 }
 
 /// A part and what is taken of it, as positions are spelled: `user`, `first-user`, `mean:user`, `mean+sink:2..5`.
-pub(super) fn show(part: Part, take: Take, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn show(part: PromptPart, take: Take, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match take {
         Take::All => write!(f, "{part}"),
         Take::First => write!(f, "first-{part}"),
@@ -215,7 +215,7 @@ pub(super) fn show(part: Part, take: Take, f: &mut fmt::Formatter<'_>) -> fmt::R
 }
 
 /// What [`show`] spells, counts of sinks aside.
-pub(super) fn parse(text: &str) -> Option<(Part, Take)> {
+pub(super) fn parse(text: &str) -> Option<(PromptPart, Take)> {
     let ways = [
         ("first-", Take::First),
         ("last-", Take::Last),
@@ -224,10 +224,10 @@ pub(super) fn parse(text: &str) -> Option<(Part, Take)> {
     ];
     for (prefix, take) in ways {
         if let Some(part) = text.strip_prefix(prefix) {
-            return Part::named(part).map(|part| (part, take));
+            return PromptPart::named(part).map(|part| (part, take));
         }
     }
-    Part::named(text).map(|part| (part, Take::All))
+    PromptPart::named(text).map(|part| (part, Take::All))
 }
 
 #[cfg(test)]
@@ -247,27 +247,27 @@ mod tests {
             turn(Role::User, 11, 12),
             turn(Role::Assistant, 14, 17),
         ];
-        let all = |part: Part| part.tokens(Take::All, &turns, 20);
-        assert_eq!(all(Part::User), Some(vec![4, 5, 11]));
-        assert_eq!(all(Part::Assistant), Some(vec![8, 14, 15, 16]));
-        assert_eq!(all(Part::System), Some(vec![1, 2]));
-        assert_eq!(all(Part::Response), Some(vec![14, 15, 16]));
-        assert_eq!(all(Part::Prompt), Some((0..14).collect()));
-        assert_eq!(all(Part::Range(-3, -1)), Some(vec![17, 18, 19]));
-        assert_eq!(all(Part::Range(5, 2)), None);
-        assert_eq!(all(Part::Range(0, 20)), None);
-        assert_eq!(Part::User.tokens(Take::Last, &turns, 20), Some(vec![11]));
-        assert_eq!(Part::Assistant.tokens(Take::First, &turns, 20), Some(vec![14]));
-        assert_eq!(Part::Response.tokens(Take::First, &turns[..4], 20), None);
-        assert_eq!(Part::Prompt.tokens(Take::All, &turns[..4], 13), Some((0..13).collect()));
+        let all = |part: PromptPart| part.tokens(Take::All, &turns, 20);
+        assert_eq!(all(PromptPart::User), Some(vec![4, 5, 11]));
+        assert_eq!(all(PromptPart::Assistant), Some(vec![8, 14, 15, 16]));
+        assert_eq!(all(PromptPart::System), Some(vec![1, 2]));
+        assert_eq!(all(PromptPart::Response), Some(vec![14, 15, 16]));
+        assert_eq!(all(PromptPart::Prompt), Some((0..14).collect()));
+        assert_eq!(all(PromptPart::Range(-3, -1)), Some(vec![17, 18, 19]));
+        assert_eq!(all(PromptPart::Range(5, 2)), None);
+        assert_eq!(all(PromptPart::Range(0, 20)), None);
+        assert_eq!(PromptPart::User.tokens(Take::Last, &turns, 20), Some(vec![11]));
+        assert_eq!(PromptPart::Assistant.tokens(Take::First, &turns, 20), Some(vec![14]));
+        assert_eq!(PromptPart::Response.tokens(Take::First, &turns[..4], 20), None);
+        assert_eq!(PromptPart::Prompt.tokens(Take::All, &turns[..4], 13), Some((0..13).collect()));
     }
 
     #[test]
     fn a_turn_that_is_not_certain_is_refused_and_others_are_not() {
         let turns = [turn(Role::User, 4, 4), turn(Role::Assistant, 8, 9), turn(Role::User, 11, 12)];
-        assert_eq!(Part::User.runs(&turns, 20), None);
-        assert_eq!(Part::User.tokens(Take::Last, &turns, 20), Some(vec![11]));
-        assert_eq!(Part::Assistant.tokens(Take::All, &turns, 20), Some(vec![8]));
-        assert_eq!(Part::Assistant.runs(&turns, 8), None);
+        assert_eq!(PromptPart::User.runs(&turns, 20), None);
+        assert_eq!(PromptPart::User.tokens(Take::Last, &turns, 20), Some(vec![11]));
+        assert_eq!(PromptPart::Assistant.tokens(Take::All, &turns, 20), Some(vec![8]));
+        assert_eq!(PromptPart::Assistant.runs(&turns, 8), None);
     }
 }

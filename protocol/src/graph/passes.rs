@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Decides, Op, Part, ReadAt, Take, Turn, WriteAt};
+use super::{Decides, Op, PromptPart, ReadAt, Take, Turn, WriteAt};
 
 impl Op {
     /// The forward passes, of `steps` of them, at which a read or an edit happens or a condition is looked at; none
@@ -39,7 +39,7 @@ impl ReadAt {
 
     /// The part of the prompt that is read, and how; of all of it, none.
     #[must_use]
-    pub fn part(self) -> Option<(Part, Take)> {
+    pub fn part(self) -> Option<(PromptPart, Take)> {
         match self {
             Self::In(part, take) => Some((part, take)),
             _ => None,
@@ -72,7 +72,7 @@ impl ReadAt {
 impl WriteAt {
     /// The part of the prompt that is edited, and which of its tokens; of all of it, none.
     #[must_use]
-    pub fn part(self) -> Option<(Part, Take)> {
+    pub fn part(self) -> Option<(PromptPart, Take)> {
         match self {
             Self::In(part, take) => Some((part, take)),
             _ => None,

@@ -1,7 +1,7 @@
 //! What is wrong with a graph, and where.
 
 use super::shape::Shape;
-use super::{Part, ReadAt, WriteAt};
+use super::{PromptPart, ReadAt, WriteAt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::prompt::PromptFault;
@@ -16,7 +16,7 @@ pub struct CheckError {
     /// What the node does, such as `read resid_post.3`; empty where no node is at fault.
     pub label: String,
     /// What is wrong there, with what was expected.
-    pub problem: Problem,
+    pub problem: GraphProblem,
 }
 
 fn place(node: Option<u32>, label: &str) -> String {
@@ -26,7 +26,7 @@ fn place(node: Option<u32>, label: &str) -> String {
 /// What is wrong with a node or a graph.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant says what its fields are")]
-pub enum Problem {
+pub enum GraphProblem {
     #[error("block {layer} is out of range; the model has blocks 0 to {last}", last = .layers.saturating_sub(1))]
     Layer { layer: u32, layers: u32 },
     #[error("there is no group {group}; the graph has {groups}")]
@@ -98,7 +98,7 @@ pub enum Problem {
     )]
     Never { positions: WriteAt, start: u32 },
     #[error("reads every token of `{part}`; read all positions and take its rows, or read a mean of it")]
-    RowsOfPart { part: Part },
+    RowsOfPart { part: PromptPart },
     #[error("positions `{positions}` are a mean; an edit touches tokens")]
     MeanOfEdit { positions: WriteAt },
     #[error("a condition at `logits`; take the projection at a site of the residual stream")]

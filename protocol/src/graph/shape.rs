@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::problem::Problem;
+use super::problem::GraphProblem;
 use super::size::Facts;
 use super::{Graph, NodeId, Op, ReadAt, Unary};
 use crate::dtype::DType;
@@ -58,48 +58,48 @@ fn f32s(axes: Vec<Dim>) -> ValueKind {
 }
 
 /// The kinds of the nodes before the one being inferred.
-pub(super) struct Known<'a> {
+pub(super) struct KnownKinds<'a> {
     pub kinds: &'a [ValueKind],
     pub graph: &'a Graph,
     pub facts: &'a [Facts],
     pub info: &'a ModelInfo,
 }
 
-impl Known<'_> {
+impl KnownKinds<'_> {
     /// Refuses operands that are not among the known, on which all else relies.
-    pub(super) fn check_inputs(&self, op: &Op) -> Result<(), Problem> {
+    pub(super) fn check_inputs(&self, op: &Op) -> Result<(), GraphProblem> {
         match op.inputs().into_iter().find(|id| id.0 as usize >= self.kinds.len()) {
-            Some(id) => Err(Problem::Forward { input: id.0 }),
+            Some(id) => Err(GraphProblem::Forward { input: id.0 }),
             None => Ok(()),
         }
     }
 
-    fn tensor(&self, id: NodeId) -> Result<(DType, &[Dim]), Problem> {
+    fn tensor(&self, id: NodeId) -> Result<(DType, &[Dim]), GraphProblem> {
         match &self.kinds[id.0 as usize] {
             ValueKind::Tensor { dtype, shape } => Ok((*dtype, &shape.0)),
-            _ => Err(Problem::NoValue { input: id.0 }),
+            _ => Err(GraphProblem::NoValue { input: id.0 }),
         }
     }
 
-    pub(super) fn floats(&self, id: NodeId) -> Result<&[Dim], Problem> {
+    pub(super) fn floats(&self, id: NodeId) -> Result<&[Dim], GraphProblem> {
         let (dtype, shape) = self.tensor(id)?;
         if !dtype.is_float() {
-            return Err(Problem::NotFloat { input: id.0, found: dtype });
+            return Err(GraphProblem::NotFloat { input: id.0, found: dtype });
         }
         Ok(shape)
     }
 
     /// The axes of a float operand and its last one, which must have a known size.
-    fn rows(&self, id: NodeId) -> Result<(&[Dim], usize), Problem> {
+    fn rows(&self, id: NodeId) -> Result<(&[Dim], usize), GraphProblem> {
         match self.floats(id)?.split_last() {
             Some((Dim::Fixed(n), rest)) => Ok((rest, *n)),
-            _ => Err(Problem::NoAxis { input: id.0, axis: 0 }),
+            _ => Err(GraphProblem::NoAxis { input: id.0, axis: 0 }),
         }
     }
 
-    pub(super) fn prompts(&self, group: u32) -> Result<usize, Problem> {
+    pub(super) fn prompts(&self, group: u32) -> Result<usize, GraphProblem> {
         let groups = self.facts.len();
-        let found = self.facts.get(group as usize).ok_or(Problem::NoGroup { group, groups })?;
+        let found = self.facts.get(group as usize).ok_or(GraphProblem::NoGroup { group, groups })?;
         Ok(found.prompts)
     }
 
@@ -108,25 +108,25 @@ impl Known<'_> {
     }
 
     /// Whether `b` can stand beside `a`: the same axes, or the trailing ones.
-    fn beside(&self, a: NodeId, b: NodeId) -> Result<Vec<Dim>, Problem> {
+    fn beside(&self, a: NodeId, b: NodeId) -> Result<Vec<Dim>, GraphProblem> {
         let (left, right) = (self.floats(a)?, self.floats(b)?);
         if left.ends_with(right) {
             return Ok(left.to_vec());
         }
-        Err(Problem::Shapes { left: Shape(left.to_vec()), right: Shape(right.to_vec()) })
+        Err(GraphProblem::Shapes { left: Shape(left.to_vec()), right: Shape(right.to_vec()) })
     }
 
-    fn over_last(&self, a: NodeId, b: NodeId) -> Result<ValueKind, Problem> {
+    fn over_last(&self, a: NodeId, b: NodeId) -> Result<ValueKind, GraphProblem> {
         self.rows(b)?;
         let mut axes = self.beside(a, b)?;
         axes.pop();
         Ok(f32s(axes))
     }
 
-    fn top_k(&self, a: NodeId, k: u32, dtype: DType) -> Result<ValueKind, Problem> {
+    fn top_k(&self, a: NodeId, k: u32, dtype: DType) -> Result<ValueKind, GraphProblem> {
         let (rest, n) = self.rows(a)?;
         if k == 0 || k as usize > n {
-            return Err(Problem::TopK { k, size: n });
+            return Err(GraphProblem::TopK { k, size: n });
         }
         let mut axes = rest.to_vec();
         axes.push(Dim::Fixed(k as usize));
@@ -134,15 +134,15 @@ impl Known<'_> {
     }
 
     /// The group and step count of a generation.
-    fn generation(&self, id: NodeId) -> Result<(u32, u32), Problem> {
+    fn generation(&self, id: NodeId) -> Result<(u32, u32), GraphProblem> {
         match &self.graph.nodes[id.0 as usize] {
             Op::Generate { group, params } => Ok((*group, params.max_new_tokens)),
-            _ => Err(Problem::NotGenerate { input: id.0 }),
+            _ => Err(GraphProblem::NotGenerate { input: id.0 }),
         }
     }
 
     /// What `op`, whose inputs are known, is worth.
-    pub(super) fn infer(&self, op: &Op) -> Result<ValueKind, Problem> {
+    pub(super) fn infer(&self, op: &Op) -> Result<ValueKind, GraphProblem> {
         Ok(match op {
             Op::Read { group, site, positions, .. } => {
                 let prompts = self.prompts(*group)?;
@@ -168,7 +168,7 @@ impl Known<'_> {
             Op::Reduce { a, axis, .. } => {
                 let mut axes = self.floats(*a)?.to_vec();
                 if *axis as usize >= axes.len() {
-                    return Err(Problem::NoAxis { input: a.0, axis: *axis });
+                    return Err(GraphProblem::NoAxis { input: a.0, axis: *axis });
                 }
                 axes.remove(*axis as usize);
                 f32s(axes)
@@ -177,7 +177,7 @@ impl Known<'_> {
             Op::Stack(all) => self.stack(all)?,
             Op::Cast { a, dtype } => {
                 if !dtype.is_float() {
-                    return Err(Problem::CastTo { dtype: *dtype });
+                    return Err(GraphProblem::CastTo { dtype: *dtype });
                 }
                 let shape = Shape(self.floats(*a)?.to_vec());
                 ValueKind::Tensor { dtype: *dtype, shape }
@@ -185,13 +185,13 @@ impl Known<'_> {
             Op::LogProb { logits, tokens } => {
                 let (rest, n) = self.rows(*logits)?;
                 if n != self.info.vocab as usize {
-                    return Err(Problem::NotLogits { input: logits.0 });
+                    return Err(GraphProblem::NotLogits { input: logits.0 });
                 }
                 if tokens.is_empty() {
-                    return Err(Problem::NoTokens);
+                    return Err(GraphProblem::NoTokens);
                 }
                 if let Some(token) = tokens.iter().find(|t| **t >= self.info.vocab) {
-                    return Err(Problem::Token { token: *token, vocab: self.info.vocab });
+                    return Err(GraphProblem::Token { token: *token, vocab: self.info.vocab });
                 }
                 let mut axes = rest.to_vec();
                 axes.push(Dim::Fixed(tokens.len()));
@@ -201,7 +201,7 @@ impl Known<'_> {
                 Op::Read { group, site: Site::Logits, positions: ReadAt::All, step: 0 } => {
                     f32s(vec![Dim::Tokens(*group)])
                 }
-                _ => return Err(Problem::NotAllLogits { input: logits.0 }),
+                _ => return Err(GraphProblem::NotAllLogits { input: logits.0 }),
             },
             Op::TopKValues { a, k } => self.top_k(*a, *k, DType::F32)?,
             Op::TopKIndices { a, k } => self.top_k(*a, *k, DType::I64)?,
@@ -218,14 +218,14 @@ impl Known<'_> {
             }
             Op::Decode { generate } => ValueKind::Text(self.generation(*generate)?.0),
             Op::Save { value, .. } => match self.kinds[value.0 as usize] {
-                ValueKind::Effect => return Err(Problem::NoValue { input: value.0 }),
+                ValueKind::Effect => return Err(GraphProblem::NoValue { input: value.0 }),
                 _ => ValueKind::Effect,
             },
             Op::Write { .. } | Op::Turns { .. } | Op::When { .. } => ValueKind::Effect,
         })
     }
 
-    fn slice(&self, a: NodeId, axis: u32, start: u32, end: u32) -> Result<ValueKind, Problem> {
+    fn slice(&self, a: NodeId, axis: u32, start: u32, end: u32) -> Result<ValueKind, GraphProblem> {
         let (dtype, shape) = self.tensor(a)?;
         let mut axes = shape.to_vec();
         match axes.get_mut(axis as usize) {
@@ -233,25 +233,28 @@ impl Known<'_> {
                 *n = (end - start) as usize;
                 Ok(ValueKind::Tensor { dtype, shape: Shape(axes) })
             }
-            Some(Dim::Fixed(n)) => Err(Problem::Range { start, end, size: *n }),
-            _ => Err(Problem::NoAxis { input: a.0, axis }),
+            Some(Dim::Fixed(n)) => Err(GraphProblem::Range { start, end, size: *n }),
+            _ => Err(GraphProblem::NoAxis { input: a.0, axis }),
         }
     }
 
-    fn stack(&self, all: &[NodeId]) -> Result<ValueKind, Problem> {
-        let first = *all.first().ok_or(Problem::EmptyStack)?;
+    fn stack(&self, all: &[NodeId]) -> Result<ValueKind, GraphProblem> {
+        let first = *all.first().ok_or(GraphProblem::EmptyStack)?;
         let (dtype, shape) = self.tensor(first)?;
         for id in all {
             let (other, found) = self.tensor(*id)?;
             if other != dtype {
-                return Err(Problem::Types { left: dtype, right: other });
+                return Err(GraphProblem::Types { left: dtype, right: other });
             }
             if found != shape {
-                return Err(Problem::Shapes { left: Shape(shape.to_vec()), right: Shape(found.to_vec()) });
+                return Err(GraphProblem::Shapes {
+                    left: Shape(shape.to_vec()),
+                    right: Shape(found.to_vec()),
+                });
             }
         }
         if shape.len() == limits::DIMENSIONS {
-            return Err(Problem::Dimensions { found: shape.len() + 1 });
+            return Err(GraphProblem::Dimensions { found: shape.len() + 1 });
         }
         let mut axes = vec![Dim::Fixed(all.len())];
         axes.extend_from_slice(shape);

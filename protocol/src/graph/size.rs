@@ -1,12 +1,12 @@
 //! What a graph costs to run, known before it runs: memory, tokens, arithmetic.
 
-use super::problem::{CheckError, Problem};
+use super::problem::{CheckError, GraphProblem};
 use super::shape::{Dim, ValueKind};
 use super::{Edit, Graph, Op, Prompt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::model::ModelInfo;
-use crate::prompt::Room;
+use crate::prompt::PromptRoom;
 
 /// Widths of the residual stream that a row takes up in a pass, all its temporaries counted: those of an
 /// MLP are the largest.
@@ -25,7 +25,7 @@ pub(super) struct Facts {
 }
 
 pub(super) fn facts(graph: &Graph, info: &ModelInfo) -> Vec<Facts> {
-    let room = Room::of(info);
+    let room = PromptRoom::of(info);
     let mut facts: Vec<Facts> = Vec::with_capacity(graph.groups.len());
     for group in &graph.groups {
         let bound = |p: &Prompt| match p {
@@ -57,7 +57,7 @@ pub(super) fn facts(graph: &Graph, info: &ModelInfo) -> Vec<Facts> {
 
 /// What a graph costs to run, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct GraphCost {
     /// Bytes of memory: every value that is computed, what passes keep beside them, and the answer in
     /// the forms that it goes through.
     pub memory: u64,
@@ -161,8 +161,8 @@ impl Sizes<'_> {
     ///
     /// # Errors
     /// The node at which it takes more memory than `limit`, or more arithmetic than any use has.
-    pub fn of_all(&self, live: &[bool], limit: u64) -> Result<Size, CheckError> {
-        let mut size = Size::default();
+    pub fn of_all(&self, live: &[bool], limit: u64) -> Result<GraphCost, CheckError> {
+        let mut size = GraphCost::default();
         let mut operands = 0_u64;
         let (whole, wide) = (self.whole(), self.wide());
         for (g, facts) in self.facts.iter().enumerate() {
@@ -187,12 +187,12 @@ impl Sizes<'_> {
             }
             let at = |problem| CheckError { node: Some(node), label: op.label(), problem };
             if size.memory > limit {
-                return Err(at(Problem::Memory { bytes: size.memory, limit }));
+                return Err(at(GraphProblem::Memory { bytes: size.memory, limit }));
             }
             let inputs = op.inputs();
             operands = inputs.iter().fold(operands, |n, id| n.saturating_add(self.elements(id.0)));
             if operands > limits::OPERANDS {
-                return Err(at(Problem::Operands { found: operands, limit: limits::OPERANDS }));
+                return Err(at(GraphProblem::Operands { found: operands, limit: limits::OPERANDS }));
             }
         }
         Ok(size)

@@ -18,7 +18,7 @@ fn info() -> ModelInfo {
     }
 }
 
-fn problem<T>(build: impl FnOnce(&mut Builder) -> T) -> Problem {
+fn problem<T>(build: impl FnOnce(&mut Builder) -> T) -> GraphProblem {
     let mut b = Builder::new();
     build(&mut b);
     b.finish().check(&info(), &CheckLimits::default()).map(|_| ()).unwrap_err().problem
@@ -89,14 +89,14 @@ fn what_can_only_fail_is_refused_and_named() {
         let v = b.constant(d(9));
         b.add(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, v, &[1.0]);
     });
-    assert!(matches!(wide, Problem::Direction { width: 8, .. }), "{wide}");
+    assert!(matches!(wide, GraphProblem::Direction { width: 8, .. }), "{wide}");
 
     let late = problem(|b| {
         let g = b.texts(["a"]);
         let v = b.read(g, Site::ResidPost(2), ReadAt::Last);
         b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Set { value: v });
     });
-    assert_eq!(late, Problem::Late { input: 0 });
+    assert_eq!(late, GraphProblem::Late { input: 0 });
 
     let ahead = |op: Op, named: Op| {
         let group = Group { prompts: vec![Prompt::Text("a".into())], special_tokens: true };
@@ -105,10 +105,13 @@ fn what_can_only_fail_is_refused_and_named() {
     };
     let generate = || Op::Generate { group: 0, params: Sampling::greedy(2) };
     let after = NodeId(1);
-    assert_eq!(ahead(Op::Decode { generate: after }, generate()), Problem::Forward { input: 1 });
-    assert_eq!(ahead(Op::GeneratedLogProb { generate: after }, generate()), Problem::Forward { input: 1 });
+    assert_eq!(ahead(Op::Decode { generate: after }, generate()), GraphProblem::Forward { input: 1 });
+    assert_eq!(
+        ahead(Op::GeneratedLogProb { generate: after }, generate()),
+        GraphProblem::Forward { input: 1 }
+    );
     let logits = Op::Read { group: 0, site: Site::Logits, positions: ReadAt::All, step: 0 };
-    assert_eq!(ahead(Op::PromptLogProb { logits: after }, logits), Problem::Forward { input: 1 });
+    assert_eq!(ahead(Op::PromptLogProb { logits: after }, logits), GraphProblem::Forward { input: 1 });
 
     let later_group = problem(|b| {
         let g = b.texts(["a"]);
@@ -116,14 +119,14 @@ fn what_can_only_fail_is_refused_and_named() {
         let v = b.read(h, Site::ResidPost(0), ReadAt::Last);
         b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Set { value: v });
     });
-    assert_eq!(later_group, Problem::Late { input: 0 });
+    assert_eq!(later_group, GraphProblem::Late { input: 0 });
 
     let long = problem(|b| {
         let g = b.tokens([vec![1; 30]]);
         let t = b.generate(g, Sampling::greedy(4));
         b.save("t", t);
     });
-    let of = |problem| Problem::Prompt(PromptFault { group: 0, prompt: 0, problem });
+    let of = |problem| GraphProblem::Prompt(PromptFault { group: 0, prompt: 0, problem });
     assert_eq!(long, of(PromptProblem::TooLong { tokens: 30, new: 4, context: 32 }));
     assert_eq!(
         long.to_string(),
@@ -138,20 +141,20 @@ fn what_can_only_fail_is_refused_and_named() {
     });
     assert_eq!(word, of(PromptProblem::Token { text: false, token: 50, position: 1, vocab: 50 }));
 
-    assert_eq!(problem(|b| b.texts(["a"])), Problem::NothingSaved);
+    assert_eq!(problem(|b| b.texts(["a"])), GraphProblem::NothingSaved);
     assert_eq!(problem(|b| b.texts([""])), of(PromptProblem::Empty));
 
     let nan = problem(|b| b.constant(Tensor::vector(&[1.0, f32::NAN])));
-    assert_eq!(nan, Problem::NotFiniteConst { index: 1 });
+    assert_eq!(nan, GraphProblem::NotFiniteConst { index: 1 });
 
     let empty = problem(|b| b.constant(d(0)));
-    assert_eq!(empty, Problem::EmptyConst { shape: vec![0] });
+    assert_eq!(empty, GraphProblem::EmptyConst { shape: vec![0] });
 
     let never = problem(|b| {
         let g = b.texts(["a"]);
         b.write(g, Site::Embed, WriteAt::Generated, Steps::ALL, Edit::Scale { factor: 2.0 });
     });
-    assert!(matches!(never, Problem::Never { .. }), "{never}");
+    assert!(matches!(never, GraphProblem::Never { .. }), "{never}");
 
     let twice = problem(|b| {
         let g = b.texts(["a"]);
@@ -159,7 +162,7 @@ fn what_can_only_fail_is_refused_and_named() {
         b.save("x", r);
         b.save("x", r);
     });
-    assert_eq!(twice, Problem::SameName);
+    assert_eq!(twice, GraphProblem::SameName);
 }
 
 #[test]
@@ -179,16 +182,16 @@ fn a_condition_that_comes_too_late_or_guards_nothing_is_refused() {
     let (near, far) = (Site::ResidPost(1), Site::ResidPre(2));
     assert_eq!(of(near, Steps::ALL, Decides::Token, 0.0), Ok(()));
     assert_eq!(of(far, later, last, 0.0), Ok(()));
-    let late = Err(Problem::WhenLate { input: 1, site: far });
+    let late = Err(GraphProblem::WhenLate { input: 1, site: far });
     assert_eq!(of(far, Steps::ALL, last, 0.0), late);
     assert_eq!(of(far, later, Decides::Token, 0.0), late);
-    assert_eq!(of(Site::Logits, later, last, 0.0), Err(Problem::WhenLogits));
+    assert_eq!(of(Site::Logits, later, last, 0.0), Err(GraphProblem::WhenLogits));
     let all = Decides::Prompt(ReadAt::All);
-    assert_eq!(of(near, later, all, 0.0), Err(Problem::WhenPositions { positions: ReadAt::All }));
-    assert!(matches!(of(near, later, last, f64::NAN), Err(Problem::NotFinite { .. })));
+    assert_eq!(of(near, later, all, 0.0), Err(GraphProblem::WhenPositions { positions: ReadAt::All }));
+    assert!(matches!(of(near, later, last, f64::NAN), Err(GraphProblem::NotFinite { .. })));
 
     // What is read at the site itself is there too late for a condition, which looks first.
-    for (site, found) in [(Site::Embed, None), (Site::ResidPost(0), Some(Problem::Late { input: 1 }))] {
+    for (site, found) in [(Site::Embed, None), (Site::ResidPost(0), Some(GraphProblem::Late { input: 1 }))] {
         let mut b = Builder::new();
         let g = b.tokens([vec![1, 2, 3]]);
         let row = b.read(g, site, ReadAt::Last);
@@ -205,14 +208,14 @@ fn a_condition_that_comes_too_late_or_guards_nothing_is_refused() {
         let v = b.constant(d(8));
         b.when(g, Site::Embed, v, (Decides::Token, 0.0), &[]);
     });
-    assert_eq!(none, Problem::WhenNothing);
+    assert_eq!(none, GraphProblem::WhenNothing);
     let other = problem(|b| {
         let (g, h) = (b.texts(["a"]), b.texts(["b"]));
         let v = b.constant(d(8));
         let write = b.write(g, Site::ResidPost(0), WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
         b.when(h, Site::Embed, v, (Decides::Token, 0.0), &[write]);
     });
-    assert_eq!(other, Problem::WhenWrites { input: 1, group: 1 });
+    assert_eq!(other, GraphProblem::WhenWrites { input: 1, group: 1 });
 }
 
 #[test]
@@ -240,7 +243,7 @@ fn the_answer_is_sized_before_it_is_asked_for() {
     let error =
         b.finish().check(&info(), &CheckLimits { answer_bytes: 1000, ..CheckLimits::default() }).unwrap_err();
     // Ten texts of four bytes: at most eight tokens each, 8 wide, 4 bytes.
-    assert_eq!(error.problem, Problem::AnswerSize { bytes: 10 * 8 * 8 * 4, limit: 1000 });
+    assert_eq!(error.problem, GraphProblem::AnswerSize { bytes: 10 * 8 * 8 * 4, limit: 1000 });
 }
 
 #[test]

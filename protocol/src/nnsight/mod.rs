@@ -7,6 +7,6 @@ mod modules;
 mod reply;
 
 pub use key::ModelKey;
-pub use lower::{Cost, LowerError, Request};
+pub use lower::{JobCost, LowerError, PayloadInput};
 pub use modules::Modules;
 pub use reply::{ReplyError, read_binary_update};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Seek};
 
-use super::Request;
+use super::PayloadInput;
 use crate::graph::{Dim, NodeId, Op, ValueKind};
-use crate::pickle::Limits;
+use crate::pickle::PickleLimits;
 use crate::torch_file::{self, FileLimits, TorchDType, TorchFileError, TorchTensor, TorchValue};
 use crate::{Answer, DType, Tensor, Value, job, limits};
 
@@ -61,7 +61,7 @@ impl ReplyError {
 /// The answer out of a result archive: a dictionary whose one entry `saved` holds the values by
 /// name.
 pub(super) fn answer(
-    request: &Request<'_>,
+    request: &PayloadInput<'_>,
     body: impl Read + Seek,
     decode: &dyn Fn(&[u32]) -> String,
 ) -> Result<Answer, ReplyError> {
@@ -108,7 +108,12 @@ fn saved(reply: TorchValue) -> Result<BTreeMap<String, TorchValue>, ReplyError> 
 }
 
 /// A tensor that has the type and shape that the graph gives it.
-fn number(request: &Request<'_>, name: &str, node: NodeId, found: TorchTensor) -> Result<Value, ReplyError> {
+fn number(
+    request: &PayloadInput<'_>,
+    name: &str,
+    node: NodeId,
+    found: TorchTensor,
+) -> Result<Value, ReplyError> {
     let dtype = request.wire(node);
     let tokens =
         |group: u32| request.tokens.get(group as usize).map_or(&[][..], Vec::as_slice).iter().map(Vec::len);
@@ -145,7 +150,7 @@ fn number(request: &Request<'_>, name: &str, node: NodeId, found: TorchTensor) -
 
 /// Generated tokens as text, one a prompt.
 fn text(
-    request: &Request<'_>,
+    request: &PayloadInput<'_>,
     name: &str,
     generate: NodeId,
     found: TorchTensor,
@@ -184,7 +189,7 @@ pub fn read_binary_update(bytes: &[u8]) -> Result<(job::Update, Option<Vec<u8>>)
     let form = || ReplyError::Form { expected: "status of a job" };
     // The result stands in the pickle itself.
     let pickle =
-        Limits { bytes: limits::ANSWER_BYTES, values: 1 << 16, text: limits::ANSWER_BYTES, depth: 32 };
+        PickleLimits { bytes: limits::ANSWER_BYTES, values: 1 << 16, text: limits::ANSWER_BYTES, depth: 32 };
     let bounds = FileLimits { tensors: limits::STATUS_BYTES, pickle };
     let TorchValue::Dict(entries) = torch_file::read_from(Cursor::new(bytes), &bounds)? else {
         return Err(form());

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::tree::{Id, Made, Node, Tree, add, copied, extend};
-use super::{Global, Limits, PickleError, Value};
+use super::tree::{CallNode, PickleId, PickleNode, PickleTree, add, copied, extend};
+use super::{Global, PickleError, PickleLimits, PickleValue};
 
 /// As [`read`](super::read), of bytes that go on behind the pickle, which no limit counts; also says how many are the pickle's.
 ///
@@ -12,10 +12,10 @@ use super::{Global, Limits, PickleError, Value};
 /// As [`read`](super::read).
 pub fn read_first(
     bytes: &[u8],
-    limits: &Limits,
+    limits: &PickleLimits,
     allowed: &dyn Fn(&str, &str) -> bool,
-) -> Result<(Value, usize), PickleError> {
-    let mut machine = Machine {
+) -> Result<(PickleValue, usize), PickleError> {
+    let mut machine = PickleMachine {
         bytes,
         at: 0,
         nodes: Vec::new(),
@@ -27,25 +27,25 @@ pub fn read_first(
     };
     let root = machine.run()?;
     let end = machine.at;
-    Ok((Tree::new(&machine.nodes, limits)?.build(root, 0)?, end))
+    Ok((PickleTree::new(&machine.nodes, limits)?.build(root, 0)?, end))
 }
 
 /// Characters of a refused global's name that its error shows.
 const SHOWN: usize = 200;
 
-struct Machine<'a> {
+struct PickleMachine<'a> {
     bytes: &'a [u8],
     at: usize,
-    nodes: Vec<Node>,
-    stack: Vec<Id>,
+    nodes: Vec<PickleNode>,
+    stack: Vec<PickleId>,
     /// Heights of the stack at the marks.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
-    limits: &'a Limits,
+    memo: HashMap<u32, PickleId>,
+    limits: &'a PickleLimits,
     allowed: &'a dyn Fn(&str, &str) -> bool,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> PickleMachine<'a> {
     fn malformed(&self, what: &'static str) -> PickleError {
         PickleError::Malformed { at: self.at, what }
     }
@@ -89,7 +89,7 @@ impl<'a> Machine<'a> {
         std::str::from_utf8(line).map_err(|_| self.malformed("a name that is not UTF-8"))
     }
 
-    fn push(&mut self, node: Node) -> Result<(), PickleError> {
+    fn push(&mut self, node: PickleNode) -> Result<(), PickleError> {
         if self.nodes.len() >= self.limits.values {
             return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
         }
@@ -99,28 +99,28 @@ impl<'a> Machine<'a> {
 
     /// Puts a node that is there already on the stack. That makes no new one, and the stack itself must stay
     /// bounded too.
-    fn again(&mut self, id: Id) -> Result<(), PickleError> {
+    fn again(&mut self, id: PickleId) -> Result<(), PickleError> {
         if self.stack.len() >= self.limits.values {
             return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
         }
         add(&mut self.stack, id)
     }
 
-    fn leaf(&mut self, value: Value) -> Result<(), PickleError> {
-        self.push(Node::Leaf(value))
+    fn leaf(&mut self, value: PickleValue) -> Result<(), PickleError> {
+        self.push(PickleNode::Leaf(value))
     }
 
     fn text(&mut self, n: usize) -> Result<(), PickleError> {
         let bytes = self.take(n)?;
         let text = std::str::from_utf8(bytes).map_err(|_| self.malformed("text that is not UTF-8"))?;
-        self.leaf(Value::Str(copied(text)?))
+        self.leaf(PickleValue::Str(copied(text)?))
     }
 
     fn byte_string(&mut self, n: usize) -> Result<(), PickleError> {
         let taken = self.take(n)?;
         let mut bytes = Vec::new();
         extend(&mut bytes, taken)?;
-        self.push(Node::Bytes(bytes.into()))
+        self.push(PickleNode::Bytes(bytes.into()))
     }
 
     fn long(&mut self, n: usize) -> Result<(), PickleError> {
@@ -132,25 +132,25 @@ impl<'a> Machine<'a> {
         let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
         let mut wide = [fill; 8];
         wide.iter_mut().zip(bytes).for_each(|(w, b)| *w = *b);
-        self.leaf(Value::Int(i64::from_le_bytes(wide)))
+        self.leaf(PickleValue::Int(i64::from_le_bytes(wide)))
     }
 
     /// The top of the stack, which must lie above the last mark.
-    fn pop(&mut self) -> Result<Id, PickleError> {
+    fn pop(&mut self) -> Result<PickleId, PickleError> {
         if self.marks.last().is_some_and(|m| self.stack.len() <= *m) {
             return Err(self.malformed("a mark where a value is needed"));
         }
         self.stack.pop().ok_or_else(|| self.malformed("an empty stack"))
     }
 
-    fn top(&mut self) -> Result<Id, PickleError> {
+    fn top(&mut self) -> Result<PickleId, PickleError> {
         let id = self.pop()?;
         self.again(id)?;
         Ok(id)
     }
 
     /// Everything above the last mark, which is removed.
-    fn pop_mark(&mut self) -> Result<Vec<Id>, PickleError> {
+    fn pop_mark(&mut self) -> Result<Vec<PickleId>, PickleError> {
         let mark = self.marks.pop().ok_or_else(|| self.malformed("no mark"))?;
         let mark = mark.min(self.stack.len());
         let mut above = Vec::new();
@@ -159,7 +159,7 @@ impl<'a> Machine<'a> {
         Ok(above)
     }
 
-    fn pop_entries(&mut self) -> Result<Vec<(Id, Id)>, PickleError> {
+    fn pop_entries(&mut self) -> Result<Vec<(PickleId, PickleId)>, PickleError> {
         let flat = self.pop_mark()?;
         if !flat.len().is_multiple_of(2) {
             return Err(self.malformed("a key without a value"));
@@ -176,24 +176,24 @@ impl<'a> Machine<'a> {
             ids.push(self.pop()?);
         }
         ids.reverse();
-        self.push(Node::Tuple(ids))
+        self.push(PickleNode::Tuple(ids))
     }
 
-    fn append(&mut self, more: &[Id]) -> Result<(), PickleError> {
+    fn append(&mut self, more: &[PickleId]) -> Result<(), PickleError> {
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::List(items)) => extend(items, more)?,
-            Some(Node::Call(call)) => extend(&mut call.appended, more)?,
+            Some(PickleNode::List(items)) => extend(items, more)?,
+            Some(PickleNode::Call(call)) => extend(&mut call.appended, more)?,
             _ => return Err(self.malformed("append to what is no list")),
         }
         Ok(())
     }
 
-    fn set(&mut self, more: &[(Id, Id)]) -> Result<(), PickleError> {
+    fn set(&mut self, more: &[(PickleId, PickleId)]) -> Result<(), PickleError> {
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::Dict(items)) => extend(items, more)?,
-            Some(Node::Call(call)) => extend(&mut call.items, more)?,
+            Some(PickleNode::Dict(items)) => extend(items, more)?,
+            Some(PickleNode::Call(call)) => extend(&mut call.items, more)?,
             _ => return Err(self.malformed("set an item of what is no dictionary")),
         }
         Ok(())
@@ -217,13 +217,13 @@ impl<'a> Machine<'a> {
             let short = |text: &str| text.chars().take(SHOWN).collect();
             return Err(PickleError::Global { module: short(module), name: short(name) });
         }
-        self.leaf(Value::Global(Global { module: copied(module)?, name: copied(name)? }))
+        self.leaf(PickleValue::Global(Global { module: copied(module)?, name: copied(name)? }))
     }
 
     fn stack_global(&mut self) -> Result<(), PickleError> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (self.nodes.get(module), self.nodes.get(name)) {
-            (Some(Node::Leaf(Value::Str(m))), Some(Node::Leaf(Value::Str(n)))) => {
+            (Some(PickleNode::Leaf(PickleValue::Str(m))), Some(PickleNode::Leaf(PickleValue::Str(n)))) => {
                 let (m, n) = (copied(m)?, copied(n)?);
                 self.global(&m, &n)
             }
@@ -233,13 +233,13 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self, bare: bool) -> Result<(), PickleError> {
         let (args, callee) = (self.pop()?, self.pop()?);
-        if !matches!(self.nodes.get(args), Some(Node::Tuple(_))) {
+        if !matches!(self.nodes.get(args), Some(PickleNode::Tuple(_))) {
             return Err(self.malformed("arguments that are no tuple"));
         }
         match self.nodes.get(callee) {
-            Some(Node::Leaf(Value::Global(global))) => {
+            Some(PickleNode::Leaf(PickleValue::Global(global))) => {
                 let global = global.clone();
-                self.push(Node::Call(Box::new(Made {
+                self.push(PickleNode::Call(Box::new(CallNode {
                     global,
                     bare,
                     args,
@@ -256,13 +256,13 @@ impl<'a> Machine<'a> {
         let given = self.pop()?;
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::Call(call)) => call.state = Some(given),
+            Some(PickleNode::Call(call)) => call.state = Some(given),
             _ => return Err(self.malformed("state for what was not built by a call")),
         }
         Ok(())
     }
 
-    fn run(&mut self) -> Result<Id, PickleError> {
+    fn run(&mut self) -> Result<PickleId, PickleError> {
         loop {
             let start = self.at;
             let code = self.byte()?;
@@ -303,20 +303,20 @@ impl<'a> Machine<'a> {
                     let id = self.top()?;
                     self.again(id)?;
                 }
-                op::NONE => self.leaf(Value::None)?,
-                op::NEWTRUE => self.leaf(Value::Bool(true))?,
-                op::NEWFALSE => self.leaf(Value::Bool(false))?,
+                op::NONE => self.leaf(PickleValue::None)?,
+                op::NEWTRUE => self.leaf(PickleValue::Bool(true))?,
+                op::NEWFALSE => self.leaf(PickleValue::Bool(false))?,
                 op::BININT => {
                     let v = i32::from_le_bytes(self.array()?);
-                    self.leaf(Value::Int(v.into()))?;
+                    self.leaf(PickleValue::Int(v.into()))?;
                 }
                 op::BININT1 => {
                     let v = self.byte()?;
-                    self.leaf(Value::Int(v.into()))?;
+                    self.leaf(PickleValue::Int(v.into()))?;
                 }
                 op::BININT2 => {
                     let v = u16::from_le_bytes(self.array()?);
-                    self.leaf(Value::Int(v.into()))?;
+                    self.leaf(PickleValue::Int(v.into()))?;
                 }
                 op::LONG1 => {
                     let n = self.byte()?;
@@ -328,7 +328,7 @@ impl<'a> Machine<'a> {
                 }
                 op::BINFLOAT => {
                     let v = f64::from_be_bytes(self.array()?);
-                    self.leaf(Value::Float(v))?;
+                    self.leaf(PickleValue::Float(v))?;
                 }
                 op::SHORT_BINUNICODE | op::SHORT_BINSTRING => {
                     let n = self.byte()?;
@@ -354,28 +354,28 @@ impl<'a> Machine<'a> {
                     let n = self.length8()?;
                     self.byte_string(n)?;
                 }
-                op::EMPTY_LIST => self.push(Node::List(Vec::new()))?,
-                op::EMPTY_TUPLE => self.push(Node::Tuple(Vec::new()))?,
-                op::EMPTY_DICT => self.push(Node::Dict(Vec::new()))?,
-                op::EMPTY_SET => self.push(Node::Set(Vec::new()))?,
+                op::EMPTY_LIST => self.push(PickleNode::List(Vec::new()))?,
+                op::EMPTY_TUPLE => self.push(PickleNode::Tuple(Vec::new()))?,
+                op::EMPTY_DICT => self.push(PickleNode::Dict(Vec::new()))?,
+                op::EMPTY_SET => self.push(PickleNode::Set(Vec::new()))?,
                 op::TUPLE1 => self.tuple(1)?,
                 op::TUPLE2 => self.tuple(2)?,
                 op::TUPLE3 => self.tuple(3)?,
                 op::TUPLE => {
                     let ids = self.pop_mark()?;
-                    self.push(Node::Tuple(ids))?;
+                    self.push(PickleNode::Tuple(ids))?;
                 }
                 op::LIST => {
                     let ids = self.pop_mark()?;
-                    self.push(Node::List(ids))?;
+                    self.push(PickleNode::List(ids))?;
                 }
                 op::FROZENSET => {
                     let ids = self.pop_mark()?;
-                    self.push(Node::Set(ids))?;
+                    self.push(PickleNode::Set(ids))?;
                 }
                 op::DICT => {
                     let entries = self.pop_entries()?;
-                    self.push(Node::Dict(entries))?;
+                    self.push(PickleNode::Dict(entries))?;
                 }
                 op::APPEND => {
                     let id = self.pop()?;
@@ -389,7 +389,7 @@ impl<'a> Machine<'a> {
                     let ids = self.pop_mark()?;
                     let target = self.top()?;
                     match self.nodes.get_mut(target) {
-                        Some(Node::Set(items)) => extend(items, &ids)?,
+                        Some(PickleNode::Set(items)) => extend(items, &ids)?,
                         _ => return Err(self.malformed("add to what is no set")),
                     }
                 }
@@ -431,7 +431,7 @@ impl<'a> Machine<'a> {
                 op::BUILD => self.build()?,
                 op::BINPERSID => {
                     let id = self.pop()?;
-                    self.push(Node::Persistent(id))?;
+                    self.push(PickleNode::Persistent(id))?;
                 }
                 code => return Err(PickleError::Opcode { code, at: start }),
             }

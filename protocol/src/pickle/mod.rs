@@ -1,8 +1,8 @@
 //! Pickles as plain values. Nothing is ever imported or called.
 //!
-//! [`read`] runs the pickle's stack machine over a tree of [`Value`]s. A reference to a Python
+//! [`read`] runs the pickle's stack machine over a tree of [`PickleValue`]s. A reference to a Python
 //! global is looked up in an allow-list and otherwise refused by name; a call of one stays a
-//! [`Value::Call`] for the caller to interpret. Sizes are bounded by [`Limits`], so a small input
+//! [`PickleValue::Call`] for the caller to interpret. Sizes are bounded by [`PickleLimits`], so a small input
 //! can't grow without end: shared parts are copied where they are used, and every copy counts.
 //!
 //! [`write()`] is the way back, for what a service is to read.
@@ -17,7 +17,7 @@ pub use write::write;
 
 /// A value out of a pickle.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum PickleValue {
     /// Python's `None`.
     None,
     /// A truth value.
@@ -31,17 +31,17 @@ pub enum Value {
     /// Raw bytes.
     Bytes(Vec<u8>),
     /// A list, in its order.
-    List(Vec<Value>),
+    List(Vec<PickleValue>),
     /// A tuple, in its order.
-    Tuple(Vec<Value>),
+    Tuple(Vec<PickleValue>),
     /// A set or frozen set, in the order written.
-    Set(Vec<Value>),
+    Set(Vec<PickleValue>),
     /// A dictionary, in the order written; keys may repeat, the last counts.
-    Dict(Vec<(Value, Value)>),
+    Dict(Vec<(PickleValue, PickleValue)>),
     /// A global of the allow-list.
     Global(Global),
     /// A persistent identifier, whose meaning the container defines.
-    Persistent(Box<Value>),
+    Persistent(Box<PickleValue>),
     /// A call of an allowed global that was not made.
     Call(Box<Call>),
 }
@@ -63,18 +63,18 @@ pub struct Call {
     /// Whether a new object would be made without its initialiser (`NEWOBJ`), not by a plain call.
     pub bare: bool,
     /// The positional arguments, in order.
-    pub args: Vec<Value>,
+    pub args: Vec<PickleValue>,
     /// Entries set on the result afterwards.
-    pub items: Vec<(Value, Value)>,
+    pub items: Vec<(PickleValue, PickleValue)>,
     /// Elements appended to the result afterwards.
-    pub appended: Vec<Value>,
+    pub appended: Vec<PickleValue>,
     /// State given to the result afterwards.
-    pub state: Option<Value>,
+    pub state: Option<PickleValue>,
 }
 
 /// Bounds on what a pickle may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PickleLimits {
     /// Bytes of the pickle.
     pub bytes: usize,
     /// Values in the result, with copies of shared ones counted.
@@ -85,7 +85,7 @@ pub struct Limits {
     pub depth: usize,
 }
 
-impl Default for Limits {
+impl Default for PickleLimits {
     /// 64 MiB of pickle, 4 million values, 256 MiB of text, 64 deep.
     fn default() -> Self {
         Self { bytes: 64 << 20, values: 4 << 20, text: 256 << 20, depth: 64 }
@@ -147,9 +147,9 @@ pub enum PickleError {
 /// A [`PickleError`]; nothing is ever executed, whatever the input.
 pub fn read(
     bytes: &[u8],
-    limits: &Limits,
+    limits: &PickleLimits,
     allowed: &dyn Fn(&str, &str) -> bool,
-) -> Result<Value, PickleError> {
+) -> Result<PickleValue, PickleError> {
     if bytes.len() > limits.bytes {
         return Err(PickleError::TooLarge { what: "bytes", limit: limits.bytes });
     }

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn plain(bytes: &[u8]) -> Result<Value, PickleError> {
-    read(bytes, &Limits::default(), &|m, n| {
+fn plain(bytes: &[u8]) -> Result<PickleValue, PickleError> {
+    read(bytes, &PickleLimits::default(), &|m, n| {
         (m, n) == ("collections", "OrderedDict") || n == "set" || n == "encode"
     })
 }
 
-fn str(s: &str) -> Value {
-    Value::Str(s.to_owned())
+fn str(s: &str) -> PickleValue {
+    PickleValue::Str(s.to_owned())
 }
 
 #[test]
@@ -19,22 +19,27 @@ fn python_writes_what_is_read_in_every_protocol() {
     for protocol in 2..=5 {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/torch/plain.p{protocol}.pkl"));
-        let Value::Dict(entries) = plain(&std::fs::read(path).unwrap()).unwrap() else {
+        let PickleValue::Dict(entries) = plain(&std::fs::read(path).unwrap()).unwrap() else {
             panic!("no dictionary")
         };
         let get = |key: &str| &entries.iter().find(|(k, _)| *k == str(key)).unwrap().1;
-        let a = Value::List(vec![Value::Int(1), Value::Float(2.5), Value::None, Value::Bool(true)]);
+        let a = PickleValue::List(vec![
+            PickleValue::Int(1),
+            PickleValue::Float(2.5),
+            PickleValue::None,
+            PickleValue::Bool(true),
+        ]);
         assert_eq!(*get("a"), a);
-        assert_eq!(*get("shared"), Value::List(vec![a.clone(), a]));
-        let Value::Call(ordered) = get("d") else { panic!("no call") };
+        assert_eq!(*get("shared"), PickleValue::List(vec![a.clone(), a]));
+        let PickleValue::Call(ordered) = get("d") else { panic!("no call") };
         assert_eq!(ordered.global.name, "OrderedDict");
-        assert_eq!(ordered.items, [(str("k"), Value::Int(1))]);
+        assert_eq!(ordered.items, [(str("k"), PickleValue::Int(1))]);
         // Protocol 2 has no bytes and writes a call of codecs.encode; before 4 a set is a call.
         if protocol > 2 {
-            assert_eq!(*get("b"), Value::Tuple(vec![str("x"), Value::Bytes(b"y".to_vec())]));
+            assert_eq!(*get("b"), PickleValue::Tuple(vec![str("x"), PickleValue::Bytes(b"y".to_vec())]));
         }
         if protocol > 3 {
-            assert_eq!(*get("c"), Value::Set(vec![Value::Int(1), Value::Int(2)]));
+            assert_eq!(*get("c"), PickleValue::Set(vec![PickleValue::Int(1), PickleValue::Int(2)]));
         }
     }
 }
@@ -48,7 +53,7 @@ fn integers_keep_their_sign() {
         (b"\x80\x02\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", i64::MIN),
         (b"\x80\x02J\xfe\xff\xff\xff.", -2),
     ] {
-        assert_eq!(plain(bytes), Ok(Value::Int(expected)));
+        assert_eq!(plain(bytes), Ok(PickleValue::Int(expected)));
     }
     assert!(matches!(plain(b"\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\x01."), Err(PickleError::Malformed { .. })));
 }
@@ -111,14 +116,14 @@ fn small_inputs_do_not_grow_without_end() {
         doubling.extend([b'0', b'h', i, b'h', i, 0x86, b'q', i + 1]);
     }
     doubling.push(b'.');
-    let limits = Limits { values: 1 << 16, ..Limits::default() };
+    let limits = PickleLimits { values: 1 << 16, ..PickleLimits::default() };
     let refused = Err(PickleError::TooLarge { what: "values", limit: 1 << 16 });
     assert_eq!(read(&doubling, &limits, &|_, _| false), refused);
     let mut deep = vec![b'N'];
     deep.extend([0x85; 10_000]);
     deep.push(b'.');
     assert_eq!(plain(&deep), Err(PickleError::TooLarge { what: "levels of nesting", limit: 64 }));
-    let limits = Limits { values: 10, ..Limits::default() };
+    let limits = PickleLimits { values: 10, ..PickleLimits::default() };
     let many = [vec![b'('; 1], vec![b'N'; 20], b"l.".to_vec()].concat();
     assert_eq!(read(&many, &limits, &|_, _| false), Err(PickleError::TooLarge { what: "values", limit: 10 }));
     // The same long text many times over.
@@ -127,7 +132,7 @@ fn small_inputs_do_not_grow_without_end() {
     text.extend(b"q\0");
     text.extend([b'h', 0].repeat(1000));
     text.extend(b"l.");
-    let limits = Limits { text: 500_000, ..Limits::default() };
+    let limits = PickleLimits { text: 500_000, ..PickleLimits::default() };
     assert_eq!(
         read(&text, &limits, &|_, _| false),
         Err(PickleError::TooLarge { what: "bytes of text", limit: 500_000 })
@@ -140,30 +145,30 @@ fn global() -> impl Strategy<Value = Global> {
         .prop_map(|(m, n)| Global { module: m.into(), name: n.into() })
 }
 
-fn values() -> impl Strategy<Value = Value> {
+fn values() -> impl Strategy<Value = PickleValue> {
     let leaf = prop_oneof![
-        Just(Value::None),
-        any::<bool>().prop_map(Value::Bool),
-        any::<i64>().prop_map(Value::Int),
-        (-70_000..70_000_i64).prop_map(Value::Int),
-        any::<f64>().prop_filter("NaN is not itself", |f| !f.is_nan()).prop_map(Value::Float),
-        "[a-c]{0,3}".prop_map(Value::Str),
-        "\\PC{0,300}".prop_map(Value::Str),
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
-        global().prop_map(Value::Global),
+        Just(PickleValue::None),
+        any::<bool>().prop_map(PickleValue::Bool),
+        any::<i64>().prop_map(PickleValue::Int),
+        (-70_000..70_000_i64).prop_map(PickleValue::Int),
+        any::<f64>().prop_filter("NaN is not itself", |f| !f.is_nan()).prop_map(PickleValue::Float),
+        "[a-c]{0,3}".prop_map(PickleValue::Str),
+        "\\PC{0,300}".prop_map(PickleValue::Str),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(PickleValue::Bytes),
+        global().prop_map(PickleValue::Global),
     ];
     leaf.prop_recursive(4, 60, 6, |inner| {
         let many = || prop::collection::vec(inner.clone(), 0..6);
         let pairs = || prop::collection::vec((inner.clone(), inner.clone()), 0..4);
         let call = (global(), any::<bool>(), many(), pairs(), many(), prop::option::of(inner.clone()));
         prop_oneof![
-            many().prop_map(Value::List),
-            many().prop_map(Value::Tuple),
-            many().prop_map(Value::Set),
-            pairs().prop_map(Value::Dict),
-            inner.clone().prop_map(|v| Value::Persistent(Box::new(v))),
+            many().prop_map(PickleValue::List),
+            many().prop_map(PickleValue::Tuple),
+            many().prop_map(PickleValue::Set),
+            pairs().prop_map(PickleValue::Dict),
+            inner.clone().prop_map(|v| PickleValue::Persistent(Box::new(v))),
             call.prop_map(|(global, bare, args, items, appended, state)| {
-                Value::Call(Box::new(Call { global, bare, args, items, appended, state }))
+                PickleValue::Call(Box::new(Call { global, bare, args, items, appended, state }))
             }),
         ]
     })
@@ -172,20 +177,20 @@ fn values() -> impl Strategy<Value = Value> {
 #[test]
 fn what_repeats_is_written_once() {
     let name = str("a name of some length");
-    let bytes = write(&Value::List(vec![name; 100]), &|_, _| true).unwrap();
+    let bytes = write(&PickleValue::List(vec![name; 100]), &|_, _| true).unwrap();
     assert!(bytes.len() < 22 + 2 * 100 + 10, "{}", bytes.len());
-    let many: Vec<Value> = (0..300).chain(0..300).map(|i| str(&format!("n{i}"))).collect();
-    let many = Value::List(many);
+    let many: Vec<PickleValue> = (0..300).chain(0..300).map(|i| str(&format!("n{i}"))).collect();
+    let many = PickleValue::List(many);
     assert_eq!(plain(&write(&many, &|_, _| true).unwrap()), Ok(many));
 }
 
 #[test]
 fn nothing_is_written_that_is_not_allowed() {
-    let system = Value::Global(Global { module: "os".into(), name: "system".into() });
+    let system = PickleValue::Global(Global { module: "os".into(), name: "system".into() });
     assert!(matches!(write(&system, &|m, _| m != "os"), Err(PickleError::Global { .. })));
-    let mut deep = Value::None;
+    let mut deep = PickleValue::None;
     for _ in 0..100 {
-        deep = Value::List(vec![deep]);
+        deep = PickleValue::List(vec![deep]);
     }
     assert!(matches!(write(&deep, &|_, _| true), Err(PickleError::TooLarge { .. })));
 }

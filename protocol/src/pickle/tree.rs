@@ -2,45 +2,45 @@
 
 use std::cell::RefCell;
 
-use super::{Call, Global, Limits, PickleError, Value};
+use super::{Call, Global, PickleError, PickleLimits, PickleValue};
 
 /// Index of a node.
-pub(super) type Id = usize;
+pub(super) type PickleId = usize;
 
 /// A value whose parts are other nodes, as parts may still change when they are first seen.
-pub(super) enum Node {
-    Leaf(Value),
+pub(super) enum PickleNode {
+    Leaf(PickleValue),
     /// Apart from other leaves, so that they need not be copied where they are used once.
     Bytes(RefCell<Vec<u8>>),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Set(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Persistent(Id),
+    List(Vec<PickleId>),
+    Tuple(Vec<PickleId>),
+    Set(Vec<PickleId>),
+    Dict(Vec<(PickleId, PickleId)>),
+    Persistent(PickleId),
     /// Apart, as most nodes are small and there may be millions.
-    Call(Box<Made>),
+    Call(Box<CallNode>),
 }
 
 /// A call as the machine sees it.
-pub(super) struct Made {
+pub(super) struct CallNode {
     pub global: Global,
     pub bare: bool,
-    pub args: Id,
-    pub items: Vec<(Id, Id)>,
-    pub appended: Vec<Id>,
-    pub state: Option<Id>,
+    pub args: PickleId,
+    pub items: Vec<(PickleId, PickleId)>,
+    pub appended: Vec<PickleId>,
+    pub state: Option<PickleId>,
 }
 
-impl Node {
+impl PickleNode {
     /// Tells of each node that this one is made of.
-    fn parts(&self, mut tell: impl FnMut(Id)) {
+    fn parts(&self, mut tell: impl FnMut(PickleId)) {
         match self {
             Self::Leaf(_) | Self::Bytes(_) => {}
             Self::List(v) | Self::Tuple(v) | Self::Set(v) => v.iter().for_each(|id| tell(*id)),
             Self::Dict(entries) => entries.iter().flat_map(|(k, v)| [*k, *v]).for_each(tell),
             Self::Persistent(id) => tell(*id),
             Self::Call(call) => {
-                let Made { args, items, appended, state, .. } = &**call;
+                let CallNode { args, items, appended, state, .. } = &**call;
                 let items = items.iter().flat_map(|(k, v)| [*k, *v]);
                 [*args].into_iter().chain(items).chain(appended.iter().chain(state).copied()).for_each(tell);
             }
@@ -79,19 +79,19 @@ fn filled<T: Clone>(one: T, n: usize) -> Result<Vec<T>, PickleError> {
 }
 
 /// Copies the graph into a tree within the limits.
-pub(super) struct Tree<'a> {
-    nodes: &'a [Node],
+pub(super) struct PickleTree<'a> {
+    nodes: &'a [PickleNode],
     /// References to each node.
     uses: Vec<u32>,
     /// Nodes on the path from the root.
     open: Vec<bool>,
     values: usize,
     text: usize,
-    limits: &'a Limits,
+    limits: &'a PickleLimits,
 }
 
-impl<'a> Tree<'a> {
-    pub fn new(nodes: &'a [Node], limits: &'a Limits) -> Result<Self, PickleError> {
+impl<'a> PickleTree<'a> {
+    pub fn new(nodes: &'a [PickleNode], limits: &'a PickleLimits) -> Result<Self, PickleError> {
         let mut uses = filled(0_u32, nodes.len())?;
         for node in nodes {
             node.parts(|id| {
@@ -104,7 +104,7 @@ impl<'a> Tree<'a> {
         Ok(Self { nodes, uses, open, values: 0, text: 0, limits })
     }
 
-    pub fn build(&mut self, id: Id, depth: usize) -> Result<Value, PickleError> {
+    pub fn build(&mut self, id: PickleId, depth: usize) -> Result<PickleValue, PickleError> {
         self.values += 1;
         if self.values > self.limits.values {
             return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
@@ -116,26 +116,26 @@ impl<'a> Tree<'a> {
         let Some(node) = nodes.get(id) else {
             return Err(PickleError::Malformed { at: 0, what: "a value that was never made" });
         };
-        if let Node::Bytes(bytes) = node {
+        if let PickleNode::Bytes(bytes) = node {
             self.count(bytes.borrow().len())?;
             let once = self.uses.get(id).is_none_or(|n| *n <= 1);
             if once {
-                return Ok(Value::Bytes(bytes.take()));
+                return Ok(PickleValue::Bytes(bytes.take()));
             }
             let bytes = bytes.borrow();
             let mut copy = Vec::new();
             copy.try_reserve_exact(bytes.len())?;
             copy.extend_from_slice(&bytes);
-            return Ok(Value::Bytes(copy));
+            return Ok(PickleValue::Bytes(copy));
         }
-        if let Node::Leaf(value) = node {
+        if let PickleNode::Leaf(value) = node {
             self.count(match value {
-                Value::Str(s) => s.len(),
-                Value::Global(g) => g.module.len() + g.name.len(),
+                PickleValue::Str(s) => s.len(),
+                PickleValue::Global(g) => g.module.len() + g.name.len(),
                 _ => 0,
             })?;
             return match value {
-                Value::Str(text) => Ok(Value::Str(copied(text)?)),
+                PickleValue::Str(text) => Ok(PickleValue::Str(copied(text)?)),
                 other => Ok(other.clone()),
             };
         }
@@ -144,20 +144,20 @@ impl<'a> Tree<'a> {
         }
         let value = match node {
             // Taken above.
-            Node::Leaf(_) | Node::Bytes(_) => Value::None,
-            Node::List(ids) => Value::List(self.all(ids, depth)?),
-            Node::Tuple(ids) => Value::Tuple(self.all(ids, depth)?),
-            Node::Set(ids) => Value::Set(self.all(ids, depth)?),
-            Node::Dict(entries) => Value::Dict(self.entries(entries, depth)?),
-            Node::Persistent(id) => Value::Persistent(Box::new(self.build(*id, depth + 1)?)),
-            Node::Call(call) => {
-                let Made { global, bare, args, items, appended, state } = &**call;
+            PickleNode::Leaf(_) | PickleNode::Bytes(_) => PickleValue::None,
+            PickleNode::List(ids) => PickleValue::List(self.all(ids, depth)?),
+            PickleNode::Tuple(ids) => PickleValue::Tuple(self.all(ids, depth)?),
+            PickleNode::Set(ids) => PickleValue::Set(self.all(ids, depth)?),
+            PickleNode::Dict(entries) => PickleValue::Dict(self.entries(entries, depth)?),
+            PickleNode::Persistent(id) => PickleValue::Persistent(Box::new(self.build(*id, depth + 1)?)),
+            PickleNode::Call(call) => {
+                let CallNode { global, bare, args, items, appended, state } = &**call;
                 let args = match nodes.get(*args) {
-                    Some(Node::Tuple(ids)) => self.all(ids, depth)?,
+                    Some(PickleNode::Tuple(ids)) => self.all(ids, depth)?,
                     _ => Vec::new(),
                 };
                 self.text += global.module.len() + global.name.len();
-                Value::Call(Box::new(Call {
+                PickleValue::Call(Box::new(Call {
                     global: global.clone(),
                     bare: *bare,
                     args,
@@ -179,7 +179,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn all(&mut self, ids: &[Id], depth: usize) -> Result<Vec<Value>, PickleError> {
+    fn all(&mut self, ids: &[PickleId], depth: usize) -> Result<Vec<PickleValue>, PickleError> {
         let mut all = Vec::new();
         all.try_reserve_exact(ids.len())?;
         for id in ids {
@@ -188,7 +188,11 @@ impl<'a> Tree<'a> {
         Ok(all)
     }
 
-    fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Vec<(Value, Value)>, PickleError> {
+    fn entries(
+        &mut self,
+        entries: &[(PickleId, PickleId)],
+        depth: usize,
+    ) -> Result<Vec<(PickleValue, PickleValue)>, PickleError> {
         let mut all = Vec::new();
         all.try_reserve_exact(entries.len())?;
         for (k, v) in entries {

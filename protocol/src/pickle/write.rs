@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::{Call, Global, PickleError, Value};
+use super::{Call, Global, PickleError, PickleValue};
 
 /// The deepest nesting that is written.
 const DEPTH: usize = 64;
@@ -15,7 +15,7 @@ const DEPTH: usize = 64;
 /// # Errors
 /// [`PickleError::Global`] for a global that is not allowed, [`PickleError::TooLarge`] for nesting
 /// that no reader would take.
-pub fn write(value: &Value, allowed: &dyn Fn(&str, &str) -> bool) -> Result<Vec<u8>, PickleError> {
+pub fn write(value: &PickleValue, allowed: &dyn Fn(&str, &str) -> bool) -> Result<Vec<u8>, PickleError> {
     let mut seen = HashMap::new();
     count(value, &mut seen, 0)?;
     let mut writer = Writer { out: vec![op::PROTO, 4], seen, memo: HashMap::new(), allowed };
@@ -26,25 +26,33 @@ pub fn write(value: &Value, allowed: &dyn Fn(&str, &str) -> bool) -> Result<Vec<
 
 /// What is kept in the memo: values that are the same wherever they stand.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Key<'a> {
+enum MemoKey<'a> {
     Text(&'a str),
     Global(&'a str, &'a str),
 }
 
 /// How often each of them is written.
-fn count<'a>(value: &'a Value, seen: &mut HashMap<Key<'a>, u32>, depth: usize) -> Result<(), PickleError> {
+fn count<'a>(
+    value: &'a PickleValue,
+    seen: &mut HashMap<MemoKey<'a>, u32>,
+    depth: usize,
+) -> Result<(), PickleError> {
     if depth > DEPTH {
         return Err(PickleError::TooLarge { what: "levels of nesting", limit: DEPTH });
     }
-    let mut all = |values: &'a [Value]| values.iter().try_for_each(|v| count(v, seen, depth + 1));
+    let mut all = |values: &'a [PickleValue]| values.iter().try_for_each(|v| count(v, seen, depth + 1));
     match value {
-        Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Bytes(_) => {}
-        Value::Str(s) => *seen.entry(Key::Text(s)).or_default() += 1,
-        Value::List(v) | Value::Tuple(v) | Value::Set(v) => all(v)?,
-        Value::Dict(entries) => count_entries(entries, seen, depth)?,
-        Value::Global(g) => count_global(g, seen),
-        Value::Persistent(id) => count(id, seen, depth + 1)?,
-        Value::Call(call) => {
+        PickleValue::None
+        | PickleValue::Bool(_)
+        | PickleValue::Int(_)
+        | PickleValue::Float(_)
+        | PickleValue::Bytes(_) => {}
+        PickleValue::Str(s) => *seen.entry(MemoKey::Text(s)).or_default() += 1,
+        PickleValue::List(v) | PickleValue::Tuple(v) | PickleValue::Set(v) => all(v)?,
+        PickleValue::Dict(entries) => count_entries(entries, seen, depth)?,
+        PickleValue::Global(g) => count_global(g, seen),
+        PickleValue::Persistent(id) => count(id, seen, depth + 1)?,
+        PickleValue::Call(call) => {
             all(&call.args)?;
             all(&call.appended)?;
             count_global(&call.global, seen);
@@ -58,8 +66,8 @@ fn count<'a>(value: &'a Value, seen: &mut HashMap<Key<'a>, u32>, depth: usize) -
 }
 
 fn count_entries<'a>(
-    entries: &'a [(Value, Value)],
-    seen: &mut HashMap<Key<'a>, u32>,
+    entries: &'a [(PickleValue, PickleValue)],
+    seen: &mut HashMap<MemoKey<'a>, u32>,
     depth: usize,
 ) -> Result<(), PickleError> {
     entries.iter().try_for_each(|(k, v)| {
@@ -68,58 +76,58 @@ fn count_entries<'a>(
     })
 }
 
-fn count_global<'a>(global: &'a Global, seen: &mut HashMap<Key<'a>, u32>) {
-    let times = seen.entry(Key::Global(&global.module, &global.name)).or_default();
+fn count_global<'a>(global: &'a Global, seen: &mut HashMap<MemoKey<'a>, u32>) {
+    let times = seen.entry(MemoKey::Global(&global.module, &global.name)).or_default();
     *times += 1;
     // Its module and name are only written the first time.
     if *times == 1 {
-        *seen.entry(Key::Text(&global.module)).or_default() += 1;
-        *seen.entry(Key::Text(&global.name)).or_default() += 1;
+        *seen.entry(MemoKey::Text(&global.module)).or_default() += 1;
+        *seen.entry(MemoKey::Text(&global.name)).or_default() += 1;
     }
 }
 
 struct Writer<'a> {
     out: Vec<u8>,
-    seen: HashMap<Key<'a>, u32>,
-    memo: HashMap<Key<'a>, u32>,
+    seen: HashMap<MemoKey<'a>, u32>,
+    memo: HashMap<MemoKey<'a>, u32>,
     allowed: &'a dyn Fn(&str, &str) -> bool,
 }
 
 impl<'a> Writer<'a> {
-    fn value(&mut self, value: &'a Value) -> Result<(), PickleError> {
+    fn value(&mut self, value: &'a PickleValue) -> Result<(), PickleError> {
         match value {
-            Value::None => self.out.push(op::NONE),
-            Value::Bool(true) => self.out.push(op::NEWTRUE),
-            Value::Bool(false) => self.out.push(op::NEWFALSE),
-            Value::Int(i) => self.int(*i),
-            Value::Float(f) => {
+            PickleValue::None => self.out.push(op::NONE),
+            PickleValue::Bool(true) => self.out.push(op::NEWTRUE),
+            PickleValue::Bool(false) => self.out.push(op::NEWFALSE),
+            PickleValue::Int(i) => self.int(*i),
+            PickleValue::Float(f) => {
                 self.out.push(op::BINFLOAT);
                 self.out.extend(f.to_be_bytes());
             }
-            Value::Str(s) => self.text(s),
-            Value::Bytes(b) => {
+            PickleValue::Str(s) => self.text(s),
+            PickleValue::Bytes(b) => {
                 self.length(b.len(), op::SHORT_BINBYTES, op::BINBYTES, op::BINBYTES8);
                 self.out.extend(b);
             }
-            Value::List(v) => {
+            PickleValue::List(v) => {
                 self.out.push(op::EMPTY_LIST);
                 self.marked(v, op::APPENDS)?;
             }
-            Value::Set(v) => {
+            PickleValue::Set(v) => {
                 self.out.push(op::EMPTY_SET);
                 self.marked(v, op::ADDITEMS)?;
             }
-            Value::Tuple(v) => self.tuple(v)?,
-            Value::Dict(entries) => {
+            PickleValue::Tuple(v) => self.tuple(v)?,
+            PickleValue::Dict(entries) => {
                 self.out.push(op::EMPTY_DICT);
                 self.entries(entries)?;
             }
-            Value::Global(g) => self.global(g)?,
-            Value::Persistent(id) => {
+            PickleValue::Global(g) => self.global(g)?,
+            PickleValue::Persistent(id) => {
                 self.value(id)?;
                 self.out.push(op::BINPERSID);
             }
-            Value::Call(call) => self.call(call)?,
+            PickleValue::Call(call) => self.call(call)?,
         }
         Ok(())
     }
@@ -153,16 +161,16 @@ impl<'a> Writer<'a> {
     }
 
     fn text(&mut self, s: &'a str) {
-        if self.recall(Key::Text(s)) {
+        if self.recall(MemoKey::Text(s)) {
             return;
         }
         self.length(s.len(), op::SHORT_BINUNICODE, op::BINUNICODE, op::BINUNICODE8);
         self.out.extend(s.as_bytes());
-        self.remember(Key::Text(s));
+        self.remember(MemoKey::Text(s));
     }
 
     fn global(&mut self, global: &'a Global) -> Result<(), PickleError> {
-        let key = Key::Global(&global.module, &global.name);
+        let key = MemoKey::Global(&global.module, &global.name);
         if self.recall(key) {
             return Ok(());
         }
@@ -190,7 +198,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn tuple(&mut self, values: &'a [Value]) -> Result<(), PickleError> {
+    fn tuple(&mut self, values: &'a [PickleValue]) -> Result<(), PickleError> {
         let code = match values.len() {
             0 => op::EMPTY_TUPLE,
             1 => op::TUPLE1,
@@ -207,7 +215,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Values between a mark and an opcode that takes them all; nothing for none.
-    fn marked(&mut self, values: &'a [Value], code: u8) -> Result<(), PickleError> {
+    fn marked(&mut self, values: &'a [PickleValue], code: u8) -> Result<(), PickleError> {
         if !values.is_empty() {
             self.out.push(op::MARK);
             values.iter().try_for_each(|v| self.value(v))?;
@@ -216,7 +224,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn entries(&mut self, entries: &'a [(Value, Value)]) -> Result<(), PickleError> {
+    fn entries(&mut self, entries: &'a [(PickleValue, PickleValue)]) -> Result<(), PickleError> {
         if !entries.is_empty() {
             self.out.push(op::MARK);
             for (key, value) in entries {
@@ -229,7 +237,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Refers to what was written before, if it was.
-    fn recall(&mut self, key: Key<'a>) -> bool {
+    fn recall(&mut self, key: MemoKey<'a>) -> bool {
         let Some(at) = self.memo.get(&key).copied() else { return false };
         if let Ok(b) = u8::try_from(at) {
             self.out.extend([op::BINGET, b]);
@@ -241,7 +249,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Keeps what was just written, if it will be needed again.
-    fn remember(&mut self, key: Key<'a>) {
+    fn remember(&mut self, key: MemoKey<'a>) {
         if self.seen.get(&key).is_some_and(|n| *n > 1)
             && let Ok(at) = u32::try_from(self.memo.len())
         {

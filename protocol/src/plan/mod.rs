@@ -5,7 +5,7 @@
 //! to where it needs more than each prompt's last row ([`GroupPlan::reach`]), whether a group can be cut
 //! ([`GroupPlan::whole`]), and which prompts are refused once they are token ids ([`resolve`]). It decides
 //! nothing of that itself. Which tokens an edit touches is [`WriteAt::touches`](crate::WriteAt::touches), which token an index means
-//! [`position`](crate::graph::position), whether a prompt fits [`Room`](crate::prompt::Room).
+//! [`position`](crate::graph::position), whether a prompt fits [`PromptRoom`](crate::prompt::PromptRoom).
 //!
 //! The engine and the lowering to nnsight each had rules of their own, and differed. What holds:
 //!
@@ -29,7 +29,7 @@ use std::ops::Range;
 pub use resolve::{ResolveError, check_prompts, resolve};
 
 use crate::graph::{Decides, Graph, NodeId, Op, Sampling};
-use crate::{Checked, ReadAt, Site};
+use crate::{CheckedGraph, ReadAt, Site};
 
 /// A read or an edit of a group that is needed and happens, or a condition of such an edit.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +78,7 @@ impl Action<'_> {
 /// What one group has to run: the reads, edits and passes that saved values need.
 #[derive(Clone, Debug)]
 pub struct GroupPlan<'a> {
-    checked: &'a Checked,
+    checked: &'a CheckedGraph,
     /// Index into [`Graph::groups`](crate::Graph::groups).
     pub group: u32,
     /// Its reads and edits, in the order in which a pass comes to them; at one site, in that of the graph.
@@ -103,7 +103,7 @@ pub struct Reach {
 impl<'a> GroupPlan<'a> {
     /// The plan of a group, or none if nothing of it is needed.
     #[must_use]
-    pub fn new(checked: &'a Checked, group: u32) -> Option<Self> {
+    pub fn new(checked: &'a CheckedGraph, group: u32) -> Option<Self> {
         let (mut generate, mut steps) = (None, 0);
         for (node, op) in live(checked) {
             match op {
@@ -249,7 +249,7 @@ impl<'a> GroupPlan<'a> {
 }
 
 /// The nodes that something saved needs.
-pub fn live(checked: &Checked) -> impl Iterator<Item = (usize, &Op)> {
+pub fn live(checked: &CheckedGraph) -> impl Iterator<Item = (usize, &Op)> {
     (0_u32..).zip(&checked.graph().nodes).filter(|(i, _)| checked.live(*i)).map(|(i, op)| (i as usize, op))
 }
 

@@ -1,6 +1,6 @@
 //! The prompts of a graph as token ids, refused where they do not fit before anything runs.
 
-use crate::Checked;
+use crate::CheckedGraph;
 use crate::graph::{Decides, Op, Prompt, ReadAt, WriteAt};
 use crate::prompt::{PromptFault, has_part, has_position};
 
@@ -21,7 +21,7 @@ pub enum ResolveError<E> {
 /// # Errors
 /// What `encode` reports, or the first prompt that does not fit.
 pub fn resolve<E>(
-    checked: &Checked,
+    checked: &CheckedGraph,
     mut encode: impl FnMut(&str, bool) -> Result<Vec<u32>, E>,
 ) -> Result<Vec<Vec<Vec<u32>>>, ResolveError<E>> {
     let mut tokens = Vec::with_capacity(checked.graph().groups.len());
@@ -44,7 +44,7 @@ pub fn resolve<E>(
 ///
 /// # Panics
 /// Where `tokens` has other groups or prompts than the graph.
-pub fn check_prompts(checked: &Checked, tokens: &[Vec<Vec<u32>>]) -> Result<(), PromptFault> {
+pub fn check_prompts(checked: &CheckedGraph, tokens: &[Vec<Vec<u32>>]) -> Result<(), PromptFault> {
     let graph = checked.graph();
     assert_eq!(graph.groups.len(), tokens.len(), "token ids are given for every group");
     let room = checked.room();

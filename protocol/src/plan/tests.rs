@@ -3,7 +3,7 @@ use crate::graph::{CheckLimits, Edit, Steps};
 use crate::prompt::{PromptFault, PromptProblem};
 use crate::{Builder, ModelInfo, Tensor, WriteAt};
 
-fn checked(build: impl FnOnce(&mut Builder)) -> Checked {
+fn checked(build: impl FnOnce(&mut Builder)) -> CheckedGraph {
     let info = ModelInfo {
         name: "t".into(),
         revision: String::new(),

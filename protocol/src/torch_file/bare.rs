@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use super::reader::{self, Reader, Source, Storage, persistent, room};
+use super::reader::{self, Storage, StorageSource, TorchReader, persistent, room};
 use super::{FileLimits, TorchDType, TorchFileError, TorchValue};
-use crate::pickle::{Limits, Value, read_first};
+use crate::pickle::{PickleLimits, PickleValue, read_first};
 
 /// The pickle of the magic number that begins files of the format before zip.
 const OLD: [u8; 15] =
     [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
 /// A value and the storages that come with it, by key.
-type Parts = (Value, BTreeMap<String, Vec<u8>>);
+type BareParts = (PickleValue, BTreeMap<String, Vec<u8>>);
 
 /// Reads a file that begins as a pickle.
 pub(super) fn read(bytes: &[u8], limits: &FileLimits) -> Result<TorchValue, TorchFileError> {
@@ -23,28 +23,28 @@ pub(super) fn read(bytes: &[u8], limits: &FileLimits) -> Result<TorchValue, Torc
         Some(rest) => parts(rest, limits.tensors, &limits.pickle)?,
         None => (crate::pickle::read(bytes, &limits.pickle, &reader::allowed_in_files)?, BTreeMap::new()),
     };
-    Reader::new(Source::<Cursor<&[u8]>>::Memory(storages), limits, &value).value(value)
+    TorchReader::new(StorageSource::<Cursor<&[u8]>>::Memory(storages), limits, &value).value(value)
 }
 
 /// The one storage that a file in the old form is.
 pub(super) fn storage(bytes: &[u8], limit: usize) -> Result<(Storage, Vec<u8>), TorchFileError> {
     let bad = TorchFileError::Tensor("a storage that is no file of torch.save in its old form");
     let Some(rest) = bytes.strip_prefix(&OLD) else { return Err(bad) };
-    let (value, mut storages) = parts(rest, limit, &Limits::default())?;
-    let Value::Persistent(id) = value else { return Err(bad) };
+    let (value, mut storages) = parts(rest, limit, &PickleLimits::default())?;
+    let PickleValue::Persistent(id) = value else { return Err(bad) };
     let storage = reader::storage(*id)?;
     let data = storages.remove(&storage.key).ok_or(bad)?;
     Ok((storage, data))
 }
 
-fn parts(mut rest: &[u8], limit: usize, limits: &Limits) -> Result<Parts, TorchFileError> {
-    let mut next = || -> Result<Value, TorchFileError> {
+fn parts(mut rest: &[u8], limit: usize, limits: &PickleLimits) -> Result<BareParts, TorchFileError> {
+    let mut next = || -> Result<PickleValue, TorchFileError> {
         let (value, end) = read_first(rest, limits, &reader::allowed_in_files)?;
         rest = &rest[end..];
         Ok(value)
     };
     let (_version, machine, value, keys) = (next()?, next()?, next()?, next()?);
-    if entry(&machine, "little_endian") == Some(&Value::Bool(false)) {
+    if entry(&machine, "little_endian") == Some(&PickleValue::Bool(false)) {
         return Err(TorchFileError::ByteOrder("big".into()));
     }
     let mut dtypes: BTreeMap<String, Result<TorchDType, TorchFileError>> = BTreeMap::new();
@@ -56,13 +56,13 @@ fn parts(mut rest: &[u8], limit: usize, limits: &Limits) -> Result<Parts, TorchF
             dtypes.insert(String::new(), Err(e));
         }
     });
-    let Value::List(keys) = keys else {
+    let PickleValue::List(keys) = keys else {
         return Err(TorchFileError::Tensor("keys of storages that are no list"));
     };
     let mut storages = BTreeMap::new();
     let mut left = limit;
     for key in keys {
-        let Value::Str(key) = key else {
+        let PickleValue::Str(key) = key else {
             return Err(TorchFileError::Tensor("a storage key that is no text"));
         };
         let dtype =
@@ -88,7 +88,7 @@ fn parts(mut rest: &[u8], limit: usize, limits: &Limits) -> Result<Parts, TorchF
 }
 
 /// An entry of a dictionary.
-fn entry<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
-    let Value::Dict(entries) = value else { return None };
-    entries.iter().find(|(k, _)| matches!(k, Value::Str(k) if k == key)).map(|(_, v)| v)
+fn entry<'a>(value: &'a PickleValue, key: &str) -> Option<&'a PickleValue> {
+    let PickleValue::Dict(entries) = value else { return None };
+    entries.iter().find(|(k, _)| matches!(k, PickleValue::Str(k) if k == key)).map(|(_, v)| v)
 }

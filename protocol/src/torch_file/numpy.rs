@@ -2,7 +2,7 @@
 
 use super::reader::{indices, room};
 use super::{TorchDType, TorchFileError, TorchTensor, TorchValue};
-use crate::pickle::{Call, Value};
+use crate::pickle::{Call, PickleValue};
 
 /// Which globals an array of numbers names.
 pub(super) fn allowed(module: &str, name: &str) -> bool {
@@ -22,23 +22,23 @@ pub(super) fn value(call: Call) -> Result<TorchValue, TorchFileError> {
     match call.global.name.as_str() {
         // `_reconstruct(ndarray, (0,), b'b')` with state `(version, shape, dtype, fortran, bytes)`.
         "_reconstruct" => match call.state {
-            Some(Value::Tuple(state)) => match <[Value; 5]>::try_from(state) {
+            Some(PickleValue::Tuple(state)) => match <[PickleValue; 5]>::try_from(state) {
                 Ok([_, shape, dtype, fortran, data]) => {
-                    array(&dtype, &indices(&shape)?, fortran == Value::Bool(true), bytes(data)?)
+                    array(&dtype, &indices(&shape)?, fortran == PickleValue::Bool(true), bytes(data)?)
                 }
                 Err(_) => Err(wrong),
             },
             _ => Err(wrong),
         },
         // `_frombuffer(bytes, dtype, shape, order)`.
-        "_frombuffer" => match <[Value; 4]>::try_from(call.args) {
-            Ok([data, dtype, shape, Value::Str(order)]) => {
+        "_frombuffer" => match <[PickleValue; 4]>::try_from(call.args) {
+            Ok([data, dtype, shape, PickleValue::Str(order)]) => {
                 array(&dtype, &indices(&shape)?, order == "F", bytes(data)?)
             }
             _ => Err(wrong),
         },
         // `scalar(dtype, bytes)`.
-        "scalar" => match <[Value; 2]>::try_from(call.args) {
+        "scalar" => match <[PickleValue; 2]>::try_from(call.args) {
             Ok([dtype, data]) => array(&dtype, &[], false, bytes(data)?),
             Err(_) => Err(wrong),
         },
@@ -47,11 +47,11 @@ pub(super) fn value(call: Call) -> Result<TorchValue, TorchFileError> {
 }
 
 /// Bytes as they are, or `encode(text, 'latin1')`.
-fn bytes(value: Value) -> Result<Vec<u8>, TorchFileError> {
+fn bytes(value: PickleValue) -> Result<Vec<u8>, TorchFileError> {
     match value {
-        Value::Bytes(bytes) => Ok(bytes),
-        Value::Call(call) if call.global.name == "encode" => match call.args.as_slice() {
-            [Value::Str(text), Value::Str(as_what)] if as_what == "latin1" => {
+        PickleValue::Bytes(bytes) => Ok(bytes),
+        PickleValue::Call(call) if call.global.name == "encode" => match call.args.as_slice() {
+            [PickleValue::Str(text), PickleValue::Str(as_what)] if as_what == "latin1" => {
                 let mut out = room(text.chars().count())?;
                 for c in text.chars() {
                     out.push(
@@ -68,13 +68,13 @@ fn bytes(value: Value) -> Result<Vec<u8>, TorchFileError> {
 }
 
 /// Type and whether the most significant byte comes first: `dtype('f4', False, True)` with state `(3, '<', …)`.
-fn dtype(value: &Value) -> Result<(TorchDType, bool), TorchFileError> {
+fn dtype(value: &PickleValue) -> Result<(TorchDType, bool), TorchFileError> {
     let wrong = TorchFileError::Value("a NumPy array of an element type that is not read");
-    let Value::Call(call) = value else { return Err(wrong) };
-    let Some(Value::Str(name)) = call.args.first() else { return Err(wrong) };
+    let PickleValue::Call(call) = value else { return Err(wrong) };
+    let Some(PickleValue::Str(name)) = call.args.first() else { return Err(wrong) };
     let order = match &call.state {
-        Some(Value::Tuple(state)) => match state.get(1) {
-            Some(Value::Str(order)) => order.as_str(),
+        Some(PickleValue::Tuple(state)) => match state.get(1) {
+            Some(PickleValue::Str(order)) => order.as_str(),
             _ => "|",
         },
         _ => "|",
@@ -95,7 +95,7 @@ fn dtype(value: &Value) -> Result<(TorchDType, bool), TorchFileError> {
 }
 
 fn array(
-    of: &Value,
+    of: &PickleValue,
     shape: &[usize],
     fortran: bool,
     mut data: Vec<u8>,

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use super::archive::Archive;
 use super::numpy;
 use super::{FileLimits, TorchDType, TorchFileError, TorchTensor, TorchValue, bare};
-use crate::pickle::{Call, Value};
+use crate::pickle::{Call, PickleValue};
 
 /// Whether a file may name a Python global.
 pub(super) fn allowed(module: &str, name: &str) -> bool {
@@ -37,14 +37,14 @@ fn is_record(module: &str, name: &str) -> bool {
     )
 }
 
-pub(super) enum Source<'a, R> {
+pub(super) enum StorageSource<'a, R> {
     /// In the zip archive around the pickle.
     Archive(&'a mut Archive<R>),
     /// Behind the pickle, by key.
     Memory(BTreeMap<String, Vec<u8>>),
 }
 
-impl<R: Read + Seek> Source<'_, R> {
+impl<R: Read + Seek> StorageSource<'_, R> {
     fn name(&self, key: &str) -> String {
         match self {
             Self::Archive(archive) => format!("{}data/{key}", archive.root),
@@ -64,8 +64,8 @@ impl<R: Read + Seek> Source<'_, R> {
 }
 
 /// Makes values of what the pickle describes.
-pub(super) struct Reader<'a, R> {
-    source: Source<'a, R>,
+pub(super) struct TorchReader<'a, R> {
+    source: StorageSource<'a, R>,
     /// Storages that more than one tensor, or a part of one, was made of.
     storages: BTreeMap<String, Vec<u8>>,
     /// By key, how many tensors are still to be made of a storage.
@@ -92,12 +92,12 @@ pub(super) struct Storage {
     pub length: usize,
 }
 
-impl<'a, R: Read + Seek> Reader<'a, R> {
-    pub fn new(source: Source<'a, R>, limits: &FileLimits, value: &Value) -> Self {
+impl<'a, R: Read + Seek> TorchReader<'a, R> {
+    pub fn new(source: StorageSource<'a, R>, limits: &FileLimits, value: &PickleValue) -> Self {
         let mut uses = BTreeMap::new();
         persistent(value, &mut |id| {
-            if let Value::Tuple(parts) = id
-                && let Some(Value::Str(key)) = parts.get(2)
+            if let PickleValue::Tuple(parts) = id
+                && let Some(PickleValue::Str(key)) = parts.get(2)
             {
                 *uses.entry(key.clone()).or_default() += 1;
             }
@@ -112,25 +112,25 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         }
     }
 
-    pub fn value(&mut self, value: Value) -> Result<TorchValue, TorchFileError> {
+    pub fn value(&mut self, value: PickleValue) -> Result<TorchValue, TorchFileError> {
         Ok(match value {
-            Value::None => TorchValue::None,
-            Value::Bool(b) => TorchValue::Bool(b),
-            Value::Int(i) => TorchValue::Int(i),
-            Value::Float(f) => TorchValue::Float(f),
-            Value::Str(s) => TorchValue::Str(s),
-            Value::List(v) => TorchValue::List(self.all(v)?),
-            Value::Tuple(v) => TorchValue::Tuple(self.all(v)?),
-            Value::Dict(entries) => self.dict(entries)?,
-            Value::Call(call) => self.call(*call)?,
-            Value::Bytes(b) => TorchValue::Bytes(b),
-            Value::Set(_) => return Err(TorchFileError::Value("a set")),
-            Value::Global(_) => return Err(TorchFileError::Value("a global that is not called")),
-            Value::Persistent(_) => return Err(TorchFileError::Value("a storage outside a tensor")),
+            PickleValue::None => TorchValue::None,
+            PickleValue::Bool(b) => TorchValue::Bool(b),
+            PickleValue::Int(i) => TorchValue::Int(i),
+            PickleValue::Float(f) => TorchValue::Float(f),
+            PickleValue::Str(s) => TorchValue::Str(s),
+            PickleValue::List(v) => TorchValue::List(self.all(v)?),
+            PickleValue::Tuple(v) => TorchValue::Tuple(self.all(v)?),
+            PickleValue::Dict(entries) => self.dict(entries)?,
+            PickleValue::Call(call) => self.call(*call)?,
+            PickleValue::Bytes(b) => TorchValue::Bytes(b),
+            PickleValue::Set(_) => return Err(TorchFileError::Value("a set")),
+            PickleValue::Global(_) => return Err(TorchFileError::Value("a global that is not called")),
+            PickleValue::Persistent(_) => return Err(TorchFileError::Value("a storage outside a tensor")),
         })
     }
 
-    fn all(&mut self, values: Vec<Value>) -> Result<Vec<TorchValue>, TorchFileError> {
+    fn all(&mut self, values: Vec<PickleValue>) -> Result<Vec<TorchValue>, TorchFileError> {
         let mut all = room(values.len())?;
         for value in values {
             all.push(self.value(value)?);
@@ -138,7 +138,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         Ok(all)
     }
 
-    fn dict(&mut self, entries: Vec<(Value, Value)>) -> Result<TorchValue, TorchFileError> {
+    fn dict(&mut self, entries: Vec<(PickleValue, PickleValue)>) -> Result<TorchValue, TorchFileError> {
         let mut all = room(entries.len())?;
         for (k, v) in entries {
             all.push((self.value(k)?, self.value(v)?));
@@ -153,7 +153,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         let Call { global, .. } = &call;
         if is_record(&global.module, &global.name) {
             return match call.state {
-                Some(Value::Dict(fields)) => self.dict(fields),
+                Some(PickleValue::Dict(fields)) => self.dict(fields),
                 _ => Err(TorchFileError::Value("an object without fields")),
             };
         }
@@ -170,13 +170,13 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             "OrderedDict" => Err(TorchFileError::Value("an ordered dictionary with arguments")),
             "_rebuild_tensor_v2" => self.signed(call.args).map(TorchValue::Tensor),
             "_rebuild_parameter" => match call.args.into_iter().next() {
-                Some(Value::Call(inner)) if inner.global.name == "_rebuild_tensor_v2" => {
+                Some(PickleValue::Call(inner)) if inner.global.name == "_rebuild_tensor_v2" => {
                     self.signed(inner.args).map(TorchValue::Tensor)
                 }
                 _ => Err(TorchFileError::Tensor("a parameter without a tensor")),
             },
             "Status" => match call.args.into_iter().next() {
-                Some(Value::Str(s)) => Ok(TorchValue::Str(s)),
+                Some(PickleValue::Str(s)) => Ok(TorchValue::Str(s)),
                 _ => Err(TorchFileError::Value("a status that is no text")),
             },
             _ => Err(TorchFileError::Value("a call of a storage class")),
@@ -185,20 +185,20 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
 
     /// A tensor as its user sees it. Behind whether it takes a gradient, and its hooks, stands what PyTorch has not
     /// done to the stored numbers yet: with `neg` they are to be negated, as those of `z.conj().imag` are.
-    fn signed(&mut self, mut args: Vec<Value>) -> Result<TorchTensor, TorchFileError> {
-        let set = |value: &Value| !matches!(value, Value::None | Value::Bool(false));
+    fn signed(&mut self, mut args: Vec<PickleValue>) -> Result<TorchTensor, TorchFileError> {
+        let set = |value: &PickleValue| !matches!(value, PickleValue::None | PickleValue::Bool(false));
         let mut negate = false;
         match args.drain(args.len().min(4)..).nth(2) {
-            Some(Value::Dict(marks)) => {
+            Some(PickleValue::Dict(marks)) => {
                 for (mark, _) in marks.into_iter().filter(|(_, value)| set(value)) {
                     match mark {
-                        Value::Str(mark) if mark == "neg" => negate = true,
-                        Value::Str(mark) => return Err(TorchFileError::Marked(mark)),
+                        PickleValue::Str(mark) if mark == "neg" => negate = true,
+                        PickleValue::Str(mark) => return Err(TorchFileError::Marked(mark)),
                         _ => return Err(TorchFileError::Tensor("a mark that is no text")),
                     }
                 }
             }
-            None | Some(Value::None) => {}
+            None | Some(PickleValue::None) => {}
             Some(_) => return Err(TorchFileError::Tensor("marks that are no dictionary")),
         }
         let mut tensor = self.tensor(args)?;
@@ -208,7 +208,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         Ok(tensor)
     }
 
-    fn tensor(&mut self, args: Vec<Value>) -> Result<TorchTensor, TorchFileError> {
+    fn tensor(&mut self, args: Vec<PickleValue>) -> Result<TorchTensor, TorchFileError> {
         let mut args = args.into_iter();
         let (Some(of), Some(offset), Some(shape), Some(stride)) =
             (args.next(), args.next(), args.next(), args.next())
@@ -216,10 +216,10 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             return Err(TorchFileError::Tensor("expected storage, offset, shape and strides"));
         };
         let storage = match of {
-            Value::Persistent(id) => storage(*id)?,
+            PickleValue::Persistent(id) => storage(*id)?,
             // A plain pickle has a whole small file in place of each storage.
-            Value::Call(call) if call.global.name == "_load_from_bytes" => match call.args.as_slice() {
-                [Value::Bytes(bytes)] => self.inner(bytes)?,
+            PickleValue::Call(call) if call.global.name == "_load_from_bytes" => match call.args.as_slice() {
+                [PickleValue::Bytes(bytes)] => self.inner(bytes)?,
                 _ => return Err(TorchFileError::Tensor("a storage that is no bytes")),
             },
             _ => return Err(TorchFileError::Tensor("expected storage, offset, shape and strides")),
@@ -308,15 +308,17 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
 }
 
 /// Tells of every persistent identifier in a value.
-pub(super) fn persistent(value: &Value, tell: &mut impl FnMut(&Value)) {
+pub(super) fn persistent(value: &PickleValue, tell: &mut impl FnMut(&PickleValue)) {
     match value {
-        Value::List(v) | Value::Tuple(v) | Value::Set(v) => v.iter().for_each(|v| persistent(v, tell)),
-        Value::Dict(entries) => entries.iter().for_each(|(_, v)| persistent(v, tell)),
-        Value::Call(call) => {
+        PickleValue::List(v) | PickleValue::Tuple(v) | PickleValue::Set(v) => {
+            v.iter().for_each(|v| persistent(v, tell))
+        }
+        PickleValue::Dict(entries) => entries.iter().for_each(|(_, v)| persistent(v, tell)),
+        PickleValue::Call(call) => {
             call.args.iter().chain(&call.appended).chain(&call.state).for_each(|v| persistent(v, tell));
             call.items.iter().for_each(|(_, v)| persistent(v, tell));
         }
-        Value::Persistent(id) => tell(id),
+        PickleValue::Persistent(id) => tell(id),
         _ => {}
     }
 }
@@ -332,15 +334,17 @@ fn row_major(shape: &[usize], stride: &[usize]) -> bool {
 }
 
 /// `('storage', class, key, device, length)`, in the old form with `None` behind them.
-pub(super) fn storage(id: Value) -> Result<Storage, TorchFileError> {
-    let Value::Tuple(mut parts) = id else {
+pub(super) fn storage(id: PickleValue) -> Result<Storage, TorchFileError> {
+    let PickleValue::Tuple(mut parts) = id else {
         return Err(TorchFileError::Tensor("a storage identifier that is no tuple"));
     };
-    if parts.len() == 6 && parts[5] == Value::None {
+    if parts.len() == 6 && parts[5] == PickleValue::None {
         parts.pop();
     }
-    match <[Value; 5]>::try_from(parts) {
-        Ok([Value::Str(kind), Value::Global(class), Value::Str(key), _, length]) if kind == "storage" => {
+    match <[PickleValue; 5]>::try_from(parts) {
+        Ok([PickleValue::Str(kind), PickleValue::Global(class), PickleValue::Str(key), _, length])
+            if kind == "storage" =>
+        {
             let dtype = TorchDType::of_storage(&class.name).ok_or(TorchFileError::Storage(class.name))?;
             if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
                 return Err(TorchFileError::Tensor("a storage key that is no plain name"));
@@ -351,18 +355,18 @@ pub(super) fn storage(id: Value) -> Result<Storage, TorchFileError> {
     }
 }
 
-pub(super) fn index(value: &Value) -> Result<usize, TorchFileError> {
+pub(super) fn index(value: &PickleValue) -> Result<usize, TorchFileError> {
     match value {
-        Value::Int(i) => {
+        PickleValue::Int(i) => {
             usize::try_from(*i).map_err(|_| TorchFileError::Tensor("a negative size, stride or offset"))
         }
         _ => Err(TorchFileError::Tensor("a size, stride or offset that is no integer")),
     }
 }
 
-pub(super) fn indices(value: &Value) -> Result<Vec<usize>, TorchFileError> {
+pub(super) fn indices(value: &PickleValue) -> Result<Vec<usize>, TorchFileError> {
     match value {
-        Value::Tuple(v) | Value::List(v) => v.iter().map(index).collect(),
+        PickleValue::Tuple(v) | PickleValue::List(v) => v.iter().map(index).collect(),
         _ => Err(TorchFileError::Tensor("a shape that is no tuple")),
     }
 }

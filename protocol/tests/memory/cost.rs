@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
-use truenorth_protocol::pickle::{self, Call, Global, Value};
+use truenorth_protocol::pickle::{self, Call, Global, PickleValue};
 use truenorth_protocol::torch_file::{FileLimits, TorchValue, read_from};
 use truenorth_protocol::{Answer, DType, Tensor, frame};
 
@@ -67,23 +67,23 @@ fn a_large_result_costs_little_more_than_itself() {
 fn costs_little() {
     let floats = (BYTES / 4) as i64;
     let global = |module: &str, name: &str| Global { module: module.into(), name: name.into() };
-    let storage = Value::Tuple(vec![
+    let storage = PickleValue::Tuple(vec![
         text("storage"),
-        Value::Global(global("torch", "FloatStorage")),
+        PickleValue::Global(global("torch", "FloatStorage")),
         text("0"),
         text("cpu"),
-        Value::Int(floats),
+        PickleValue::Int(floats),
     ]);
-    let tensor = Value::Call(Box::new(Call {
+    let tensor = PickleValue::Call(Box::new(Call {
         global: global("torch._utils", "_rebuild_tensor_v2"),
         bare: false,
         args: vec![
-            Value::Persistent(Box::new(storage)),
-            Value::Int(0),
-            Value::Tuple(vec![Value::Int(floats)]),
-            Value::Tuple(vec![Value::Int(1)]),
-            Value::Bool(false),
-            Value::None,
+            PickleValue::Persistent(Box::new(storage)),
+            PickleValue::Int(0),
+            PickleValue::Tuple(vec![PickleValue::Int(floats)]),
+            PickleValue::Tuple(vec![PickleValue::Int(1)]),
+            PickleValue::Bool(false),
+            PickleValue::None,
         ],
         items: vec![],
         appended: vec![],
@@ -97,10 +97,10 @@ fn costs_little() {
     drop(file);
 
     // In a status frame the result stands in the pickle, which has to be read whole.
-    let status = Value::Dict(vec![
+    let status = PickleValue::Dict(vec![
         (text("id"), text("a")),
         (text("status"), text("COMPLETED")),
-        (text("data"), Value::Bytes(vec![7; BYTES])),
+        (text("data"), PickleValue::Bytes(vec![7; BYTES])),
     ]);
     let frame = archive(&pickle::write(&status, &|_, _| true).unwrap(), b"");
     drop(status);
@@ -114,7 +114,7 @@ fn costs_little() {
     let tensor = Tensor::from_bytes(DType::F32, vec![BYTES / 4], vec![1; BYTES]).unwrap();
     answer.values.insert("x".into(), truenorth_protocol::Value::Tensor { tensor, rows: None });
     let packed = frame::compress(&answer_to_bytes(&answer).unwrap()).unwrap();
-    let read = || answer_read(frame::Reader::new(&packed[..], 2 * BYTES).unwrap()).unwrap();
+    let read = || answer_read(frame::FrameReader::new(&packed[..], 2 * BYTES).unwrap()).unwrap();
     let (read, peak_of_answer) = peak(read);
     assert!(read == answer && peak_of_answer < BYTES + (4 << 20), "{peak_of_answer} bytes for {BYTES}");
 }

@@ -3,7 +3,7 @@
 
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
-use truenorth_protocol::pickle::{self, Call, Global, Value};
+use truenorth_protocol::pickle::{self, Call, Global, PickleValue};
 use truenorth_protocol::{Answer, Builder, Graph, ReadAt, Site, Tensor, frame, torch_file};
 
 use crate::alone::alone;
@@ -15,19 +15,25 @@ const MANY: usize = 1 << 20;
 /// A file of `torch.save` with a tensor of these sizes and strides.
 fn saved(shape: [i64; 2], stride: [i64; 2]) -> Vec<u8> {
     let global = |module: &str, name: &str| Global { module: module.into(), name: name.into() };
-    let pair = |[a, b]: [i64; 2]| Value::Tuple(vec![Value::Int(a), Value::Int(b)]);
-    let class = Value::Global(global("torch", "FloatStorage"));
-    let storage = Value::Tuple(vec![text("storage"), class, text("0"), text("cpu"), Value::Int(MANY as i64)]);
-    let tensor = Value::Call(Box::new(Call {
+    let pair = |[a, b]: [i64; 2]| PickleValue::Tuple(vec![PickleValue::Int(a), PickleValue::Int(b)]);
+    let class = PickleValue::Global(global("torch", "FloatStorage"));
+    let storage = PickleValue::Tuple(vec![
+        text("storage"),
+        class,
+        text("0"),
+        text("cpu"),
+        PickleValue::Int(MANY as i64),
+    ]);
+    let tensor = PickleValue::Call(Box::new(Call {
         global: global("torch._utils", "_rebuild_tensor_v2"),
         bare: false,
         args: vec![
-            Value::Persistent(Box::new(storage)),
-            Value::Int(0),
+            PickleValue::Persistent(Box::new(storage)),
+            PickleValue::Int(0),
             pair(shape),
             pair(stride),
-            Value::Bool(false),
-            Value::None,
+            PickleValue::Bool(false),
+            PickleValue::None,
         ],
         items: vec![],
         appended: vec![],
@@ -84,7 +90,7 @@ fn says_so() {
     for (name, bytes) in &answers {
         refuses(name, || answer_read(&bytes[..]).is_ok());
         let packed = frame::compress(bytes).unwrap();
-        let reader = || frame::Reader::new(&packed[..], 64 << 20).unwrap();
+        let reader = || frame::FrameReader::new(&packed[..], 64 << 20).unwrap();
         refuses(&format!("{name}, unpacked as it comes"), || answer_read(reader()).is_ok());
     }
     let packed = frame::compress(&answers[0].1).unwrap();
@@ -97,14 +103,20 @@ fn says_so() {
     ] {
         refuses(name, || torch_file::read(&file).is_ok());
     }
-    let limits = pickle::Limits::default();
+    let limits = pickle::PickleLimits::default();
     let long = || vec![7; MANY];
-    let twice = Value::Bytes(long());
+    let twice = PickleValue::Bytes(long());
     for (name, value) in [
-        ("a pickle of many values", Value::List(vec![Value::Int(1); MANY / 16])),
-        ("a pickle of many tuples", Value::List(vec![Value::Tuple(vec![Value::None]); MANY / 16])),
-        ("a pickle of many entries", Value::Dict(vec![(Value::Int(1), Value::None); MANY / 16])),
-        ("a pickle of long bytes", Value::Tuple(vec![twice.clone(), twice])),
+        ("a pickle of many values", PickleValue::List(vec![PickleValue::Int(1); MANY / 16])),
+        (
+            "a pickle of many tuples",
+            PickleValue::List(vec![PickleValue::Tuple(vec![PickleValue::None]); MANY / 16]),
+        ),
+        (
+            "a pickle of many entries",
+            PickleValue::Dict(vec![(PickleValue::Int(1), PickleValue::None); MANY / 16]),
+        ),
+        ("a pickle of long bytes", PickleValue::Tuple(vec![twice.clone(), twice])),
         ("a pickle of a long text", text(&"a".repeat(MANY))),
     ] {
         let bytes = pickle::write(&value, &|_, _| true).unwrap();
@@ -112,10 +124,10 @@ fn says_so() {
         refuses(name, || pickle::read(&bytes, &limits, &|_, _| true).is_ok());
     }
 
-    let status = Value::Dict(vec![
+    let status = PickleValue::Dict(vec![
         (text("id"), text("a")),
         (text("status"), text("COMPLETED")),
-        (text("data"), Value::Bytes(long())),
+        (text("data"), PickleValue::Bytes(long())),
     ]);
     let frame = archive(&pickle::write(&status, &|_, _| true).unwrap(), b"");
     refuses("a status with its result", || read_binary_update(&frame).is_ok());

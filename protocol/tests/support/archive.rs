@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 
-use truenorth_protocol::pickle::Value;
+use truenorth_protocol::pickle::PickleValue;
 
 /// An archive of a pickle and one storage, neither packed.
 pub fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
@@ -15,6 +15,6 @@ pub fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-pub fn text(s: &str) -> Value {
-    Value::Str(s.into())
+pub fn text(s: &str) -> PickleValue {
+    PickleValue::Str(s.into())
 }

@@ -4,13 +4,13 @@
 #![allow(clippy::expect_used, reason = "a case that does not fit its model fails its test")]
 
 use truenorth_protocol::graph::{AlphaUnit, CheckLimits, Edit, Op, Sampling, Steps, Unary};
-use truenorth_protocol::nnsight::{ModelKey, Modules, Request};
-use truenorth_protocol::{Builder, Checked, DType, ModelInfo, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::nnsight::{ModelKey, Modules, PayloadInput};
+use truenorth_protocol::{Builder, CheckedGraph, DType, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 /// A request's parts.
 pub struct Case {
     pub name: &'static str,
-    pub checked: Checked,
+    pub checked: CheckedGraph,
     pub tokens: Vec<Vec<Vec<u32>>>,
     pub reply: DType,
 }
@@ -22,9 +22,9 @@ impl Case {
     }
 
     /// Hands the request on.
-    pub fn with<T>(&self, f: impl FnOnce(&Request<'_>) -> T) -> T {
+    pub fn with<T>(&self, f: impl FnOnce(&PayloadInput<'_>) -> T) -> T {
         let (modules, key) = (modules(), ModelKey { repo_id: "org/llama".into(), revision: None });
-        f(&Request {
+        f(&PayloadInput {
             checked: &self.checked,
             tokens: &self.tokens,
             modules: &modules,

@@ -15,9 +15,9 @@ use nnsight_cases::{Case, cases, info, modules};
 use proptest::prelude::*;
 use random_graph::random_graph;
 use truenorth_protocol::graph::{AlphaUnit, CheckLimits, Edit, NodeId, Sampling, Steps};
-use truenorth_protocol::job::Status;
-use truenorth_protocol::nnsight::{LowerError, ModelKey, ReplyError, Request, read_binary_update};
-use truenorth_protocol::pickle::{self, Limits};
+use truenorth_protocol::job::JobStatus;
+use truenorth_protocol::nnsight::{LowerError, ModelKey, PayloadInput, ReplyError, read_binary_update};
+use truenorth_protocol::pickle::{self, PickleLimits};
 use truenorth_protocol::prompt::PromptProblem;
 use truenorth_protocol::{Builder, DType, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
@@ -173,10 +173,10 @@ fn another_graphs_result_is_refused() {
 #[test]
 fn binary_status_frames_are_read() {
     let (update, data) = read_binary_update(&file("completed.frame.pt")).unwrap();
-    assert_eq!((update.status, update.id.as_str(), update.data), (Status::Completed, "job", None));
+    assert_eq!((update.status, update.id.as_str(), update.data), (JobStatus::Completed, "job", None));
     assert_eq!(data.unwrap(), file("last.pt"));
     let (update, data) = read_binary_update(&file("error.frame.pt")).unwrap();
-    assert_eq!((update.status, data), (Status::Error, None));
+    assert_eq!((update.status, data), (JobStatus::Error, None));
     assert!(update.description.contains("Traceback"));
     assert!(matches!(read_binary_update(b"{}"), Err(ReplyError::File(_))));
     assert!(matches!(read_binary_update(&file("last.pt")), Err(ReplyError::Form { .. })));
@@ -185,7 +185,7 @@ fn binary_status_frames_are_read() {
 #[test]
 fn what_the_service_could_not_run_is_refused_here() {
     let case = by_name("steer");
-    let with = |f: &dyn Fn(&mut Request<'_>)| {
+    let with = |f: &dyn Fn(&mut PayloadInput<'_>)| {
         case.with(|r| {
             let mut r = *r;
             f(&mut r);
@@ -203,7 +203,7 @@ fn what_the_service_could_not_run_is_refused_here() {
     let mut evil = modules();
     evil.head = "x\";import os".into();
     let key = ModelKey { repo_id: "a/b".into(), revision: None };
-    let refused = case.with(|r| Request { modules: &evil, key: &key, ..*r }.payload().unwrap_err());
+    let refused = case.with(|r| PayloadInput { modules: &evil, key: &key, ..*r }.payload().unwrap_err());
     assert!(matches!(refused, LowerError::Name { what: "module path", .. }));
     let mut b = Builder::new();
     let group = b.texts(["some text"]);
@@ -284,7 +284,7 @@ proptest! {
         let case = Case { name: "random", checked, tokens, reply: DType::F32 };
         let payload = case.with(|r| r.payload()).unwrap();
         let allowed = |module: &str, _: &str| module.starts_with("nnsight.") || module == "types";
-        prop_assert!(pickle::read(&payload, &Limits::default(), &allowed).is_ok());
+        prop_assert!(pickle::read(&payload, &PickleLimits::default(), &allowed).is_ok());
         // Whatever the graph, its text is ours: no line is long, and none is not ASCII.
         let source = case.with(|r| r.source()).unwrap();
         prop_assert!(source.is_ascii() && source.starts_with("import torch\n"));

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use clap::Args;
 use truenorth::analyses::Reader;
-use truenorth::arena::{Backend, SeasonFile};
+use truenorth::arena::{ScoringModel, SeasonFile};
 use truenorth::run::Runner;
 
-use crate::cli::args::{Common, ModelArgs, Numerics, On, Place, SpeechArgs};
+use crate::cli::args::{Common, ModelArgs, NumericsArgs, On, PlaceArgs, SpeechArgs};
 use crate::cli::fallback;
 use crate::cli::session::Session;
 
@@ -18,11 +18,11 @@ pub struct Asks {
     #[arg(long, value_name = "M")]
     model: Option<String>,
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
 }
 
 /// A model behind the arena's seam.
@@ -80,7 +80,7 @@ impl Behind {
     }
 }
 
-impl Backend for Behind {
+impl ScoringModel for Behind {
     fn runner(&self) -> &dyn Runner {
         self.session.runner()
     }

@@ -11,7 +11,7 @@ use truenorth::data::out::{TableForm, card, csv_bytes, parquet_bytes};
 
 use super::model::Asks;
 use super::{Dir, done};
-use crate::cli::output::{self, Request as _};
+use crate::cli::output::{self, RequestContext as _};
 use crate::cli::progress::Bar;
 use crate::cli::{saved, session};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use truenorth::arena::live::{Live, Yields};
 use truenorth::arena::season;
-use truenorth::arena::web::{Nested, Options};
-use truenorth::play::{Client, Hosts, Limits, Offered, Playground, Setup, Start, Within, router};
+use truenorth::arena::web::{ArenaOptions, Nested};
+use truenorth::play::{ClientName, Hosts, Offered, PlayLimits, Playground, Setup, Start, Within, router};
 use truenorth_protocol::ModelInfo;
 
 use super::done;
@@ -18,11 +18,11 @@ use crate::cli::desk::ours;
 use crate::cli::direction::load_all_for;
 use crate::cli::play::{BEYOND, each, made, offered};
 use crate::cli::progress::Bar;
-use crate::cli::pushes::{Opened, Unit};
+use crate::cli::pushes::{PushContext, UnitArg};
 use crate::cli::serve::at_least_one;
 
 /// What a public page takes of one visitor, where nothing else is said: a good deal less than `play` by itself.
-const SMALL: Limits = Limits {
+const SMALL: PlayLimits = PlayLimits {
     body_bytes: 16 << 10,
     body_time: Duration::from_secs(10),
     prompt_bytes: 2 << 10,
@@ -58,7 +58,7 @@ impl PlayArgs {
         &self,
         live: &Arc<Live>,
         (asks, behind): (&Asks, &Behind),
-        options: &mut Options,
+        options: &mut ArenaOptions,
     ) -> anyhow::Result<Option<Arc<Playground>>> {
         if !self.play {
             return Ok(None);
@@ -66,7 +66,7 @@ impl PlayArgs {
         let file = &live.season.sealed.file;
         // What visitors type is on no disk of this machine, not even as jobs of a service.
         let runner = asks.unwritten(file, behind)?;
-        let limits = Limits {
+        let limits = PlayLimits {
             new_tokens: u32::try_from(self.play_max_tokens).unwrap_or(u32::MAX),
             run_time: self.play_max_run_time,
             waiting: self.play_max_waiting,
@@ -76,7 +76,7 @@ impl PlayArgs {
         let setup = Setup {
             runner: Arc::new(Yields::new(live.clone(), runner)),
             directions: directions(live, (asks, behind))?,
-            unit: Unit::Norm.name(),
+            unit: UnitArg::Norm.name(),
             marks: vec![],
             speech: file.model.speech(),
             start: Start::default(),
@@ -87,7 +87,7 @@ impl PlayArgs {
         };
         let play = made(setup)?;
         let per_minute = u32::try_from(self.play_per_minute).unwrap_or(u32::MAX);
-        options.play = Some(Nested::new(router(play.clone()), Client, per_minute));
+        options.play = Some(Nested::new(router(play.clone()), ClientName, per_minute));
         options.limits.pause = options.limits.pause.max(limits.run_time + BEYOND);
         Ok(Some(play))
     }
@@ -105,11 +105,11 @@ fn directions(live: &Live, (asks, behind): (&Asks, &Behind)) -> anyhow::Result<V
         let said = load_all_for(file, live.backend().runner().info())?;
         let told = said.members().iter().all(|d| d.metadata().residual_norm.is_some());
         let bar = Bar::new("measuring norms", 0, "tokens", asks.quiet());
-        let opened = Opened {
+        let opened = PushContext {
             reader: live.backend().reader(),
             neutral: (!told).then_some(&marks.probes[..]),
             watch: &bar,
-            unit: Unit::Norm.into(),
+            unit: UnitArg::Norm.into(),
             load: &load,
         };
         all.push(offered(&opened, file, &all)?);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_limits_are_tighter_than_those_of_play_by_itself() {
-        let (own, alone) = (SMALL, Limits::default());
+        let (own, alone) = (SMALL, PlayLimits::default());
         assert!(own.new_tokens < alone.new_tokens && own.prompt_tokens < alone.prompt_tokens);
         assert!(own.run_time < alone.run_time && own.waiting < alone.waiting);
         assert!(own.prompt_bytes < alone.prompt_bytes && own.body_bytes < alone.body_bytes);

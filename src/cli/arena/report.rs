@@ -7,11 +7,13 @@ use ndarray::Array1;
 use serde::Serialize;
 use truenorth::analyses::board::saved::{self, BESIDE, SavedBoard, SavedSummary};
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Entry, Other, Params, Scorer, Sequence,
+    Beside, Board, BoardData, BoardSummary, Other, Params, ScoreRow, Scorer, Sequence,
 };
-use truenorth::analyses::transfer::{Groups, OwnBoard, Params as TransferParams, Transfer, Transferred};
-use truenorth::analyses::{Analysis as _, Asked};
-use truenorth::arena::{Backend as _, Season, out, season};
+use truenorth::analyses::transfer::{
+    OwnBoard, Params as TransferParams, SequenceGroups, Transfer, Transferred,
+};
+use truenorth::analyses::{Analysis as _, AnalysisContext};
+use truenorth::arena::{ScoringModel as _, Season, out, season};
 use truenorth::data::first_sequences;
 use truenorth::math::Seeds;
 use truenorth_protocol::Site;
@@ -20,7 +22,7 @@ use super::model::Asks;
 use super::{Dir, done};
 use crate::cli::output::{self, wrong_hint};
 use crate::cli::progress::Bar;
-use crate::cli::record::{Out, Record};
+use crate::cli::record::{OutArgs, ResultRecord};
 use crate::cli::texts::CopiesArgs;
 use crate::cli::{dry, saved as boards};
 
@@ -50,11 +52,11 @@ pub struct Report {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
-    out: Out,
+    out: OutArgs,
 }
 
 #[derive(Debug, Serialize)]
-struct Found {
+struct SeasonResults {
     /// As the model says it; none without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     board: Option<BoardSummary>,
@@ -84,7 +86,7 @@ impl Report {
             false => boards::boards(&self.board, &[])?,
         };
         let sealed = season.sealed.seal();
-        let mut record = Record::new("arena report", self.seed, ()).params(&self.params)?;
+        let mut record = ResultRecord::new("arena report", self.seed, ()).params(&self.params)?;
         let (mut board, mut kept) = (None, None);
         if self.no_model {
             let aligned = boards::aligned(std::slice::from_ref(&own), &self.copies)?;
@@ -102,8 +104,8 @@ impl Report {
         if let Some(found) = &transfer {
             output::listing(&Transfer::table(found));
         }
-        let found = Found { board, kept, transfer };
-        let mut record = Record {
+        let found = SeasonResults { board, kept, transfer };
+        let mut record = ResultRecord {
             verb: record.verb,
             truenorth: record.truenorth,
             models: record.models,
@@ -165,7 +167,7 @@ impl Report {
         let direction: Array1<f64> = lane.iter().flat_map(|(_, vector)| vector.iter().copied()).collect();
         let bar = Bar::new("scoring", 0, "tokens", self.asks.quiet());
         let file = &season.sealed.file.scoring;
-        let held_out: Option<Vec<Entry>> = match &self.held_out {
+        let held_out: Option<Vec<ScoreRow>> = match &self.held_out {
             None => None,
             Some(path) => {
                 let probes = self.copies.texts().distinct_prompts(path)?.named;
@@ -192,7 +194,7 @@ impl Report {
             beside,
         };
         let params = Params { join: file.join.clone(), ..self.params.clone() };
-        let asked = Asked { reader: backend.reader(), seeds: &Seeds::new(self.seed), watch: &bar };
+        let asked = AnalysisContext { reader: backend.reader(), seeds: &Seeds::new(self.seed), watch: &bar };
         Ok(Board::run(&data, &params, &asked)?)
     }
 
@@ -205,7 +207,7 @@ impl Report {
         }
         let of = |b: SavedBoard| OwnBoard { model: b.name, site: b.site, board: b.rows };
         let params = TransferParams { permutations: self.params.permutations, ..TransferParams::default() };
-        Groups::new(&aligned.rows, &params)?;
+        SequenceGroups::new(&aligned.rows, &params)?;
         let boards = aligned.boards.into_iter().map(of).collect();
         Ok(Transfer::of(boards, &aligned.rows, &params, &Seeds::new(self.seed))?)
     }

@@ -128,7 +128,7 @@ impl List {
             return output::json(&all);
         }
         let head = ["season", "state", "opened", "closed", "entries", "waiting"].map(str::to_owned).to_vec();
-        let row = |l: &truenorth::arena::Listed| {
+        let row = |l: &truenorth::arena::ListedSeason| {
             vec![
                 l.name.clone(),
                 l.state.to_string(),

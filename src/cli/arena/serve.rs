@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::arena::Folder;
 use truenorth::arena::live::{Live, Worker};
-use truenorth::arena::web::{App, Captcha, Options, Server};
+use truenorth::arena::web::{App, ArenaOptions, ArenaServer, Captcha};
 
 use super::model::Asks;
 use super::{Dir, done};
@@ -91,7 +91,7 @@ impl Serve {
         let worker = Worker::start(live, move |text| notice(text));
         let served = runtime.block_on(async {
             let stop = stopped();
-            let server = started(Server::bind(app).await)?;
+            let server = started(ArenaServer::bind(app).await)?;
             output::line(server.url())?;
             #[cfg(feature = "play")]
             if let Some(play) = play {
@@ -104,8 +104,8 @@ impl Serve {
         served
     }
 
-    fn options(&self) -> anyhow::Result<Options> {
-        let mut options = Options::new(self.listen);
+    fn options(&self) -> anyhow::Result<ArenaOptions> {
+        let mut options = ArenaOptions::new(self.listen);
         options.open = self.open;
         options.public.clone_from(&self.public);
         options.hops = self.hops;

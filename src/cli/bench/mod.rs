@@ -11,12 +11,12 @@ use truenorth::engine::load::Kernels;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::Runner;
 use truenorth_bench::{
-    Fidelity, Growth, Numbers, Peers, Python, Size, Timing, fidelity, growth, section, timed,
+    BenchSize, Fidelity, PeerPrecision, Peers, Python, Timing, WorkGrowth, fidelity, growth, section, timed,
 };
 
-use super::args::{Common, Numerics, Precision};
-use super::output::{self, Request as _};
-use super::record::{Out, Record};
+use super::args::{Common, NumericsArgs, PrecisionArg};
+use super::output::{self, RequestContext as _};
+use super::record::{OutArgs, ResultRecord};
 use super::session;
 
 /// Times prefill (reading the last token of a block), board scoring and steered greedy decode.
@@ -34,7 +34,7 @@ pub struct Bench {
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
-    numerics: Numerics,
+    numerics: NumericsArgs,
     /// A Python with torch, transformers and gguf to race against.
     #[arg(long, value_name = "PYTHON")]
     peer: Option<PathBuf>,
@@ -84,7 +84,7 @@ pub struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     fidelity: Option<Fidelity>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    growth: Vec<Growth>,
+    growth: Vec<WorkGrowth>,
 }
 
 impl Bench {
@@ -92,7 +92,7 @@ impl Bench {
         if self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
             return Err(output::wrong("--prompts and --steps must be at least 1, --tokens at least 4"));
         }
-        Out { out: None, report: self.report.clone(), tables: None }.check()?;
+        OutArgs { out: None, report: self.report.clone(), tables: None }.check()?;
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let info = engine.info().clone();
         let layer = info.layers * 2 / 3;
@@ -118,8 +118,8 @@ impl Bench {
         if self.growth {
             figures.growth = growth(&engine, layer)?;
         }
-        let out = Out { out: None, report: self.report.clone(), tables: None };
-        let record = Record::new("bench", 0, &figures.growth).model(&info);
+        let out = OutArgs { out: None, report: self.report.clone(), tables: None };
+        let record = ResultRecord::new("bench", 0, &figures.growth).model(&info);
         out.page(&record, "How cost grows with work", |g| (vec![], vec![section(g)]))?;
         if output::wants_json() {
             return output::json(&figures);
@@ -137,10 +137,10 @@ impl Bench {
         figures: &mut Figures,
     ) -> anyhow::Result<()> {
         let numbers = match self.numerics.dtype.unwrap_or_default() {
-            Precision::F32 if self.numerics.keep_quantized => Numbers::Kept,
-            Precision::F32 => Numbers::F32,
-            Precision::Bf16 => Numbers::Bf16,
-            Precision::F16 => Numbers::F16,
+            PrecisionArg::F32 if self.numerics.keep_quantized => PeerPrecision::Kept,
+            PrecisionArg::F32 => PeerPrecision::F32,
+            PrecisionArg::Bf16 => PeerPrecision::Bf16,
+            PrecisionArg::F16 => PeerPrecision::F16,
         };
         let python = Python {
             transformers: self.peer.as_deref(),
@@ -149,7 +149,7 @@ impl Bench {
         };
         let mut peers = Peers::start(python, resolved.files.path(), numbers, self.numerics.threads)?;
         figures.peers = peers.names();
-        let size = Size {
+        let size = BenchSize {
             prompts: self.prompts,
             tokens: self.tokens,
             steps: self.steps,

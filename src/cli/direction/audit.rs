@@ -6,19 +6,19 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::baked::{AuditedBake, Baked, BakedData, Params};
-use truenorth::analyses::extract::Question;
-use truenorth::analyses::{Analysis as _, Asked, SiteRange, Speech};
+use truenorth::analyses::extract::LabelledTexts;
+use truenorth::analyses::{Analysis as _, AnalysisContext, SiteRange, Speech};
 use truenorth::artifact::{Direction as Artifact, Directions};
 use truenorth::data::Template;
 use truenorth::estimate::CheckedEstimator;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
-use super::super::output::Request as _;
-use super::super::record::Record;
+use super::super::output::RequestContext as _;
+use super::super::record::ResultRecord;
 use super::super::session::Session;
 use super::super::texts::{CopiesArgs, Prompts};
-use super::super::verb::Files;
+use super::super::verb::AnalysisArgs;
 use super::{chosen, estimator, load_all, load_all_for, told};
 
 /// Holds a model with an edit in its weights against the one it was made from.
@@ -70,8 +70,8 @@ pub struct Audit {
 }
 
 /// What was read from files, and the origin.
-pub struct Ready {
-    texts: Question,
+pub struct BakedAuditInput {
+    texts: LabelledTexts,
     neutral: Prompts,
     sites: Option<Vec<Site>>,
     at: ReadAt,
@@ -80,12 +80,12 @@ pub struct Ready {
     origin: Option<Session>,
 }
 
-impl Files for Audit {
+impl AnalysisArgs for Audit {
     type Analysis = Baked;
-    type Ready = Ready;
+    type Input = BakedAuditInput;
     const DOING: &'static str = "auditing";
 
-    fn read(&self, _: &Params, speech: &Speech) -> anyhow::Result<Ready> {
+    fn read(&self, _: &Params, speech: &Speech) -> anyhow::Result<BakedAuditInput> {
         let directions = load_all(&self.direction)?;
         let metadata = directions.members().first().map(Artifact::metadata);
         let told = metadata.and_then(|m| m.template.clone()).filter(|_| !speech.chat.is_on());
@@ -99,7 +99,7 @@ impl Files for Audit {
         };
         let sites = (!self.site.is_empty()).then(|| SiteRange::all(&self.site));
         self.placed(&directions, sites.as_deref())?;
-        Ok(Ready {
+        Ok(BakedAuditInput {
             texts: self.copies.contrast(contrast, self.positive.as_deref(), &template)?,
             neutral: self.copies.texts().distinct_prompts(&self.neutral)?,
             at: told::positions(self.positions, metadata)?,
@@ -110,13 +110,18 @@ impl Files for Audit {
         })
     }
 
-    fn open(&self, ready: &mut Ready, model: &ModelArgs, _: &Session) -> anyhow::Result<()> {
+    fn open(&self, ready: &mut BakedAuditInput, model: &ModelArgs, _: &Session) -> anyhow::Result<()> {
         let args = ModelArgs { model: self.against.clone(), ..model.clone() };
         ready.origin = Some(Session::open(&args)?);
         Ok(())
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<AuditedBake> {
+    fn ask(
+        &self,
+        ready: &BakedAuditInput,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> anyhow::Result<AuditedBake> {
         let origin = ready.origin.as_ref().context("the origin is not open")?.reader();
         // It was found on the origin, if on either.
         let directions = load_all_for(&self.direction, origin.runner().info())?;
@@ -134,7 +139,11 @@ impl Files for Audit {
         Ok(Baked::run(&data, params, asked)?)
     }
 
-    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
+    fn note<T: Serialize>(
+        &self,
+        ready: &BakedAuditInput,
+        record: ResultRecord<T>,
+    ) -> anyhow::Result<ResultRecord<T>> {
         let bytes = std::fs::read(chosen(&self.direction).0)
             .request(format!("can't read {}", self.direction.display()))?;
         let record = match &ready.origin {

@@ -9,8 +9,8 @@ use truenorth::models::Files;
 use truenorth_protocol::Site;
 
 use super::super::args::Common;
-use super::super::output::{self, Request as _, wrong_hint};
-use super::super::pushes::Unit;
+use super::super::output::{self, RequestContext as _, wrong_hint};
+use super::super::pushes::UnitArg;
 use super::super::{dry, session, target};
 use super::load_all;
 
@@ -45,8 +45,8 @@ pub struct Bake {
     #[arg(long, value_name = "A", allow_hyphen_values = true)]
     alpha: Option<f64>,
     /// What α is measured in.
-    #[arg(long, value_enum, default_value_t = Unit::Norm)]
-    alpha_unit: Unit,
+    #[arg(long, value_enum, default_value_t = UnitArg::Norm)]
+    alpha_unit: UnitArg,
     /// The folder to write; it is empty or not there yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -139,9 +139,9 @@ impl Bake {
         for d in directions.members() {
             let metadata = d.metadata();
             let norm = match self.alpha_unit {
-                Unit::Absolute => Some(1.0),
-                Unit::Norm => metadata.residual_norm,
-                Unit::Raw => metadata.extra.get("imported_norm").and_then(|n| n.parse().ok()),
+                UnitArg::Absolute => Some(1.0),
+                UnitArg::Norm => metadata.residual_norm,
+                UnitArg::Raw => metadata.extra.get("imported_norm").and_then(|n| n.parse().ok()),
             };
             let norm = norm.ok_or_else(|| {
                 wrong_hint(

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::artifact::{DirectionError, Directions, Format, ImportAs};
+use truenorth::artifact::{DirectionError, DirectionFormat, Directions, ImportAs};
 use truenorth_protocol::Site;
 
-use super::super::output::{self, Request as _, wrong_hint};
+use super::super::output::{self, RequestContext as _, wrong_hint};
 use super::super::target;
 use super::load_all;
 
 /// The format of a file whose name does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Named {
+enum FormatArg {
     Safetensors,
     Npz,
     Npy,
@@ -21,29 +21,29 @@ enum Named {
     Pt,
 }
 
-impl From<Named> for Format {
-    fn from(named: Named) -> Self {
+impl From<FormatArg> for DirectionFormat {
+    fn from(named: FormatArg) -> Self {
         match named {
-            Named::Safetensors => Self::Safetensors,
-            Named::Npz => Self::Npz,
-            Named::Npy => Self::Npy,
-            Named::Gguf => Self::Gguf,
-            Named::Pt => Self::Pt,
+            FormatArg::Safetensors => Self::Safetensors,
+            FormatArg::Npz => Self::Npz,
+            FormatArg::Npy => Self::Npy,
+            FormatArg::Gguf => Self::Gguf,
+            FormatArg::Pt => Self::Pt,
         }
     }
 }
 
 /// Tells a format by a file's name.
-type FormatOf = fn(&Path) -> Result<Format, DirectionError>;
+type FormatOf = fn(&Path) -> Result<DirectionFormat, DirectionError>;
 
 /// The format that is named, else the one that the file's name ends in. `what` can't be done without
 /// one; `formats` are those that can.
 fn format_of(
-    named: Option<Named>,
+    named: Option<FormatArg>,
     path: &Path,
     what: &str,
     (of, formats): (FormatOf, &str),
-) -> anyhow::Result<Format> {
+) -> anyhow::Result<DirectionFormat> {
     match (named, of(path)) {
         (Some(named), _) => Ok(named.into()),
         (None, Ok(format)) => Ok(format),
@@ -75,7 +75,7 @@ pub struct Import {
     file: PathBuf,
     /// The format of the file; default what its name ends in.
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Named>,
+    format: Option<FormatArg>,
     /// Where the direction lives; for a control vector this chooses its layer.
     #[arg(long, value_name = "S")]
     site: Option<Site>,
@@ -118,7 +118,7 @@ pub struct Export {
     out: PathBuf,
     /// The format to write; default what the file's name ends in.
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Named>,
+    format: Option<FormatArg>,
 }
 
 impl Import {
@@ -126,7 +126,8 @@ impl Import {
         target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
         target::reads(&self.file)?;
-        let formats = (Format::of as FormatOf, "safetensors, npz, npy, gguf or pt, which pickles are too");
+        let formats =
+            (DirectionFormat::of as FormatOf, "safetensors, npz, npy, gguf or pt, which pickles are too");
         let format = format_of(self.format, &self.file, &what, formats)?;
         let stated = ImportAs {
             site: self.site,
@@ -158,7 +159,7 @@ impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let cant = format!("can't export to {}", self.out.display());
-        let formats = (Format::to_write as FormatOf, "safetensors, npz, npy or gguf");
+        let formats = (DirectionFormat::to_write as FormatOf, "safetensors, npz, npy or gguf");
         let format = format_of(self.format, &self.out, &cant, formats)?;
         let direction = load_all(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;

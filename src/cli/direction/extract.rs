@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use ndarray::Array1;
-use truenorth::analyses::beside::Beside;
-use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
+use truenorth::analyses::beside::SeparationBeside;
+use truenorth::analyses::extract::{LabelledTexts, ProjectOut, nuisances};
 use truenorth::analyses::stat::p_cell;
 use truenorth::analyses::steer::mean_norm;
 use truenorth::analyses::{SentimentTexts, SiteRange};
-use truenorth::artifact::{Direction as Artifact, Directions, Shared};
+use truenorth::artifact::{Direction as Artifact, Directions, SharedVector};
 use truenorth::estimate::{CheckedEstimator, HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
 use truenorth::math::{self, Seeds};
 use truenorth_protocol::{ReadAt, Site};
@@ -23,7 +23,7 @@ use super::super::progress::Bar;
 use super::super::session::Session;
 use super::super::target;
 use super::super::texts::{self, CopiesArgs, Prompts};
-use super::{Made, artifact, default_permutations, estimator};
+use super::{ExtractionContext, artifact, default_permutations, estimator};
 
 /// Estimates a direction from contrastive pairs or from two classes of texts.
 ///
@@ -130,7 +130,7 @@ impl Extract {
 
         let session = Session::open(&self.model)?;
         let at = self.positions;
-        let one = One {
+        let one = ExtractInput {
             session: &session,
             question: &question,
             template: self.pairs.is_some().then(|| template.to_string()),
@@ -212,9 +212,9 @@ impl Extract {
 }
 
 /// What a direction is estimated from, whatever the site.
-struct One<'a> {
+struct ExtractInput<'a> {
     session: &'a Session,
-    question: &'a Question,
+    question: &'a LabelledTexts,
     template: Option<String>,
     sentiment: Option<&'a SentimentTexts>,
     neutral: Option<&'a Prompts>,
@@ -233,7 +233,7 @@ struct Extracted {
     absent: Vec<(String, String)>,
 }
 
-impl One<'_> {
+impl ExtractInput<'_> {
     /// Reads all sites in one pass.
     fn ahead(&self, sites: &[Site], bar: &Bar) -> anyhow::Result<()> {
         let reader = self.session.reader();
@@ -274,7 +274,7 @@ impl One<'_> {
         let direction = artifact(
             &extraction,
             &pipeline.estimator,
-            &Made {
+            &ExtractionContext {
                 question: self.question,
                 info: self.session.runner().info(),
                 site,
@@ -321,11 +321,11 @@ impl One<'_> {
         });
         let members = members.collect::<Result<Vec<_>, _>>()?;
         let projected_at = (!projected_out.is_empty()).then_some(at);
-        Ok(Directions::sharing(members, Shared { projected_at, cosines, least_cosine })?)
+        Ok(Directions::sharing(members, SharedVector { projected_at, cosines, least_cosine })?)
     }
 }
 
-fn say_shared(shared: &Shared) {
+fn say_shared(shared: &SharedVector) {
     let again =
         shared.projected_at.map(|at| format!("; what is projected out was projected out again at {at}"));
     let (at, least) = shared
@@ -367,7 +367,7 @@ fn several_table(found: &[Extracted]) {
     }
     output::table(&rows);
     if let Some(h) = found.first().and_then(|e| e.held_out.first()) {
-        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), Beside(h).says());
+        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), SeparationBeside(h).says());
     }
 }
 
@@ -388,7 +388,7 @@ fn table(held_out: &[HeldOut]) {
     }
     output::table(&rows);
     for h in held_out {
-        let beside = Beside(h);
+        let beside = SeparationBeside(h);
         eprintln!("held out by {}: {}", by(h), beside.says());
         if let Some(r) = h.auroc.repeats {
             eprintln!("  AUROC over {}", r.said());

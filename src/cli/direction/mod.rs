@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 pub use truenorth::analyses::default_permutations;
-use truenorth::artifact::{Direction as Artifact, DirectionError, Directions, Format};
-pub use truenorth::direction::{Made, artifact};
+use truenorth::artifact::{Direction as Artifact, DirectionError, DirectionFormat, Directions};
+pub use truenorth::direction::{ExtractionContext, artifact};
 use truenorth::estimate::CheckedEstimator;
 use truenorth_protocol::{ModelInfo, Site};
 
-use super::output::{Request as _, wrong_hint};
+use super::output::{RequestContext as _, wrong_hint};
 use super::{target, verb};
 
 /// Extracts, shows, compares, imports, exports and bakes directions, and holds what was baked against its origin.
@@ -30,7 +30,7 @@ pub enum Direction {
     Import(exchange::Import),
     Export(exchange::Export),
     Bake(bake::Bake),
-    Audit(Box<verb::Verb<audit::Audit>>),
+    Audit(Box<verb::AnalysisCommand<audit::Audit>>),
 }
 
 impl Direction {
@@ -122,8 +122,8 @@ pub fn load_all(path: &Path) -> anyhow::Result<Directions> {
     let (file, site) = chosen(path);
     let path = &file;
     target::reads(path)?;
-    if let Ok(format) = Format::of(path)
-        && format != Format::Safetensors
+    if let Ok(format) = DirectionFormat::of(path)
+        && format != DirectionFormat::Safetensors
         && path.is_file()
     {
         return Err(wrong_hint(

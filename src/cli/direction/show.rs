@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::artifact::{Metadata, NuisanceTexts};
+use truenorth::artifact::{DirectionMetadata, NuisanceTexts};
 use truenorth::math;
 
 use super::super::output::{self, wrong_hint};
@@ -29,8 +29,8 @@ pub struct Compare {
 }
 
 #[derive(Serialize)]
-struct Compared {
-    directions: Vec<Named>,
+struct ComparedDirections {
+    directions: Vec<NamedDirection>,
     /// `cosine[i][j]` of directions i and j.
     cosine: Vec<Vec<f64>>,
     /// Share of pairs of random directions at least as alike, either sign.
@@ -38,7 +38,7 @@ struct Compared {
 }
 
 #[derive(Serialize)]
-struct Named {
+struct NamedDirection {
     file: String,
     site: String,
     model: Option<String>,
@@ -114,15 +114,15 @@ impl Compare {
             .iter()
             .map(|row| row.iter().map(|c| math::share_with_cosine(*c, width)).collect::<Result<_, _>>())
             .collect::<Result<_, _>>()?;
-        let named = |(path, m): (&&PathBuf, &Metadata)| Named {
+        let named = |(path, m): (&&PathBuf, &DirectionMetadata)| NamedDirection {
             file: path.display().to_string(),
             site: m.site.to_string(),
             model: m.model.clone(),
         };
         let metadata = all.iter().map(truenorth::artifact::Direction::metadata);
-        let directions: Vec<Named> = paths.iter().zip(metadata).map(named).collect();
+        let directions: Vec<NamedDirection> = paths.iter().zip(metadata).map(named).collect();
         if output::wants_json() {
-            return output::json(&Compared { directions, cosine, p_random });
+            return output::json(&ComparedDirections { directions, cosine, p_random });
         }
         let mut head = vec![String::new()];
         head.extend((1..=all.len()).map(|i| i.to_string()));

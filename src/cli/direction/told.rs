@@ -1,12 +1,12 @@
 //! How texts were read when a direction was found, as its file says it.
 
-use truenorth::artifact::Metadata;
+use truenorth::artifact::DirectionMetadata;
 use truenorth_protocol::ReadAt;
 
 use super::super::output::wrong_hint;
 
 /// Which tokens are read: as asked, else as the file says, else the last.
-pub fn positions(asked: Option<ReadAt>, file: Option<&Metadata>) -> anyhow::Result<ReadAt> {
+pub fn positions(asked: Option<ReadAt>, file: Option<&DirectionMetadata>) -> anyhow::Result<ReadAt> {
     match (asked, file.and_then(|m| m.positions.as_ref())) {
         (Some(at), _) => Ok(at),
         // Files of before means left sinks out do not say how many.

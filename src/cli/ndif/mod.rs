@@ -9,9 +9,9 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::client::ndif::{Env, PROVEN};
-use truenorth::client::{ClientError, NNSIGHT, Service as Remote};
+use truenorth::client::{ClientError, NNSIGHT, Service};
 
-use super::args::Service;
+use super::args::ServiceArgs;
 use super::output::{self, wrong_hint};
 use super::{hosted, settings};
 
@@ -24,12 +24,12 @@ pub enum Ndif {
     Status(Status),
     /// The versions of Python and of the packages on the service, and those this program was tried with.
     #[command(after_help = "Example:\n  truenorth ndif env")]
-    Env(Plain),
+    Env(NdifArgs),
     #[command(after_help = "Example:\n  truenorth ndif doctor --model openai-community/gpt2")]
     Doctor(doctor::Doctor),
     /// Whose key is used.
     #[command(after_help = "Example:\n  truenorth ndif whoami")]
-    Whoami(Plain),
+    Whoami(NdifArgs),
     /// Keeps a key where nnsight looks for it too. The key is read from the terminal, unseen, or from stdin.
     #[command(after_help = "Example:\n  truenorth ndif login")]
     Login(Login),
@@ -40,19 +40,19 @@ pub struct Status {
     /// Shows only models with this in their name.
     name: Option<String>,
     #[command(flatten)]
-    plain: Plain,
+    plain: NdifArgs,
 }
 
 #[derive(Args, Debug)]
-pub struct Plain {
+pub struct NdifArgs {
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
 }
 
 #[derive(Args, Debug)]
 pub struct Login {
     #[command(flatten)]
-    service: Service,
+    service: ServiceArgs,
     /// Keeps the key without asking the service whose it is.
     #[arg(long)]
     unchecked: bool,
@@ -105,7 +105,7 @@ const COLD: &str = "COLD: on disk only; a job brings it up, which takes longer";
 
 /// The service's versions beside those that were tried.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ShownVersions<'a> {
     #[serde(flatten)]
     env: &'a Env,
     /// Versions whose own code was tried.
@@ -120,7 +120,7 @@ struct Proven {
     nnsight: &'static str,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownVersions<'a> {
     fn new(env: &'a Env) -> Self {
         let named = ["ndif", "nnsight", "transformers", "torch"];
         let runs = named.into_iter().filter_map(|name| Some((name, env.version(name)?))).collect();
@@ -143,14 +143,14 @@ impl<'a> Shown<'a> {
     }
 }
 
-impl Plain {
-    fn open(&self) -> anyhow::Result<Remote> {
+impl NdifArgs {
+    fn open(&self) -> anyhow::Result<Service> {
         hosted::at_once(hosted::ndif_options(&self.service, None)?)
     }
 
     fn env(self) -> anyhow::Result<()> {
         let env = self.open()?.env()?;
-        let shown = Shown::new(&env);
+        let shown = ShownVersions::new(&env);
         if output::wants_json() {
             return output::json(&shown);
         }

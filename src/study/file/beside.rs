@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A table with parameters and keys of its own.
-pub(super) trait Beside<'de>: Default {
+pub(super) trait TableWithParams<'de>: Default {
     type Params: Deserialize<'de>;
     const OWN: &'static [&'static str];
 
@@ -22,13 +22,13 @@ pub(super) trait Beside<'de>: Default {
 }
 
 /// Reads a table in one pass.
-pub(super) fn read<'de, T: Beside<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
-    d.deserialize_map(Table(PhantomData))
+pub(super) fn read<'de, T: TableWithParams<'de>, D: Deserializer<'de>>(d: D) -> Result<T, D::Error> {
+    d.deserialize_map(TableVisitor(PhantomData))
 }
 
-struct Table<T>(PhantomData<T>);
+struct TableVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Beside<'de>> Visitor<'de> for Table<T> {
+impl<'de, T: TableWithParams<'de>> Visitor<'de> for TableVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,7 +48,7 @@ struct Rest<'a, A, T> {
     own: &'a mut T,
 }
 
-impl<'de, A: MapAccess<'de>, T: Beside<'de>> MapAccess<'de> for Rest<'_, A, T> {
+impl<'de, A: MapAccess<'de>, T: TableWithParams<'de>> MapAccess<'de> for Rest<'_, A, T> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
 use crate::analyses::{as_text, audit, board, check as look, compare, experiment, probing};
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::Desk;
 use crate::inputs::text;
 use schemars::JsonSchema;
@@ -21,8 +21,8 @@ use truenorth_data::NearCopies;
 use truenorth_protocol::{ReadAt, Site};
 
 pub use parts::{
-    Data, Direction, Geometry, HeldOut, Judge, Keyword, Monitor, Other, Primary, Reads, Register, Steer,
-    Steers, Sweep, Transfer, When,
+    DataTable, DirectionTable, GeometryTable, HeldOutTable, JudgeTable, Keyword, MonitorTable, OtherModel,
+    Primary, Reads, SteerTable, Steers, StudyRegisterTable, SweepTable, TransferTable, WhenTable,
 };
 
 /// A study as written. What has no table is left out, and the report says so.
@@ -62,12 +62,12 @@ pub struct StudyFile {
     #[serde(default = "parts::near_copies")]
     pub near_copies: f64,
     /// The data files.
-    pub data: Data,
+    pub data: DataTable,
     /// The estimators of the direction, and what is projected out.
-    pub direction: Direction,
+    pub direction: DirectionTable,
     /// How separation is held out: folds, and label flips of the null.
     #[serde(default)]
-    pub held_out: HeldOut,
+    pub held_out: HeldOutTable,
     /// The look at the texts that comes first.
     #[serde(default)]
     pub check: look::Params,
@@ -77,25 +77,25 @@ pub struct StudyFile {
     #[serde(default)]
     pub primary: Primary,
     /// What is expected, sealed before the first activation is read.
-    pub register: Option<Register>,
+    pub register: Option<StudyRegisterTable>,
     /// The board: how far sequences move neutral probes along the direction.
     pub score: Option<board::Params>,
     /// Texts that are written at several doses.
-    pub steer: Option<Steer>,
+    pub steer: Option<SteerTable>,
     /// Projections token by token.
-    pub monitor: Option<Monitor>,
+    pub monitor: Option<MonitorTable>,
     /// Sets of texts that differ in one other thing, which the direction may follow.
     pub audit: Option<audit::Params>,
     /// Reading against steering, site by site.
-    pub sweep: Option<Sweep>,
+    pub sweep: Option<SweepTable>,
     /// The same question of other models.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<TransferTable>,
     /// Probes of many sites, with test sets and controls.
     pub probing: Option<probing::Params>,
     /// Directions of categories, and over checkpoints.
-    pub geometry: Option<Geometry>,
+    pub geometry: Option<GeometryTable>,
     /// A model's verdict on steered text.
-    pub judge: Option<Judge>,
+    pub judge: Option<JudgeTable>,
     /// Arms beside base on the same prompts, judged, rated and held against placebos.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experiment: Option<experiment::Params>,
@@ -173,7 +173,7 @@ impl StudyFile {
             .chain(self.experiment.iter_mut().flat_map(experiment::Params::files))
     }
 
-    /// Its data files, by what each is for, in the words of [`super::data::Data::files`].
+    /// Its data files, by what each is for, in the words of [`super::data::StudyData::files`].
     pub fn roles(&self) -> Vec<(String, &Path)> {
         let data = &self.data;
         let single = [

@@ -12,7 +12,8 @@ use truenorth_stats::estimate::ProjectMethod;
 /// Data files, relative to the study file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Data {
+#[schemars(rename = "Data")]
+pub struct DataTable {
     /// Contrastive pairs; or else `classes`.
     pub pairs: Option<PathBuf>,
     /// Two classes of texts; or else `pairs`.
@@ -43,7 +44,8 @@ pub struct Data {
 /// How directions are estimated.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Direction {
+#[schemars(rename = "Direction")]
+pub struct DirectionTable {
     /// The estimators; the first is the primary one.
     pub estimators: Vec<String>,
     /// Nuisance directions taken out: `length`, `sentiment`.
@@ -58,14 +60,15 @@ pub struct Direction {
 /// How held-out separation is measured.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct HeldOut {
+#[schemars(rename = "HeldOut")]
+pub struct HeldOutTable {
     /// Folds of the pair-wise split; the axis-wise split leaves out one axis at a time.
     pub folds: usize,
     /// Label flips of the null; by default 200, and 199 for logistic, each at one penalty.
     pub permutations: Option<usize>,
 }
 
-impl Default for HeldOut {
+impl Default for HeldOutTable {
     fn default() -> Self {
         Self { folds: 5, permutations: None }
     }
@@ -110,7 +113,8 @@ pub enum Steers {
 /// What is expected, written down and sealed with the whole study before anything is read.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Register {
+#[schemars(rename = "Register")]
+pub struct StudyRegisterTable {
     /// Whether the direction is expected to read.
     pub reads: Option<bool>,
     /// Whether it is expected to be what it says.
@@ -126,7 +130,8 @@ pub struct Register {
 /// Steered samples.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Steer {
+#[schemars(rename = "Steer")]
+pub struct SteerTable {
     /// What is done beside adding a dose.
     #[serde(flatten)]
     pub how: steer::How,
@@ -142,14 +147,15 @@ pub struct Steer {
     pub positions: WriteAt,
     /// Where nothing is done unless it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<When>,
+    pub when: Option<WhenTable>,
 }
 
 /// A condition: the projection on the direction that the first estimator finds at another site, in one pass with what is
 /// steered and so at an earlier site, unless generated tokens alone are steered.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct When {
+#[schemars(rename = "When")]
+pub struct WhenTable {
     /// The site at which the projection is taken.
     #[schemars(with = "String")]
     pub site: Site,
@@ -164,13 +170,14 @@ pub struct When {
 }
 
 fn by_token() -> steer::ByWhat {
-    steer::Threshold::default().when_by
+    steer::WhenThreshold::default().when_by
 }
 
 /// Projections token by token on the directions of all estimators, at the study's site.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Monitor {
+#[schemars(rename = "Monitor")]
+pub struct MonitorTable {
     /// How many of the prompts are watched; 8 by default.
     #[serde(default)]
     pub prompts: Option<usize>,
@@ -182,7 +189,8 @@ pub struct Monitor {
 /// Reading against steering.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Sweep {
+#[schemars(rename = "Sweep")]
+pub struct SweepTable {
     /// Sites, doses and what is generated.
     #[serde(flatten)]
     pub params: sweep::Params,
@@ -209,9 +217,10 @@ pub struct Keyword {
 /// The same question of other models.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Transfer {
+#[schemars(rename = "Transfer")]
+pub struct TransferTable {
     /// The other models, each with the site its direction lives at.
-    pub models: Vec<Other>,
+    pub models: Vec<OtherModel>,
     /// Groups of sequences, and nulls.
     #[serde(flatten)]
     pub params: transfer::Params,
@@ -220,7 +229,8 @@ pub struct Transfer {
 /// Another model.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Other {
+#[schemars(rename = "Other")]
+pub struct OtherModel {
     /// As `--model`.
     pub model: String,
     /// Where its direction lives.
@@ -231,7 +241,8 @@ pub struct Other {
 /// Directions of categories, and over checkpoints.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Geometry {
+#[schemars(rename = "Geometry")]
+pub struct GeometryTable {
     /// Checkpoints in training order, each as `--model` or as `{model = …, name = …, stage = …}`; the study's model alone
     /// when empty.
     #[serde(default)]
@@ -249,7 +260,7 @@ pub struct Geometry {
     pub delete_fetched: bool,
     /// What a model says of the texts that it then writes, beside the count of their words; with `steer_into`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub judge: Option<Judge>,
+    pub judge: Option<JudgeTable>,
     /// How they are laid beside each other.
     #[serde(flatten)]
     pub params: geometry::Params,
@@ -258,7 +269,8 @@ pub struct Geometry {
 /// A model's verdict on steered text.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Judge {
+#[schemars(rename = "Judge")]
+pub struct JudgeTable {
     /// As `--model`; the study's model when absent.
     pub model: Option<String>,
     /// What is asked of each steered text: `refusal`, `incoherence`.
@@ -273,7 +285,7 @@ fn one_or_many(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
 }
 
-impl Default for Steer {
+impl Default for SteerTable {
     /// No doses, no tokens and no prompts, each of which must be given.
     fn default() -> Self {
         Self {

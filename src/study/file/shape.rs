@@ -21,7 +21,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     let root = reference::raw();
     let none = Map::new();
     let defs = root.get("$defs").and_then(Value::as_object).unwrap_or(&none);
-    let look = Look { text, defs };
+    let look = ShapeCheck { text, defs };
     let mut faults = Vec::new();
     look.table(document.get_ref(), &root, &Path::default(), 0, &mut faults);
     // A key that is lacking may be there under a misspelt name, which says more.
@@ -32,7 +32,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     toml::from_str(text).map_err(|said: toml::de::Error| {
         // The value has the right form, and its own reader refuses what it says.
         match said.span().and_then(|span| look.key_at(document.get_ref(), &Path::default(), &span)) {
-            Some((path, at)) => look.error(Fault {
+            Some((path, at)) => look.error(ShapeFault {
                 at: at.start,
                 lacks: false,
                 what: format!("{path} is {}: {}", look.excerpt(&at), said.message()),
@@ -44,7 +44,7 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
 }
 
 /// Something wrong, and where it begins in the text.
-struct Fault {
+struct ShapeFault {
     at: usize,
     lacks: bool,
     what: String,
@@ -75,13 +75,13 @@ impl std::fmt::Display for Path {
     }
 }
 
-struct Look<'a> {
+struct ShapeCheck<'a> {
     text: &'a str,
     defs: &'a Map<String, Value>,
 }
 
-impl<'a> Look<'a> {
-    fn error(&self, fault: Fault) -> Error {
+impl<'a> ShapeCheck<'a> {
+    fn error(&self, fault: ShapeFault) -> Error {
         let line = 1 + self.text[..fault.at].matches('\n').count();
         let error = Error::request(format!("line {line}: {}", fault.what));
         match fault.remedy {
@@ -114,7 +114,14 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn table(&self, table: &DeTable<'_>, schema: &Value, path: &Path, at: usize, faults: &mut Vec<Fault>) {
+    fn table(
+        &self,
+        table: &DeTable<'_>,
+        schema: &Value,
+        path: &Path,
+        at: usize,
+        faults: &mut Vec<ShapeFault>,
+    ) {
         let none = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
         let other = schema.get("additionalProperties").filter(|o| o.is_object());
@@ -129,7 +136,7 @@ impl<'a> Look<'a> {
                 }
                 None => match other {
                     Some(schema) => self.value(value, schema, &path.child(name), faults),
-                    None => faults.push(Fault {
+                    None => faults.push(ShapeFault {
                         at: start,
                         lacks: false,
                         what: format!("{} has no key `{name}`", path.table()),
@@ -143,7 +150,7 @@ impl<'a> Look<'a> {
             if !there.contains(&name) {
                 let own = properties.get(name).unwrap_or(&Value::Null);
                 let meaning = reference::text(own);
-                faults.push(Fault {
+                faults.push(ShapeFault {
                     at,
                     lacks: true,
                     what: format!("{} lacks the key `{name}`", path.table()),
@@ -153,7 +160,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn value(&self, value: &Spanned<DeValue<'_>>, schema: &Value, path: &Path, faults: &mut Vec<Fault>) {
+    fn value(&self, value: &Spanned<DeValue<'_>>, schema: &Value, path: &Path, faults: &mut Vec<ShapeFault>) {
         let plain = self.plain(schema);
         let fits = match value.get_ref() {
             DeValue::Table(table) if is(plain, "object") => {
@@ -182,7 +189,7 @@ impl<'a> Look<'a> {
         };
         if !fits {
             let at = value.span();
-            faults.push(Fault {
+            faults.push(ShapeFault {
                 at: at.start,
                 lacks: false,
                 what: format!("{path} is {}; expected {}", self.excerpt(&at), self.expected(schema)),

@@ -3,19 +3,19 @@
 use serde::de::{Error as _, MapAccess};
 use serde::{Deserialize, Deserializer};
 
-use super::beside::{self, Beside};
-use super::parts::{Geometry, Judge, Monitor, Steer, Sweep, Transfer};
+use super::beside::{self, TableWithParams};
+use super::parts::{GeometryTable, JudgeTable, MonitorTable, SteerTable, SweepTable, TransferTable};
 use crate::analyses::{geometry, judge, monitor, steer, sweep, transfer};
 
 /// A name, or a list of them.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a name or a list of names")]
-enum OneOrMany {
+enum NameOrNames {
     One(String),
     Many(Vec<String>),
 }
 
-impl<'de> Beside<'de> for Sweep {
+impl<'de> TableWithParams<'de> for SweepTable {
     type Params = sweep::Params;
     const OWN: &'static [&'static str] = &["estimator", "estimators", "keywords"];
 
@@ -23,8 +23,8 @@ impl<'de> Beside<'de> for Sweep {
         match key {
             "estimator" | "estimators" if self.estimator.is_empty() => {
                 self.estimator = match map.next_value()? {
-                    OneOrMany::One(name) => vec![name],
-                    OneOrMany::Many(names) => names,
+                    NameOrNames::One(name) => vec![name],
+                    NameOrNames::Many(names) => names,
                 };
             }
             "estimator" | "estimators" => {
@@ -40,7 +40,7 @@ impl<'de> Beside<'de> for Sweep {
     }
 }
 
-impl<'de> Beside<'de> for Steer {
+impl<'de> TableWithParams<'de> for SteerTable {
     type Params = steer::How;
     const OWN: &'static [&'static str] = &["alphas", "max_new_tokens", "prompts", "positions", "when"];
 
@@ -60,7 +60,7 @@ impl<'de> Beside<'de> for Steer {
     }
 }
 
-impl<'de> Beside<'de> for Monitor {
+impl<'de> TableWithParams<'de> for MonitorTable {
     type Params = monitor::Params;
     const OWN: &'static [&'static str] = &["prompts"];
 
@@ -74,7 +74,7 @@ impl<'de> Beside<'de> for Monitor {
     }
 }
 
-impl<'de> Beside<'de> for Transfer {
+impl<'de> TableWithParams<'de> for TransferTable {
     type Params = transfer::Params;
     const OWN: &'static [&'static str] = &["models"];
 
@@ -88,7 +88,7 @@ impl<'de> Beside<'de> for Transfer {
     }
 }
 
-impl<'de> Beside<'de> for Geometry {
+impl<'de> TableWithParams<'de> for GeometryTable {
     type Params = geometry::Params;
     const OWN: &'static [&'static str] =
         &["checkpoints", "protocols", "steer_into", "judge", "delete_fetched"];
@@ -109,7 +109,7 @@ impl<'de> Beside<'de> for Geometry {
     }
 }
 
-impl<'de> Beside<'de> for Judge {
+impl<'de> TableWithParams<'de> for JudgeTable {
     type Params = judge::Params;
     const OWN: &'static [&'static str] = &["model", "questions"];
 
@@ -137,4 +137,4 @@ macro_rules! beside {
     )*};
 }
 
-beside!(Steer, Monitor, Sweep, Transfer, Geometry, Judge);
+beside!(SteerTable, MonitorTable, SweepTable, TransferTable, GeometryTable, JudgeTable);

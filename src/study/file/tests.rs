@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use crate::error::{causes, messages};
 use crate::host::Local;
 
-use super::{Geometry, StudyFile};
-use crate::study::data::Data;
+use super::{GeometryTable, StudyFile};
+use crate::study::data::StudyData;
 use crate::study::reference::{self, reference};
 use crate::study::stages::STAGES;
 
@@ -19,11 +19,12 @@ fn the_studies_that_ship_are_whole() {
         for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             if path.file_name().is_some_and(|n| n == "experiment.toml") {
                 let experiment = crate::experiment::ExperimentFile::read(&path, &Local::new("")).unwrap();
-                let texts = crate::inputs::Texts { desk: &Local::new(""), near: experiment.near().unwrap() };
+                let texts =
+                    crate::inputs::TextFiles { desk: &Local::new(""), near: experiment.near().unwrap() };
                 crate::experiment::read(&experiment.data.prompts, &experiment.experiment, &texts).unwrap();
             } else if path.extension().is_some_and(|e| e == "toml") {
                 let study = StudyFile::read(&path, &Local::new("")).unwrap();
-                Data::read(&study, &Local::new("")).unwrap();
+                StudyData::read(&study, &Local::new("")).unwrap();
                 read += 1;
             }
         }
@@ -226,7 +227,7 @@ fn what_a_table_can_not_ask_is_said_by_its_keys() {
 
 #[test]
 fn the_table_of_geometry_holds_checkpoints_beside_the_parameters() {
-    let read = |text: &str| toml::from_str::<Geometry>(text);
+    let read = |text: &str| toml::from_str::<GeometryTable>(text);
     let table =
         read("checkpoints = [\"a\", \"b\"]\nfolds = 3\nestimator = \"lda\"\npermutations = 99").unwrap();
     assert_eq!((table.checkpoints.len(), table.params.folds, table.params.permutations), (2, Some(3), 99));

@@ -1,13 +1,13 @@
 //! Findings of the study itself: separation and agreement of its estimators.
 
-use truenorth_report::{Finding, Interval, Measure, Null, Sample, Status};
+use truenorth_report::{Finding, FindingStatus, Measure, ReportedInterval, ReportedNull, Sample};
 use truenorth_stats::estimate::HeldOut;
 
 use crate::analyses::Cosine;
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
 /// How the first estimator separates held-out pairs, and held-out axes.
-pub fn separations(run: &Run<'_>, results: &Results) -> [Option<Finding>; 2] {
+pub fn separations(run: &StageContext<'_>, results: &StudyFindings) -> [Option<Finding>; 2] {
     let words = run.data.words();
     let Some(first) = results.directions.estimated.first() else { return [None, None] };
     let (high, low) = (&words.high, &words.low);
@@ -32,23 +32,23 @@ pub fn separations(run: &Run<'_>, results: &Results) -> [Option<Finding>; 2] {
 fn separation(statement: &str, held_out: &HeldOut, of: &str, shuffled: &str) -> Finding {
     let auroc = held_out.auroc.number(of, held_out.null.as_ref().map(|n| (n, shuffled)));
     let status = match &auroc.null {
-        Some(n) if n.p < 0.05 && auroc.above(0.5) => Status::Supported,
-        Some(n) if n.p >= 0.05 && !auroc.above(0.5) => Status::NotSupported,
-        _ => Status::Unclear,
+        Some(n) if n.p < 0.05 && auroc.above(0.5) => FindingStatus::Supported,
+        Some(n) if n.p >= 0.05 && !auroc.above(0.5) => FindingStatus::NotSupported,
+        _ => FindingStatus::Unclear,
     };
     Finding {
         status,
         statement: statement.into(),
         measure: Measure::of("AUROC", &auroc, 3),
         n: Sample::of(&auroc, of),
-        interval: Interval::of(&auroc),
-        null: Null::of(&auroc),
+        interval: ReportedInterval::of(&auroc),
+        null: ReportedNull::of(&auroc),
         see: Some("separation".into()),
     }
 }
 
 /// Whether every two estimators agree more than on exchanged labels, told by the two that do so least.
-pub fn agreement(results: &Results) -> Option<Finding> {
+pub fn agreement(results: &StudyFindings) -> Option<Finding> {
     let n = results.directions.estimated.len();
     let cosines = &results.directions.cosines;
     let pairs: Vec<(usize, usize)> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect();
@@ -78,9 +78,9 @@ pub fn agreement(results: &Results) -> Option<Finding> {
     let names = [least.0, least.1].map(|k| &results.directions.estimated[k].name);
     Some(Finding {
         status: match (tested, above) {
-            (0, _) => Status::Unclear,
-            (tested, above) if tested == above => Status::Supported,
-            _ => Status::NotSupported,
+            (0, _) => FindingStatus::Unclear,
+            (tested, above) if tested == above => FindingStatus::Supported,
+            _ => FindingStatus::NotSupported,
         },
         statement: format!(
             "Every two estimators agree more than they do on exchanged labels.{tally} Least so {} and {}.{}",
@@ -90,10 +90,10 @@ pub fn agreement(results: &Results) -> Option<Finding> {
         ),
         measure: Measure { name: "their cosine".into(), value: least_of.value.into(), digits: 2 },
         n: Sample::new(n as u64, "estimators"),
-        interval: Interval::none("one set of pairs; the estimators share their noise"),
+        interval: ReportedInterval::none("one set of pairs; the estimators share their noise"),
         null: match &least_of.number.null {
-            Some(_) => Null::of(&least_of.number),
-            None => Null::none(least_of.no_p.as_deref().unwrap_or("no null was run")),
+            Some(_) => ReportedNull::of(&least_of.number),
+            None => ReportedNull::none(least_of.no_p.as_deref().unwrap_or("no null was run")),
         },
         see: Some("agreement".into()),
     })

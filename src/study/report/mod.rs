@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use crate::analyses::Listing;
 use truenorth_data::store;
-use truenorth_report::{Cell, Document, Group};
+use truenorth_report::{Cell, Document, KeyValueList};
 
 pub use questions::{Front, front};
 
-use super::data::Data;
-use super::journal::Stage;
-use crate::study::stages::{Results, Run};
+use super::data::StudyData;
+use super::journal::StageRecord;
+use crate::study::stages::{StageContext, StudyFindings};
 
 pub fn document(
-    run: &Run<'_>,
-    results: &Results,
+    run: &StageContext<'_>,
+    results: &StudyFindings,
     front: Front,
-    (store, stages, elapsed): (Option<store::Session>, &[Stage], Duration),
+    (store, stages, elapsed): (Option<store::SessionCounts>, &[StageRecord], Duration),
 ) -> Document {
     let info = run.reader.runner().info();
     let document = Document {
@@ -45,14 +45,14 @@ pub fn document(
 }
 
 fn provenance(
-    run: &Run<'_>,
-    store: Option<store::Session>,
-    stages: &[Stage],
+    run: &StageContext<'_>,
+    store: Option<store::SessionCounts>,
+    stages: &[StageRecord],
     elapsed: Duration,
-) -> Vec<Group> {
+) -> Vec<KeyValueList> {
     let info = run.reader.runner().info();
     let study = run.study;
-    let mut model = Group::new("Model")
+    let mut model = KeyValueList::new("Model")
         .with("model", Cell::code(&info.name))
         .with("weights", Cell::code(&info.revision))
         .with("architecture", info.family.as_str())
@@ -83,13 +83,13 @@ fn provenance(
     for warning in run.reader.warnings() {
         model = model.with("warning", warning);
     }
-    let mut data = Group::new("Data (SHA-256 of each file)");
+    let mut data = KeyValueList::new("Data (SHA-256 of each file)");
     for (role, rows, sha256) in run.data.files() {
         data = data.with(format!("{role}, {rows} rows"), Cell::code(sha256));
     }
     let again =
         format!("truenorth study run {} --model {} --seed {}", run.path.display(), study.model, study.seed);
-    let mut made = Group::new("This run")
+    let mut made = KeyValueList::new("This run")
         .with("every number again", Cell::code(again))
         .with("wall time", format!("{:.1} s", elapsed.as_secs_f64()));
     for stage in stages {
@@ -113,7 +113,7 @@ fn provenance(
     groups
 }
 
-pub fn summary(results: &Results, front: &Front, data: &Data) -> Listing {
+pub fn summary(results: &StudyFindings, front: &Front, data: &StudyData) -> Listing {
     let words = data.words();
     let held_out = |of: &str| format!("AUROC held-out {of}");
     let (units, axes) = (held_out(words.units), held_out(words.axes));

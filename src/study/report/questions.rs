@@ -1,23 +1,23 @@
 //! The questions of a study: each is decided by one test, declared beforehand; everything else describes.
 
-use truenorth_report::{Answer, Finding, Num, Question, Rich, Status, Verdict};
+use truenorth_report::{AnsweredQuestion, Finding, FindingStatus, Num, QuestionVerdict, Rich, StudyAnswer};
 use truenorth_stats::math;
 
 use super::findings;
 use crate::study::file::{Reads, Steers};
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
 /// The false alarms that all primary tests of a study together may give.
 const LEVEL: f64 = 0.05;
 
 /// The questions and every finding, those that decide first.
 pub struct Front {
-    pub answer: Answer,
+    pub answer: StudyAnswer,
     pub findings: Vec<Finding>,
 }
 
 /// A question, its test and what else was found of it.
-struct Asked {
+struct QuestionResult {
     key: &'static str,
     question: &'static str,
     /// Whether the study has what could answer it.
@@ -28,7 +28,7 @@ struct Asked {
     beside: Option<String>,
 }
 
-pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
+pub fn front(run: &StageContext<'_>, results: &StudyFindings, registered: &[String]) -> Front {
     let mut asked = asked(run, results);
     let p: Vec<f64> = asked.iter().filter_map(|a| a.primary.as_ref().and_then(|f| f.null.p.get())).collect();
     let adjusted = math::holm_adjusted(&p).expect("a p value of a finding lies between 0 and 1");
@@ -45,12 +45,12 @@ pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
         };
         let tested = verdict(a.asked, place.map(|i| &all[i]), holm);
         // What the test claims may stand, and something else with it.
-        let beside = a.beside.take().filter(|_| tested == Verdict::Yes);
-        let verdict = if beside.is_some() { Verdict::NotShown } else { tested };
+        let beside = a.beside.take().filter(|_| tested == QuestionVerdict::Yes);
+        let verdict = if beside.is_some() { QuestionVerdict::NotShown } else { tested };
         let expected = expected(run, a.key, verdict);
         let says = says(a.asked, place.map(|i| &all[i]), tested) + &beside.unwrap_or_default() + &expected;
         let holm = holm.map(Num::from);
-        questions.push(Question { asks: a.question.into(), verdict, says, primary: place, holm });
+        questions.push(AnsweredQuestion { asks: a.question.into(), verdict, says, primary: place, holm });
     }
     all.extend(asked.into_iter().flat_map(|a| a.others));
     let mut notes: Vec<Rich> = registered.iter().map(|line| Rich::from(line.as_str())).collect();
@@ -60,11 +60,11 @@ pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
         run.reader.runner().info().name,
         run.study.site
     )));
-    let answer = Answer { asks: None, sentence: sentence(run, &questions), questions, notes };
+    let answer = StudyAnswer { asks: None, sentence: sentence(run, &questions), questions, notes };
     Front { answer, findings: all }
 }
 
-fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
+fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult> {
     let study = run.study;
     // Takes the finding that decides out of a stage's page, if that stage is the one that decides.
     let of = |names: &[&str], decides: &str| {
@@ -110,8 +110,15 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
     };
     let (carries, holds) = of(&["transfer", "geometry"], "transfer");
     vec![
-        Asked { key: "reads", question: "Does it read?", asked: true, primary, others: reads, beside: None },
-        Asked {
+        QuestionResult {
+            key: "reads",
+            question: "Does it read?",
+            asked: true,
+            primary,
+            others: reads,
+            beside: None,
+        },
+        QuestionResult {
             key: "means",
             question: "Is it what it says, and not something else?",
             asked: study.audit.is_some(),
@@ -119,7 +126,7 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
             others: means,
             beside: kept_back(false),
         },
-        Asked {
+        QuestionResult {
             key: "steers",
             question: "Does it steer?",
             asked: study.sweep.is_some() || study.judge.is_some() || study.experiment.is_some(),
@@ -127,7 +134,7 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
             others: steers,
             beside: kept_back(true).filter(|_| by == "experiment"),
         },
-        Asked {
+        QuestionResult {
             key: "holds",
             question: "Does it hold elsewhere?",
             asked: study.transfer.is_some(),
@@ -139,15 +146,15 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
 }
 
 /// What a test says after correction: its claim stands, its opposite does, or neither.
-fn verdict(asked: bool, primary: Option<&Finding>, holm: Option<f64>) -> Verdict {
+fn verdict(asked: bool, primary: Option<&Finding>, holm: Option<f64>) -> QuestionVerdict {
     if !asked {
-        return Verdict::NotAsked;
+        return QuestionVerdict::NotAsked;
     }
     let small = holm.is_some_and(|p| p <= LEVEL);
     match primary.map(|f| f.status) {
-        Some(Status::Supported) if small => Verdict::Yes,
-        Some(Status::NotSupported) if small && primary.is_some_and(contrary) => Verdict::No,
-        _ => Verdict::NotShown,
+        Some(FindingStatus::Supported) if small => QuestionVerdict::Yes,
+        Some(FindingStatus::NotSupported) if small && primary.is_some_and(contrary) => QuestionVerdict::No,
+        _ => QuestionVerdict::NotShown,
     }
 }
 
@@ -160,7 +167,7 @@ fn contrary(finding: &Finding) -> bool {
     }
 }
 
-fn says(asked: bool, primary: Option<&Finding>, verdict: Verdict) -> String {
+fn says(asked: bool, primary: Option<&Finding>, verdict: QuestionVerdict) -> String {
     match primary {
         None if !asked => "The study has no test of it.".into(),
         None => "The study asks it, and no test that could decide it was run: see the findings below.".into(),
@@ -171,8 +178,8 @@ fn says(asked: bool, primary: Option<&Finding>, verdict: Verdict) -> String {
             );
             let of = format!("{number}; n = {}, {}", f.n.count, f.n.of);
             match verdict {
-                Verdict::Yes => format!("{} {of}.", f.statement),
-                Verdict::No => format!("The evidence is against this: “{}” {of}.", f.statement),
+                QuestionVerdict::Yes => format!("{} {of}.", f.statement),
+                QuestionVerdict::No => format!("The evidence is against this: “{}” {of}.", f.statement),
                 _ => format!("The evidence does not carry this: “{}” {of}.", f.statement),
             }
         }
@@ -180,7 +187,7 @@ fn says(asked: bool, primary: Option<&Finding>, verdict: Verdict) -> String {
 }
 
 /// What was registered of a question, and whether it came true.
-fn expected(run: &Run<'_>, key: &str, verdict: Verdict) -> String {
+fn expected(run: &StageContext<'_>, key: &str, verdict: QuestionVerdict) -> String {
     let Some(register) = &run.study.register else { return String::new() };
     let expected = match key {
         "reads" => register.reads,
@@ -190,25 +197,25 @@ fn expected(run: &Run<'_>, key: &str, verdict: Verdict) -> String {
     };
     match (expected, verdict) {
         (None, _) => String::new(),
-        (Some(true), Verdict::Yes) | (Some(false), Verdict::No) => " As expected.".into(),
-        (Some(true), Verdict::No) => " Expected: yes; the opposite was found.".into(),
-        (Some(false), Verdict::Yes) => " Expected: no; it was found.".into(),
-        (Some(true), Verdict::NotShown) => " Expected: yes; not shown.".into(),
-        (Some(false), Verdict::NotShown) => " Expected: no; neither shown nor refuted.".into(),
-        (Some(expected), Verdict::NotAsked) => {
+        (Some(true), QuestionVerdict::Yes) | (Some(false), QuestionVerdict::No) => " As expected.".into(),
+        (Some(true), QuestionVerdict::No) => " Expected: yes; the opposite was found.".into(),
+        (Some(false), QuestionVerdict::Yes) => " Expected: no; it was found.".into(),
+        (Some(true), QuestionVerdict::NotShown) => " Expected: yes; not shown.".into(),
+        (Some(false), QuestionVerdict::NotShown) => " Expected: no; neither shown nor refuted.".into(),
+        (Some(expected), QuestionVerdict::NotAsked) => {
             format!(" Expected: {}; not tested.", if expected { "yes" } else { "no" })
         }
     }
 }
 
-fn sentence(run: &Run<'_>, questions: &[Question]) -> String {
+fn sentence(run: &StageContext<'_>, questions: &[AnsweredQuestion]) -> String {
     let words = run.data.words();
     let clause = |i: usize, yes: &str, no: &str, not_shown: &str, not_asked: &str| {
         match questions[i].verdict {
-            Verdict::Yes => yes,
-            Verdict::No => no,
-            Verdict::NotShown => not_shown,
-            Verdict::NotAsked => not_asked,
+            QuestionVerdict::Yes => yes,
+            QuestionVerdict::No => no,
+            QuestionVerdict::NotShown => not_shown,
+            QuestionVerdict::NotAsked => not_asked,
         }
         .to_owned()
     };

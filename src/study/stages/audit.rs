@@ -1,8 +1,8 @@
 //! Confounds of the primary direction.
 
 use crate::analyses::audit::{self, AuditData, Confound, Params};
-use crate::analyses::extract::Question;
-use crate::analyses::{Analysis as _, Asked, Page, Recipe};
+use crate::analyses::extract::LabelledTexts;
+use crate::analyses::{Analysis as _, AnalysisContext, AnalysisPage, DirectionRecipe};
 use crate::direction::estimator;
 use crate::error::Error;
 use crate::host::write_json;
@@ -10,7 +10,7 @@ use crate::study::file::StudyFile;
 use serde_json::Value;
 use truenorth_stats::estimate::HeldOutParams;
 
-use super::{Directions, Run, SoFar, Stage, keyed, needs};
+use super::{EstimatedDirections, Stage, StageContext, StagesSoFar, keyed, needs};
 
 /// Confounds of the primary direction.
 pub struct AuditStage;
@@ -26,7 +26,7 @@ impl Stage for AuditStage {
         needs("audit", "data.confounds or data.sentiment", there)
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.audit.as_ref())
     }
 
@@ -34,20 +34,24 @@ impl Stage for AuditStage {
         vec!["audit.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.audit(so_far.directions, run.study.audit.as_ref().expect("a stage runs where its table is"))
     }
 }
 
-impl Run<'_> {
-    pub(super) fn audit(&self, directions: &Directions, table: &Params) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn audit(
+        &self,
+        directions: &EstimatedDirections,
+        table: &Params,
+    ) -> Result<AnalysisPage, Error> {
         let train = self.data.question()?;
         let said = self.texts()?;
         let near = said.near;
-        let mut sets: Vec<(&str, Question)> =
+        let mut sets: Vec<(&str, LabelledTexts)> =
             self.data.confounds.iter().map(|(name, question)| (name.as_str(), question.clone())).collect();
         if let Some(rows) = &self.data.sentiment {
-            sets.push(("sentiment", Question::sentiment(rows)?));
+            sets.push(("sentiment", LabelledTexts::sentiment(rows)?));
         }
         let sets = sets.into_iter().map(|(name, question)| {
             let question = if audit::ranked(name) {
@@ -66,11 +70,11 @@ impl Run<'_> {
         // Held-out separation with its null and the other estimators have sections of their own.
         let params = Params { no_agreement: true, ..table.clone() };
         let folds = Some(self.study.held_out.folds);
-        let recipe = Recipe {
+        let recipe = DirectionRecipe {
             project_out: self.data.project_out.clone(),
             project_method: self.data.project_method,
             held_out: HeldOutParams { folds, permutations: 0, ..HeldOutParams::by_pair() },
-            ..Recipe::new(self.study.site, self.study.positions, estimator(&primary.name)?)
+            ..DirectionRecipe::new(self.study.site, self.study.positions, estimator(&primary.name)?)
         };
         let data = AuditData {
             train: &train,
@@ -81,7 +85,7 @@ impl Run<'_> {
             recipe: &recipe,
         };
         let bar = self.bar("auditing", "tokens");
-        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let asked = AnalysisContext { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
         let found = audit::Audit::run(&data, &params, &asked)?;
         write_json(self.host, &self.folder.join("audit.json"), &found)?;
         Ok(audit::Audit::page(&found))

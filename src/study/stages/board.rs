@@ -2,7 +2,7 @@
 
 use crate::analyses::board::{Beside, Board, BoardData, Other, Over, Params, Sequence};
 use crate::analyses::default_permutations;
-use crate::analyses::{Analysis as _, Asked, Named, Page};
+use crate::analyses::{Analysis as _, AnalysisContext, AnalysisPage, NamedPrompt};
 use crate::direction::estimator;
 use crate::study::file::StudyFile;
 use ndarray::{Array2, ArrayView1};
@@ -10,8 +10,8 @@ use serde_json::Value;
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{Pipeline, SplitBy};
 
-use super::{Directions, Run, SoFar, Stage, keyed, needs};
-use crate::error::{Context as _, Error};
+use super::{EstimatedDirections, Stage, StageContext, StagesSoFar, keyed, needs};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::{write_json, write_jsonl};
 
 /// The rows, in the run's folder.
@@ -31,7 +31,7 @@ impl Stage for BoardStage {
         score.check().context("[score] can't be run")
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.score.as_ref())
     }
 
@@ -39,13 +39,17 @@ impl Stage for BoardStage {
         vec![BOARD.into(), "board.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.score(so_far.directions, run.study.score.as_ref().expect("a stage runs where its table is"))
     }
 }
 
-impl Run<'_> {
-    pub(super) fn score(&self, directions: &Directions, params: &Params) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn score(
+        &self,
+        directions: &EstimatedDirections,
+        params: &Params,
+    ) -> Result<AnalysisPage, Error> {
         let (probes, sequences) = self.scored()?;
         let primary = directions.primary()?;
         // What projecting length and sentiment out does to the ranks.
@@ -61,8 +65,11 @@ impl Run<'_> {
         let relabelled = Some(relabelled.view());
         let over = Over::Mean;
         let data = BoardData { probes, sequences, kinds, direction, sites, over, relabelled, beside };
-        let found =
-            Board::run(&data, params, &Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar })?;
+        let found = Board::run(
+            &data,
+            params,
+            &AnalysisContext { reader: self.reader, seeds: &self.seeds(), watch: &*bar },
+        )?;
         write_jsonl(self.host, &self.folder.join(BOARD), &found.board)?;
         write_json(self.host, &self.folder.join("board.json"), &found)?;
         Ok(Board::page(&found))
@@ -81,7 +88,7 @@ impl Run<'_> {
     }
 
     /// The probes, and the sequences before them.
-    pub(super) fn scored(&self) -> Result<(&[Named], &[Sequence]), Error> {
+    pub(super) fn scored(&self) -> Result<(&[NamedPrompt], &[Sequence]), Error> {
         let lost = "a study with a board has probes and sequences";
         let probes = self.data.probes.as_ref().context(lost)?;
         Ok((&probes.named, &self.data.sequences.as_ref().context(lost)?.all))

@@ -1,24 +1,24 @@
 //! The look at the texts, before anything is read.
 
-use crate::analyses::Page;
-use crate::analyses::check::{Check, CheckData, Params, Texts};
+use crate::analyses::AnalysisPage;
+use crate::analyses::check::{Check, CheckData, Params, TextsToCheck};
 use crate::error::Error;
 use crate::host::write_json;
-use crate::study::data::Contrast;
+use crate::study::data::ContrastTexts;
 
-use super::Run;
+use super::StageContext;
 
 /// Where what is found goes.
 pub(super) const FILE: &str = "check.json";
 
-impl Run<'_> {
-    pub(super) fn check(&self) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn check(&self) -> Result<AnalysisPage, Error> {
         let (study, data) = (self.study, self.data);
         let params =
             Params { folds: study.check.folds.or(Some(study.held_out.folds)), ..study.check.clone() };
         let texts = match &data.contrast {
-            Contrast::Pairs(pairs) => Texts::Pairs(pairs, &data.template),
-            Contrast::Classes(rows, positive) => Texts::Classes(rows, positive.as_deref()),
+            ContrastTexts::Pairs(pairs) => TextsToCheck::Pairs(pairs, &data.template),
+            ContrastTexts::Classes(rows, positive) => TextsToCheck::Classes(rows, positive.as_deref()),
         };
         let tokens = Some(self.reader.runner());
         let input = CheckData { texts, near: self.texts()?.near, tokens };

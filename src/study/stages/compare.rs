@@ -3,9 +3,9 @@
 use serde_json::Value;
 use truenorth_stats::estimate::CheckedEstimator;
 
-use super::{Run, SoFar, Stage, keyed};
+use super::{Stage, StageContext, StagesSoFar, keyed};
 use crate::analyses::compare::{Compare, CompareData, Params, Side};
-use crate::analyses::{Analysis as _, Asked, Page, Spoken};
+use crate::analyses::{Analysis as _, AnalysisContext, AnalysisPage, Spoken};
 use crate::direction::estimator;
 use crate::error::Error;
 use crate::host::write_json;
@@ -24,7 +24,7 @@ impl Stage for CompareStage {
         Ok(table.differs(&study.speech(), study.positions)?)
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.compare.as_ref())
     }
 
@@ -32,13 +32,13 @@ impl Stage for CompareStage {
         vec!["compare.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, _: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.compare(run.study.compare.as_ref().expect("a stage runs where its table is"))
     }
 }
 
-impl Run<'_> {
-    pub(super) fn compare(&self, table: &Params) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn compare(&self, table: &Params) -> Result<AnalysisPage, Error> {
         let (study, data) = (self.study, self.data);
         let speech = table.speech(&study.speech());
         let (other, note) = speech.open(self.reader.runner())?;
@@ -73,7 +73,7 @@ impl Run<'_> {
             seeds: &seeds,
         };
         let bar = self.bar("comparing raw and chat", "tokens");
-        let asked = Asked { reader: self.reader, seeds: &seeds, watch: &*bar };
+        let asked = AnalysisContext { reader: self.reader, seeds: &seeds, watch: &*bar };
         let found = Compare::run(&input, table, &asked)?;
         write_json(self.host, &self.folder.join("compare.json"), &found)?;
         Ok(Compare::page(&found))

@@ -1,10 +1,10 @@
 //! The directions: read, estimate, hold out, keep as files.
 
-use crate::analyses::extract::{self, Question};
+use crate::analyses::extract::{self, LabelledTexts};
 use crate::analyses::stat::Number;
-use crate::analyses::{Cosine, Drawn, Spoken, Unrelated, default_permutations, steer};
-use crate::direction::{Made, artifact, estimator};
-use crate::error::{Context as _, Error};
+use crate::analyses::{Cosine, CosineNulls, Spoken, Unrelated, default_permutations, steer};
+use crate::direction::{ExtractionContext, artifact, estimator};
+use crate::error::{Error, ErrorContext as _};
 use crate::study::file::StudyFile;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
@@ -16,11 +16,11 @@ use truenorth_stats::estimate::{
 };
 use truenorth_stats::math;
 
-use super::Run;
+use super::StageContext;
 
 /// What the estimators of a study found, before any analysis.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Directions {
+pub struct EstimatedDirections {
     /// Pairs, or texts of both classes.
     pub examples: usize,
     /// The mean residual norm over the neutral prompts, the unit of α.
@@ -74,15 +74,15 @@ impl Estimated {
     }
 }
 
-impl Directions {
+impl EstimatedDirections {
     /// The study's first estimator.
     pub fn primary(&self) -> Result<&Estimated, Error> {
         self.estimated.first().context("a study has at least one estimator")
     }
 }
 
-impl Run<'_> {
-    pub(super) fn directions(&self) -> Result<Directions, Error> {
+impl StageContext<'_> {
+    pub(super) fn directions(&self) -> Result<EstimatedDirections, Error> {
         let question = self.data.question()?;
         let (site, at) = (self.study.site, self.study.positions);
         // Too few groups are known before the model reads anything.
@@ -99,7 +99,7 @@ impl Run<'_> {
         drop(bar);
         let (estimated, nulls) = self.estimate(&question, &samples, residual_norm)?;
         let cosines = cosines(&estimated, &nulls, samples.unit_count(SplitBy::Pair))?;
-        Ok(Directions { examples: question.examples(), residual_norm, estimated, cosines })
+        Ok(EstimatedDirections { examples: question.examples(), residual_norm, estimated, cosines })
     }
 
     /// What is projected out of every direction of the study.
@@ -115,7 +115,7 @@ impl Run<'_> {
 
     fn estimate(
         &self,
-        question: &Question,
+        question: &LabelledTexts,
         samples: &Samples,
         residual_norm: f64,
     ) -> Result<(Vec<Estimated>, Vec<Unrelated>), Error> {
@@ -147,7 +147,7 @@ impl Run<'_> {
             });
             let by_pair = pipeline.held_out(samples, &by_pair, &seeds)?;
             let by_axis = pipeline.held_out(samples, &by_axis, &seeds)?;
-            let made = Made {
+            let made = ExtractionContext {
                 question,
                 info: self.reader.runner().info(),
                 site: study.site,
@@ -192,7 +192,7 @@ fn cosines(estimated: &[Estimated], nulls: &[Unrelated], n: usize) -> Result<Vec
             n,
             "none: one set of texts; the estimators share their noise",
         );
-        Ok(Cosine::new(number, first.len(), Ok(&Drawn::of(&nulls[a], &nulls[b])))?)
+        Ok(Cosine::new(number, first.len(), Ok(&CosineNulls::of(&nulls[a], &nulls[b])))?)
     };
     (0..estimated.len()).map(|a| (0..estimated.len()).map(|b| one(a, b)).collect()).collect()
 }

@@ -3,14 +3,14 @@
 use crate::analyses::Analysis as _;
 use crate::analyses::experiment::Experiment;
 use crate::direction::estimator;
-use crate::error::{Context as _, Error};
-use crate::experiment::{OwnDirection, Stands, load};
+use crate::error::{Error, ErrorContext as _};
+use crate::experiment::{ExperimentContext, OwnDirection, load};
 use crate::host::write_json;
 use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
 
-use super::{Page, Run, SoFar, Stage, keyed, needs};
+use super::{AnalysisPage, Stage, StageContext, StagesSoFar, keyed, needs};
 
 /// Arms beside base.
 pub struct ExperimentStage;
@@ -42,7 +42,7 @@ impl Stage for ExperimentStage {
         Ok(())
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         let Some(table) = &run.study.experiment else { return Ok(None) };
         let models = table.judges.iter().chain(table.arms.iter().filter_map(|a| a.model.as_ref()));
         let models = models.map(|m| run.host.identity(m)).collect::<Result<Vec<_>, _>>()?;
@@ -56,7 +56,7 @@ impl Stage for ExperimentStage {
         vec!["experiment.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         let params = run.study.experiment.as_ref().expect("a stage runs where its table is");
         let given = run.data.experiment.as_ref().context("a study with an experiment has read its files")?;
         let first = so_far.directions.primary()?;
@@ -67,7 +67,7 @@ impl Stage for ExperimentStage {
             norm: so_far.directions.residual_norm,
         };
         let question = run.data.question()?;
-        let stands = Stands {
+        let stands = ExperimentContext {
             reader: run.reader,
             question: Some(&question),
             pairs: run.data.pairs().map(|p| (p, &run.data.template)),

@@ -2,19 +2,19 @@
 
 use crate::analyses::Parameters as _;
 use crate::analyses::geometry::{
-    CrossSample, CrossSteer, Found, Geometry, GeometryData, OneModel, Params, Texts, explorer,
+    CrossSample, CrossSteer, Found, Geometry, GeometryData, GeometryTexts, OneModel, Params, explorer,
 };
-use crate::analyses::{Analysis as _, Asked, Labelled};
-use crate::error::Context as _;
+use crate::analyses::{Analysis as _, AnalysisContext, ClassTexts};
+use crate::error::ErrorContext as _;
 use crate::study::file::StudyFile;
 use serde_json::Value;
 use truenorth_stats::estimate::{Estimator, UnknownEstimator};
 
-use super::judge::Written;
-use super::{Page, Run, SoFar, Stage, keyed, needs};
+use super::judge::TextToJudge;
+use super::{AnalysisPage, Stage, StageContext, StagesSoFar, keyed, needs};
 use crate::error::Error;
 use crate::host::write_json;
-use crate::inputs::checkpoints::{Opened, Pushed};
+use crate::inputs::checkpoints::{CheckpointReadings, PushedModel};
 use crate::study::{file, refused};
 
 /// What the files of judged pushes begin with.
@@ -47,7 +47,7 @@ impl Stage for GeometryStage {
         geometry.params.check().context("[geometry] can't be run")
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         let Some(table) = &run.study.geometry else { return Ok(None) };
         let judge = table.judge.as_ref().and_then(|j| j.model.as_deref());
         match judge.map(|model| run.host.identity(model)).transpose()? {
@@ -66,14 +66,18 @@ impl Stage for GeometryStage {
             .collect()
     }
 
-    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, _: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         let classes = run.data.labelled()?.expect("a stage runs where its table is");
         run.geometry(run.study.geometry.as_ref().expect("a stage runs where its table is"), &classes)
     }
 }
 
-impl Run<'_> {
-    pub(super) fn geometry(&self, table: &file::Geometry, all: &Labelled) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn geometry(
+        &self,
+        table: &file::GeometryTable,
+        all: &ClassTexts,
+    ) -> Result<AnalysisPage, Error> {
         let names = &self.study.direction.estimators;
         let known: Vec<Estimator> =
             names.iter().map(|n| n.parse()).collect::<Result<_, UnknownEstimator>>()?;
@@ -89,8 +93,8 @@ impl Run<'_> {
             ..table.params.clone()
         };
         let place = (self.study.site, params.at());
-        let (texts, seeds) = (Texts::from(all), self.seeds());
-        let target = table.steer_into.as_ref().map(|s| Pushed::new(&s.model, self.host));
+        let (texts, seeds) = (GeometryTexts::from(all), self.seeds());
+        let target = table.steer_into.as_ref().map(|s| PushedModel::new(&s.model, self.host));
         let steer = target.as_ref().zip(table.steer_into.as_ref()).map(|(target, params)| CrossSteer {
             target,
             prompts: self.data.generated_from(),
@@ -105,11 +109,11 @@ impl Run<'_> {
             // The study's own model, which is open already.
             let bar = self.bar(&self.study.model, "tokens");
             let own = OneModel::new(&self.study.model, self.reader, &all.prompts, place, &*bar);
-            let asked = Asked { reader: self.reader, seeds: &seeds, watch: &*bar };
+            let asked = AnalysisContext { reader: self.reader, seeds: &seeds, watch: &*bar };
             Ok(Geometry::run(&data(&own), &params, &asked)?)
         } else {
-            let open =
-                Opened::new(&table.checkpoints, self.host, &all.prompts, place).reading_too(&table.protocols);
+            let open = CheckpointReadings::new(&table.checkpoints, self.host, &all.prompts, place)
+                .reading_too(&table.protocols);
             let again = table.steer_into.as_ref().map(|s| s.model.as_str());
             let open = if table.delete_fetched { open.deleting(again) } else { open };
             let found = Geometry::of(&data(&open), &params, &seeds);
@@ -135,7 +139,11 @@ impl Run<'_> {
     }
 
     /// What a model says of the texts written under the checkpoints' directions. What is written at 0 is the same for all.
-    fn judged_pushes(&self, judge: &file::Judge, samples: &[CrossSample]) -> Result<Page, Error> {
+    fn judged_pushes(
+        &self,
+        judge: &file::JudgeTable,
+        samples: &[CrossSample],
+    ) -> Result<AnalysisPage, Error> {
         let prompts = self.asked_of()?;
         let first = samples.first().map(|s| (&s.checkpoint, &s.category));
         let kept = samples.iter().filter(|s| s.lambda != 0.0 || Some((&s.checkpoint, &s.category)) == first);
@@ -149,7 +157,7 @@ impl Run<'_> {
         let rows = kept.map(|s| {
             let (id, group) = row(s);
             let prompt = prompts.get(s.id.as_str()).context(format!("no prompt `{}`", s.id))?;
-            Ok(Written { id, prompt, text: &s.text, group })
+            Ok(TextToJudge { id, prompt, text: &s.text, group })
         });
         let rows = rows.collect::<Result<Vec<_>, Error>>()?;
         let mut page = self.judged(judge, JUDGED, &rows)?;

@@ -7,13 +7,13 @@ use crate::study::refused;
 use serde_json::Value;
 use std::collections::HashMap;
 
-use crate::analyses::judge::{self, JudgeData, Question, Reply, Texts};
-use crate::analyses::{Analysis as _, Asked, Named, Page};
-use crate::error::{Context as _, Error};
+use crate::analyses::judge::{self, JudgeData, JudgeQuestion, JudgeTexts, Reply};
+use crate::analyses::{Analysis as _, AnalysisContext, AnalysisPage, NamedPrompt};
+use crate::error::{Error, ErrorContext as _};
 use truenorth_protocol::Prompt;
 
-use super::{Run, Samples, SoFar, Stage, keyed, needs};
-use crate::study::file::Judge;
+use super::{Stage, StageContext, StagesSoFar, SteeredTexts, keyed, needs};
+use crate::study::file::JudgeTable;
 
 /// A model's verdict on steered texts.
 pub struct JudgeStage;
@@ -29,7 +29,7 @@ impl Stage for JudgeStage {
         needs("judge", "a [steer] table, whose texts it judges", study.steer.is_some())
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         let Some(table) = &run.study.judge else { return Ok(None) };
         let model = table.model.as_deref().map(|m| run.host.identity(m)).transpose()?;
         keyed(Some(&(table, model, &run.study.steer)))
@@ -40,7 +40,7 @@ impl Stage for JudgeStage {
         questions.map(|q| format!("judge-{q}.json")).collect()
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.judge(
             run.study.judge.as_ref().expect("a stage runs where its table is"),
             so_far.steered.expect("a stage runs where its table is"),
@@ -49,7 +49,7 @@ impl Stage for JudgeStage {
 }
 
 /// Refuses a table that asks nothing that a judge can be asked.
-pub(super) fn check(judge: &Judge, table: &str) -> Result<(), Error> {
+pub(super) fn check(judge: &JudgeTable, table: &str) -> Result<(), Error> {
     let known = ["refusal", "incoherence"];
     if judge.questions.is_empty() {
         return Err(refused(
@@ -67,7 +67,7 @@ pub(super) fn check(judge: &Judge, table: &str) -> Result<(), Error> {
 }
 
 /// A text that was written, for a judge.
-pub(super) struct Written<'a> {
+pub(super) struct TextToJudge<'a> {
     pub id: String,
     pub prompt: &'a str,
     pub text: &'a str,
@@ -75,20 +75,20 @@ pub(super) struct Written<'a> {
     pub group: String,
 }
 
-impl Run<'_> {
-    pub(super) fn judge(&self, table: &Judge, samples: &Samples) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn judge(&self, table: &JudgeTable, samples: &SteeredTexts) -> Result<AnalysisPage, Error> {
         let prompts = self.asked_of()?;
         let rows = samples.rows.iter().map(|r| {
             let group = r.alpha.to_string();
             let prompt = prompts.get(r.id.as_str()).context(format!("no prompt `{}`", r.id))?;
-            Ok(Written { id: format!("{} at {group}", r.id), prompt, text: &r.text, group })
+            Ok(TextToJudge { id: format!("{} at {group}", r.id), prompt, text: &r.text, group })
         });
         self.judged(table, "judge", &rows.collect::<Result<Vec<_>, Error>>()?)
     }
 
     /// The text of each prompt that is generated from, which a judge is shown.
     pub(super) fn asked_of(&self) -> Result<HashMap<&str, &str>, Error> {
-        fn pair(n: &Named) -> Result<(&str, &str), Error> {
+        fn pair(n: &NamedPrompt) -> Result<(&str, &str), Error> {
             match &n.prompt {
                 Prompt::Text(text) => Ok((&n.id, text)),
                 Prompt::Tokens(_) => Err(refused(
@@ -104,7 +104,12 @@ impl Run<'_> {
     }
 
     /// What a model says of texts, a file a question whose name begins with `name`.
-    pub(super) fn judged(&self, table: &Judge, name: &str, rows: &[Written<'_>]) -> Result<Page, Error> {
+    pub(super) fn judged(
+        &self,
+        table: &JudgeTable,
+        name: &str,
+        rows: &[TextToJudge<'_>],
+    ) -> Result<AnalysisPage, Error> {
         let other = match &table.model {
             Some(model) => Some(self.host.model(model)?),
             None => None,
@@ -112,7 +117,7 @@ impl Run<'_> {
         let reader = other.as_ref().map_or(self.reader, Session::reader);
         // A judge can't read nothing; how many were empty is part of the answer.
         let (written, empty): (Vec<_>, Vec<_>) = rows.iter().partition(|r| !r.text.trim().is_empty());
-        let reply = |r: &&Written<'_>| Reply {
+        let reply = |r: &&TextToJudge<'_>| Reply {
             id: r.id.clone(),
             prompt: r.prompt.to_owned(),
             text: r.text.to_owned(),
@@ -121,13 +126,13 @@ impl Run<'_> {
         let groups: Vec<String> = written.iter().map(|r| r.group.clone()).collect();
         let said = self.texts()?;
         let near = said.near;
-        let mut page = Page::default();
+        let mut page = AnalysisPage::default();
         for asked_of in &table.questions {
             let question = question(asked_of)?;
-            let texts = Texts::Replies { replies: &replies, question: &question, groups: Some(&groups) };
+            let texts = JudgeTexts::Replies { replies: &replies, question: &question, groups: Some(&groups) };
             let data = JudgeData { texts, template: None, others: &[], near };
             let bar = self.bar(&format!("judging {asked_of}"), "tokens");
-            let asked = Asked { reader, seeds: &self.seeds(), watch: &*bar };
+            let asked = AnalysisContext { reader, seeds: &self.seeds(), watch: &*bar };
             let mut found = judge::Judge::run(&data, &table.params, &asked)?;
             said.say_copies(asked_of, &found.judgement.copies);
             if !empty.is_empty() {
@@ -147,8 +152,8 @@ impl Run<'_> {
 }
 
 /// A question by its name, which the study's check has let pass.
-fn question(name: &str) -> Result<Question, Error> {
-    [Question::refusal(), Question::incoherence()]
+fn question(name: &str) -> Result<JudgeQuestion, Error> {
+    [JudgeQuestion::refusal(), JudgeQuestion::incoherence()]
         .into_iter()
         .find(|q| q.name == name)
         .context(format!("no question `{name}`"))

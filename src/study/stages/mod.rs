@@ -23,42 +23,42 @@ use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
 use crate::analyses::check::Check;
-use crate::analyses::{Page, Reader};
+use crate::analyses::{AnalysisPage, Reader};
 use crate::error::Error;
 use crate::host::Host;
-use crate::inputs::Texts;
+use crate::inputs::TextFiles;
 use crate::study::{reference, refused};
 use truenorth_stats::math::Seeds;
 
-use super::journal::Journal;
-use crate::study::data::Data;
+use super::journal::RunJournal;
+use crate::study::data::StudyData;
 use crate::study::file::StudyFile;
 
-pub use direction::Directions;
-pub use steered::Samples;
+pub use direction::EstimatedDirections;
+pub use steered::SteeredTexts;
 
 /// What the stages share.
 #[derive(Clone, Copy)]
-pub struct Run<'a> {
+pub struct StageContext<'a> {
     pub path: &'a Path,
     pub study: &'a StudyFile,
-    pub data: &'a Data,
+    pub data: &'a StudyData,
     pub reader: Reader<'a>,
     pub folder: &'a Path,
     /// Who opens other models, and is told.
     pub host: &'a dyn Host,
 }
 
-pub struct Results {
-    pub directions: Directions,
-    pub steered: Option<Samples>,
+pub struct StudyFindings {
+    pub directions: EstimatedDirections,
+    pub steered: Option<SteeredTexts>,
     /// What each further analysis puts into the report, by the name of its table.
-    pub pages: Vec<(&'static str, Page)>,
+    pub pages: Vec<(&'static str, AnalysisPage)>,
 }
 
-impl Run<'_> {
+impl StageContext<'_> {
     /// Runs all stages.
-    pub fn all(&self, journal: &mut Journal<'_>) -> Result<Results, Error> {
+    pub fn all(&self, journal: &mut RunJournal<'_>) -> Result<StudyFindings, Error> {
         let study = self.study;
         // Every stage is cut into the folds of [held_out], so each depends on it.
         let (site, at) = (&study.site, study.positions.to_string());
@@ -80,7 +80,7 @@ impl Run<'_> {
             }
             None => None,
         };
-        let so_far = SoFar { directions: &directions, steered: steered.as_ref() };
+        let so_far = StagesSoFar { directions: &directions, steered: steered.as_ref() };
         let mut pages = vec![(Check::NAME, checked)];
         for stage in STAGES {
             let Some(own) = stage.asked(self)? else { continue };
@@ -90,15 +90,15 @@ impl Run<'_> {
                 .map_err(|e| in_keys(e, stage.name()))?;
             pages.push((stage.name(), page));
         }
-        Ok(Results { directions, steered, pages })
+        Ok(StudyFindings { directions, steered, pages })
     }
 
     fn bar(&self, doing: &str, unit: &str) -> Box<dyn Watch + '_> {
         self.host.watch(doing, unit)
     }
 
-    fn texts(&self) -> Result<Texts<'_>, Error> {
-        Ok(Texts { desk: self.host.desk(), near: self.study.near()? })
+    fn texts(&self) -> Result<TextFiles<'_>, Error> {
+        Ok(TextFiles { desk: self.host.desk(), near: self.study.near()? })
     }
 
     fn seeds(&self) -> Seeds {
@@ -115,18 +115,18 @@ pub trait Stage: Sync {
     fn check(&self, study: &StudyFile) -> Result<(), Error>;
 
     /// What its result depends on beside what all depend on; none where the study does not ask it.
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error>;
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error>;
 
     /// The files that it leaves in the run's folder.
     fn leaves(&self, study: &StudyFile) -> Vec<String>;
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error>;
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error>;
 }
 
 /// What the stages before the analyses left.
-pub struct SoFar<'a> {
-    directions: &'a Directions,
-    steered: Option<&'a Samples>,
+pub struct StagesSoFar<'a> {
+    directions: &'a EstimatedDirections,
+    steered: Option<&'a SteeredTexts>,
 }
 
 /// Every analysis that a study can ask, in the order in which they run.

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Directions, Run, SoFar, Stage, keyed};
+use super::{EstimatedDirections, Stage, StageContext, StagesSoFar, keyed};
 use crate::analyses::monitor::{self, MonitorData, Watched};
-use crate::analyses::{Analysis as _, Asked, Page, Parameters as _};
-use crate::error::{Context as _, Error};
+use crate::analyses::{Analysis as _, AnalysisContext, AnalysisPage, Parameters as _};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::write_json;
-use crate::study::file::{Monitor, StudyFile};
+use crate::study::file::{MonitorTable, StudyFile};
 use crate::study::refused;
 
 const FILE: &str = "monitor.json";
@@ -33,7 +33,7 @@ impl Stage for MonitorStage {
         table.params.check().context("[monitor] can't be run")
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.monitor.as_ref())
     }
 
@@ -41,13 +41,13 @@ impl Stage for MonitorStage {
         vec![FILE.to_owned()]
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, so_far: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.monitor(so_far.directions, run.study.monitor.as_ref().expect("a stage runs where its table is"))
     }
 }
 
-impl Run<'_> {
-    fn monitor(&self, directions: &Directions, table: &Monitor) -> Result<Page, Error> {
+impl StageContext<'_> {
+    fn monitor(&self, directions: &EstimatedDirections, table: &MonitorTable) -> Result<AnalysisPage, Error> {
         let watched = directions.estimated.iter().map(|found| Watched {
             name: found.name.clone(),
             site: self.study.site,
@@ -58,7 +58,7 @@ impl Run<'_> {
         let prompts = self.data.generated_from();
         let texts = &prompts[..table.prompts.unwrap_or(PROMPTS).min(prompts.len())];
         let bar = self.bar("watching", "tokens");
-        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let asked = AnalysisContext { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
         let data = MonitorData { texts, directions: &watched };
         let found = monitor::Monitor::run(&data, &table.params, &asked)?;
         write_json(self.host, &self.folder.join(FILE), &found)?;

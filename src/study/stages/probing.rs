@@ -2,9 +2,9 @@
 
 use crate::analyses::Parameters as _;
 use crate::analyses::probing::{Control, Params, ProbeData, Probing, TestTexts};
-use crate::analyses::{Analysis as _, Asked, Labelled};
-use crate::error::Context as _;
+use crate::analyses::{Analysis as _, AnalysisContext, ClassTexts};
 use crate::error::Error;
+use crate::error::ErrorContext as _;
 use crate::host::write_json;
 use crate::session::Session;
 use crate::study::file::StudyFile;
@@ -12,7 +12,7 @@ use crate::study::refused;
 use serde_json::Value;
 use truenorth_stats::estimate::probing::ProbeEstimator;
 
-use super::{Page, Run, SoFar, Stage, keyed, needs};
+use super::{AnalysisPage, Stage, StageContext, StagesSoFar, keyed, needs};
 
 /// Probes of many sites.
 pub struct ProbingStage;
@@ -34,7 +34,7 @@ impl Stage for ProbingStage {
         needs("probing", "data.truth for its control `truth`", truth)
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.probing.as_ref())
     }
 
@@ -42,13 +42,13 @@ impl Stage for ProbingStage {
         vec!["probing.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, _: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         let classes = run.data.labelled()?.expect("a stage runs where its table is");
         run.probing(run.study.probing.as_ref().expect("a stage runs where its table is"), &classes)
     }
 }
 
-impl Run<'_> {
+impl StageContext<'_> {
     /// The study's model with weights drawn at random.
     fn untrained(&self) -> Result<Session, Error> {
         let session = self.host.untrained(&self.study.model, 0)?;
@@ -65,17 +65,17 @@ impl Run<'_> {
         ))
     }
 
-    pub(super) fn probing(&self, table: &Params, train: &Labelled) -> Result<Page, Error> {
+    pub(super) fn probing(&self, table: &Params, train: &ClassTexts) -> Result<AnalysisPage, Error> {
         let said = self.texts()?;
         let near = said.near;
         let tests = self.data.tests.iter().map(|(name, rows)| {
-            let texts = Labelled::new(rows, Some(&train.positive_end))?;
+            let texts = ClassTexts::new(rows, Some(&train.positive_end))?;
             let test = TestTexts::apart(name, texts, train, near)?;
             said.say_apart(test.apart.as_ref());
             Ok(test)
         });
         let tests = tests.collect::<Result<Vec<_>, Error>>()?;
-        let truth = self.data.truth.as_ref().map(|rows| Labelled::new(rows, None)).transpose()?;
+        let truth = self.data.truth.as_ref().map(|rows| ClassTexts::new(rows, None)).transpose()?;
         let engine = match table.controls.contains(&Control::RandomInit) {
             true => Some(self.untrained()?),
             false => None,
@@ -94,7 +94,7 @@ impl Run<'_> {
             untrained: engine.as_ref().map(Session::reader),
         };
         let bar = self.bar("probing", "tokens");
-        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let asked = AnalysisContext { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
         let found = Probing::run(&data, &params, &asked)?;
         write_json(self.host, &self.folder.join("probing.json"), &found)?;
         Ok(Probing::page(&found))

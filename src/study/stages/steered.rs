@@ -2,23 +2,27 @@
 
 use crate::analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
 use crate::direction::estimator;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::Sampling;
 use truenorth_stats::estimate::{Pipeline, SplitBy};
 
-use super::{Directions, Run};
-use crate::study::file::{Steer, When};
+use super::{EstimatedDirections, StageContext};
+use crate::study::file::{SteerTable, WhenTable};
 
 /// What the model wrote at each dose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Samples {
+pub struct SteeredTexts {
     pub rows: Vec<Steered>,
 }
 
-impl Run<'_> {
-    pub(super) fn steer(&self, directions: &Directions, steer: &Steer) -> Result<Samples, Error> {
+impl StageContext<'_> {
+    pub(super) fn steer(
+        &self,
+        directions: &EstimatedDirections,
+        steer: &SteerTable,
+    ) -> Result<SteeredTexts, Error> {
         let (site, norm) = (self.study.site, directions.residual_norm);
         let direction = directions.primary()?.narrow();
         let clamp = match steer.how.clamp {
@@ -50,11 +54,11 @@ impl Run<'_> {
             row.damage = Some(damage.clone());
         }
         write_jsonl(self.host, &self.folder.join("steered.jsonl"), &rows)?;
-        Ok(Samples { rows })
+        Ok(SteeredTexts { rows })
     }
 
     /// The condition that the first estimator's direction of another site makes.
-    fn when(&self, when: &When) -> Result<steer::When, Error> {
+    fn when(&self, when: &WhenTable) -> Result<steer::When, Error> {
         let name = self.study.direction.estimators.first().context("a study has at least one estimator")?;
         let bar = self.bar("reading what decides", "tokens");
         let (site, at) = (when.site, self.study.positions);

@@ -1,16 +1,16 @@
 //! Reading against steering, site by site.
 
 use crate::analyses::sweep::{self, Lexicon, SweepData};
-use crate::analyses::{Analysis as _, Asked, default_permutations};
+use crate::analyses::{Analysis as _, AnalysisContext, default_permutations};
 use crate::direction::estimator;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::write_json;
 use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
 
-use super::{Page, Run, SoFar, Stage, keyed, needs};
-use crate::study::file::Sweep;
+use super::{AnalysisPage, Stage, StageContext, StagesSoFar, keyed, needs};
+use crate::study::file::SweepTable;
 
 /// Reading against steering, site by site.
 pub struct SweepStage;
@@ -29,7 +29,7 @@ impl Stage for SweepStage {
         Ok(())
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         keyed(run.study.sweep.as_ref())
     }
 
@@ -37,13 +37,13 @@ impl Stage for SweepStage {
         vec!["sweep.json".into()]
     }
 
-    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, _: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         run.sweep(run.study.sweep.as_ref().expect("a stage runs where its table is"))
     }
 }
 
-impl Run<'_> {
-    pub(super) fn sweep(&self, table: &Sweep) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn sweep(&self, table: &SweepTable) -> Result<AnalysisPage, Error> {
         let pairs = self.data.pairs().context("a study with a sweep has pairs")?;
         let own = self.study.direction.estimators.first().context("a study has at least one estimator")?;
         let names = if table.estimator.is_empty() { std::slice::from_ref(own) } else { &table.estimator[..] };
@@ -71,7 +71,7 @@ impl Run<'_> {
             held_out: &held_out,
         };
         let bar = self.bar("sweeping sites", "tokens");
-        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let asked = AnalysisContext { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
         let found = sweep::Sweep::run(&data, &table.params, &asked)?;
         write_json(self.host, &self.folder.join("sweep.json"), &found)?;
         Ok(sweep::Sweep::page(&found))

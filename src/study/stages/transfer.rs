@@ -6,15 +6,15 @@ use std::io::BufReader;
 use crate::analyses::Analysis as _;
 use crate::analyses::board::{ScanData, read_board};
 use crate::analyses::transfer::{self, OwnBoard};
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use crate::host::write_json;
 use crate::study::refused;
 use serde_json::Value;
 
 use super::board::BOARD;
-use super::{Directions, Page, Run, SoFar, Stage, keyed, needs};
+use super::{AnalysisPage, EstimatedDirections, Stage, StageContext, StagesSoFar, keyed, needs};
 use crate::analyses::board::Params as Score;
-use crate::study::file::{Other, StudyFile, Transfer};
+use crate::study::file::{OtherModel, StudyFile, TransferTable};
 use crate::study::sites;
 
 /// The same question of other models.
@@ -40,7 +40,7 @@ impl Stage for TransferStage {
         Ok(())
     }
 
-    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+    fn asked(&self, run: &StageContext<'_>) -> Result<Option<Value>, Error> {
         let Some(table) = &run.study.transfer else { return Ok(None) };
         // The weights, whatever they are called.
         let others = table.models.iter().map(|m| run.host.identity(&m.model));
@@ -51,7 +51,7 @@ impl Stage for TransferStage {
         study.transfer.iter().flat_map(|table| leaves(table, study)).collect()
     }
 
-    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &StageContext<'_>, _: &StagesSoFar<'_>) -> Result<AnalysisPage, Error> {
         let (table, score) = (
             run.study.transfer.as_ref().expect("a stage runs where its table is"),
             run.study.score.as_ref().expect("a stage runs where its table is"),
@@ -60,8 +60,8 @@ impl Stage for TransferStage {
     }
 }
 
-impl Run<'_> {
-    pub(super) fn transfer(&self, table: &Transfer, score: &Score) -> Result<Page, Error> {
+impl StageContext<'_> {
+    pub(super) fn transfer(&self, table: &TransferTable, score: &Score) -> Result<AnalysisPage, Error> {
         let others = table.models.iter().map(|other| self.board_of(other, score));
         let others = others.collect::<Result<Vec<_>, Error>>()?;
         let rows = &self.data.sequences.as_ref().expect("a study with a board has sequences").loaded.rows[..];
@@ -83,7 +83,7 @@ impl Run<'_> {
         Ok(transfer::Transfer::page(&found))
     }
 
-    fn own_board(&self, directions: &Directions, score: &Score) -> Result<OwnBoard, Error> {
+    fn own_board(&self, directions: &EstimatedDirections, score: &Score) -> Result<OwnBoard, Error> {
         let (probes, sequences) = self.scored()?;
         let name = &self.reader.runner().info().name;
         let bar = self.bar(&format!("scoring on {name}"), "tokens");
@@ -92,22 +92,22 @@ impl Run<'_> {
     }
 
     /// The whole question asked of another model: its own direction from the same texts, its own board.
-    fn board_of(&self, other: &Other, score: &Score) -> Result<OwnBoard, Error> {
+    fn board_of(&self, other: &OtherModel, score: &Score) -> Result<OwnBoard, Error> {
         let session = self.host.model(&other.model)?;
         let folder = self.folder.join(place(&other.model));
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
         let mut study = StudyFile { site: other.site, ..self.study.clone() };
         study.direction.estimators.truncate(1);
         sites::of_other(other.site, session.runner().info())?;
-        let there = Run { study: &study, reader: session.reader(), folder: &folder, ..*self };
+        let there = StageContext { study: &study, reader: session.reader(), folder: &folder, ..*self };
         let directions = there.directions()?;
         write_json(self.host, &folder.join("directions.json"), &directions)?;
         there.own_board(&directions, score)
     }
 }
 
-pub(super) fn leaves(table: &Transfer, study: &StudyFile) -> Vec<String> {
-    let of = |other: &Other| {
+pub(super) fn leaves(table: &TransferTable, study: &StudyFile) -> Vec<String> {
+    let of = |other: &OtherModel| {
         let folder = place(&other.model);
         let directions = study.direction.estimators.iter().take(1);
         let mut files: Vec<String> =

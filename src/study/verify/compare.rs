@@ -16,7 +16,7 @@ pub const TINY: f64 = 1e-12;
 
 /// A value that did not come back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Difference {
+pub struct ValueDifference {
     /// JSON pointer to it; the first part is the line, from 0, in a file of JSON lines.
     pub pointer: String,
     /// Keys, rows and columns on the way to it, in a reader's words.
@@ -29,7 +29,7 @@ pub struct Difference {
     pub recomputed: Option<Value>,
 }
 
-impl Difference {
+impl ValueDifference {
     /// In a line.
     #[must_use]
     pub fn line(&self, file: &str) -> String {
@@ -47,7 +47,7 @@ impl Difference {
 
 /// The values of one file of a run against those computed anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Compared {
+pub struct ComparedFile {
     /// The file, in the run's folder.
     pub file: String,
     /// Numbers, and words that hold one.
@@ -59,7 +59,7 @@ pub struct Compared {
     /// Values that were not compared, by rule.
     pub excluded: BTreeMap<String, usize>,
     /// The values that differ.
-    pub differ: Vec<Difference>,
+    pub differ: Vec<ValueDifference>,
     /// How many of these are numbers, or words that hold one.
     pub numbers_differ: usize,
 }
@@ -97,8 +97,8 @@ fn of_group(leaf: &Leaf<'_>, title: &str) -> bool {
 }
 
 /// Compares what a file has with what it should have.
-pub fn compare(file: &str, written: &Value, recomputed: &Value, rules: &[&Rule]) -> Compared {
-    let mut compared = Compared { file: file.to_owned(), ..Compared::default() };
+pub fn compare(file: &str, written: &Value, recomputed: &Value, rules: &[&Rule]) -> ComparedFile {
+    let mut compared = ComparedFile { file: file.to_owned(), ..ComparedFile::default() };
     let fresh = leaves(recomputed);
     let by_pointer: HashMap<&str, &Leaf<'_>> = fresh.iter().map(|l| (l.pointer.as_str(), l)).collect();
     let all = leaves(written);
@@ -121,7 +121,7 @@ pub fn compare(file: &str, written: &Value, recomputed: &Value, rules: &[&Rule])
     compared
 }
 
-impl Compared {
+impl ComparedFile {
     fn count(&mut self, leaf: &Leaf<'_>, written: Option<&Value>, recomputed: Option<&Value>) {
         let number = written.is_some_and(holds_number) || recomputed.is_some_and(holds_number);
         if number {
@@ -134,7 +134,7 @@ impl Compared {
             Some((Value::Number(a), Value::Number(b))) if near(a.as_f64(), b.as_f64()) => self.near += 1,
             _ => {
                 self.numbers_differ += usize::from(number);
-                self.differ.push(Difference {
+                self.differ.push(ValueDifference {
                     pointer: leaf.pointer.clone(),
                     name: leaf.name(),
                     written: written.cloned(),

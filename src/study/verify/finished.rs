@@ -7,21 +7,21 @@ use serde_json::Value;
 use truenorth_data::models;
 use truenorth_data::store::Store;
 
-use super::stored::{Stored, Words};
+use super::stored::{StoredModel, StoredTokenizer};
 use crate::error::Error;
 use crate::host::Fallen;
 use crate::session::Session;
-use crate::study::journal::{Journal, State};
-use crate::study::record::{self, Asked, Record};
+use crate::study::journal::{RunJournal, RunState};
+use crate::study::record::{self, AskedModel, RunRecord};
 
 /// A finished run, as its folder has it.
-pub struct Finished {
+pub struct FinishedRun {
     pub(super) folder: PathBuf,
-    pub(super) record: Record,
-    pub(super) state: State,
+    pub(super) record: RunRecord,
+    pub(super) state: RunState,
 }
 
-impl Finished {
+impl FinishedRun {
     /// Reads what a run left.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Finished {
         }
         let aside =
             "move the folder away and run the study again: what is in the store is not computed again";
-        let Some(state) = Journal::read(folder).map_err(|e| e.with_hint(aside))? else {
+        let Some(state) = RunJournal::read(folder).map_err(|e| e.with_hint(aside))? else {
             return Err(Error::request(format!(
                 "{shown} holds no run of a study: there is no state.json in it"
             ))
@@ -48,7 +48,7 @@ impl Finished {
             return Err(Error::request(format!("the run in {shown} did not end; it was cut short at {at}"))
                 .with_hint("run `truenorth study run` with the study again; it goes on where it stopped"));
         }
-        let Some(record) = Record::read(folder)? else {
+        let Some(record) = RunRecord::read(folder)? else {
             return Err(Error::request(format!(
                 "{shown} does not say what it was made from: there is no {} in it, which older versions did not write",
                 record::NAME
@@ -115,10 +115,10 @@ impl Finished {
     ///
     /// # Errors
     /// When the run asked no model of this name.
-    pub fn stored(&self, name: &str, words: Words, store: Arc<Store>) -> Result<Session, Error> {
+    pub fn stored(&self, name: &str, words: StoredTokenizer, store: Arc<Store>) -> Result<Session, Error> {
         let asked = self.asked(name)?.clone();
         let place = store.file().and_then(Path::parent).unwrap_or(Path::new("memory")).to_owned();
-        Ok(Session::new(Box::new(Stored::new(asked, words, place)), Some(store)))
+        Ok(Session::new(Box::new(StoredModel::new(asked, words, place)), Some(store)))
     }
 
     /// What the run knew of the weights of a model.
@@ -137,7 +137,7 @@ impl Finished {
         Ok(&self.asked(name)?.info.path)
     }
 
-    fn asked(&self, name: &str) -> Result<&Asked, Error> {
+    fn asked(&self, name: &str) -> Result<&AskedModel, Error> {
         self.record.asked(name).ok_or_else(|| {
             Error::failed(format!(
                 "{} does not say what {name} was; the run did not ask it",

@@ -12,7 +12,7 @@ mod stored;
 mod verified;
 
 pub use super::record::untrained;
-pub use compare::{Compared, Difference, NEAR, TINY};
-pub use finished::Finished;
-pub use stored::Words;
-pub use verified::{Changed, Stopped, Uncompared, Verified};
+pub use compare::{ComparedFile, NEAR, TINY, ValueDifference};
+pub use finished::FinishedRun;
+pub use stored::StoredTokenizer;
+pub use verified::{Changed, EarlyStop, Uncompared, Verified};

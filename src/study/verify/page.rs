@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::compare::{Compared, Difference};
+use super::compare::{ComparedFile, ValueDifference};
 
 /// Compares a page with the one that its document gives, word by word.
-pub fn compare(file: &str, written: &str, drawn: &str) -> Compared {
-    let mut compared = Compared { file: file.to_owned(), ..Compared::default() };
+pub fn compare(file: &str, written: &str, drawn: &str) -> ComparedFile {
+    let mut compared = ComparedFile { file: file.to_owned(), ..ComparedFile::default() };
     let (was, is) = (pieces(written), pieces(drawn));
     for (kind, text) in &is {
         match kind {
-            Kind::Words if text.bytes().any(|b| b.is_ascii_digit()) => compared.numbers += 1,
-            Kind::Words => compared.words += 1,
-            Kind::Tag => {}
+            PagePiece::Words if text.bytes().any(|b| b.is_ascii_digit()) => compared.numbers += 1,
+            PagePiece::Words => compared.words += 1,
+            PagePiece::Tag => {}
         }
     }
     if was == is {
@@ -23,10 +23,11 @@ pub fn compare(file: &str, written: &str, drawn: &str) -> Compared {
         let number = [said, should].into_iter().flatten().any(|(_, t)| t.bytes().any(|b| b.is_ascii_digit()));
         compared.numbers_differ += usize::from(number);
         // Coordinates of a drawing are counted where they differ alone.
-        let counted = should
-            .is_some_and(|(kind, text)| *kind == Kind::Words && text.bytes().any(|b| b.is_ascii_digit()));
+        let counted = should.is_some_and(|(kind, text)| {
+            *kind == PagePiece::Words && text.bytes().any(|b| b.is_ascii_digit())
+        });
         compared.numbers += usize::from(number && !counted);
-        compared.differ.push(Difference {
+        compared.differ.push(ValueDifference {
             pointer: String::new(),
             name: format!("after {}", before(&is, i)),
             written: said.map(|(_, t)| Value::from(*t)),
@@ -40,26 +41,26 @@ pub fn compare(file: &str, written: &str, drawn: &str) -> Compared {
     let (mut words, marks): (Vec<usize>, Vec<usize>) = different
         .into_iter()
         .take(shown)
-        .partition(|i| is.get(*i).is_some_and(|(kind, _)| *kind == Kind::Words));
+        .partition(|i| is.get(*i).is_some_and(|(kind, _)| *kind == PagePiece::Words));
     words.extend(marks);
     words.into_iter().for_each(&mut differ);
     compared
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PagePiece {
     Tag,
     Words,
 }
 
 /// A page as tags and the words between them.
-fn pieces(html: &str) -> Vec<(Kind, &str)> {
+fn pieces(html: &str) -> Vec<(PagePiece, &str)> {
     let mut all = Vec::new();
     let mut rest = html;
     while !rest.is_empty() {
         let (kind, end) = match rest.strip_prefix('<') {
-            Some(tag) => (Kind::Tag, tag.find('>').map_or(rest.len(), |i| i + 2)),
-            None => (Kind::Words, rest.find('<').unwrap_or(rest.len())),
+            Some(tag) => (PagePiece::Tag, tag.find('>').map_or(rest.len(), |i| i + 2)),
+            None => (PagePiece::Words, rest.find('<').unwrap_or(rest.len())),
         };
         let (piece, after) = rest.split_at(end);
         if !piece.trim().is_empty() {
@@ -71,8 +72,8 @@ fn pieces(html: &str) -> Vec<(Kind, &str)> {
 }
 
 /// The words before a place, for whoever looks for it on the page.
-fn before(pieces: &[(Kind, &str)], at: usize) -> String {
-    let words = pieces.iter().take(at).rev().filter(|(kind, _)| *kind == Kind::Words);
+fn before(pieces: &[(PagePiece, &str)], at: usize) -> String {
+    let words = pieces.iter().take(at).rev().filter(|(kind, _)| *kind == PagePiece::Words);
     let mut last: Vec<&str> = words.take(3).map(|(_, text)| *text).collect();
     last.reverse();
     let joined = last.join(" ");

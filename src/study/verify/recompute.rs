@@ -6,16 +6,16 @@ use serde_json::Value;
 use truenorth_data::store::Store;
 use truenorth_report::{HTML_NAME, JSON_NAME, render};
 
-use super::compare::{self, Compared, LEFT_OUT, RULES, Rule};
-use super::finished::Finished;
-use super::verified::{Changed, Stopped, Uncompared, Verified};
+use super::compare::{self, ComparedFile, LEFT_OUT, RULES, Rule};
+use super::finished::FinishedRun;
+use super::verified::{Changed, EarlyStop, Uncompared, Verified};
 use super::{files, page};
-use crate::error::{Context as _, Error, Kind};
+use crate::error::{Error, ErrorContext as _, ErrorKind};
 use crate::host::Host;
 use crate::session::Session;
-use crate::study::journal::{self, Journal};
+use crate::study::journal::{self, RunJournal};
 use crate::study::record::{self, DataFile};
-use crate::study::{Place, Study, register};
+use crate::study::{RunSettings, Study, register};
 
 /// Files of a run that hold none of its numbers.
 const ASIDE: [(&str, &str); 3] = [
@@ -24,7 +24,7 @@ const ASIDE: [(&str, &str); 3] = [
     (register::NAME, "what was expected of the study; its own seal was checked"),
 ];
 
-impl Finished {
+impl FinishedRun {
     /// The files of the study's data that are not what the run read.
     fn changed(&self) -> Vec<Changed> {
         let changed = |file: &DataFile| {
@@ -57,7 +57,8 @@ impl Finished {
             );
         }
         let again = self.begin(scratch).and_then(|()| open()).and_then(|session| {
-            let place = Place { folder: scratch, program, keep: false, rehearsal: false, flags: Value::Null };
+            let place =
+                RunSettings { folder: scratch, program, keep: false, rehearsal: false, flags: Value::Null };
             let study = Study::of(&self.record.path, self.record.study.clone(), host.desk())?;
             let done = study.run(&session, host, &place);
             for store in session.store().into_iter().flat_map(Store::take_corrupt) {
@@ -69,10 +70,10 @@ impl Finished {
             done.map(drop)
         });
         if let Err(error) = again {
-            if error.kind() == Kind::Interrupted {
+            if error.kind() == ErrorKind::Interrupted {
                 return Err(error);
             }
-            verified.stopped = Some(Stopped::of(&error, &verified.changed));
+            verified.stopped = Some(EarlyStop::of(&error, &verified.changed));
         }
         self.files(scratch, &mut verified)?;
         Ok(verified)
@@ -86,7 +87,7 @@ impl Finished {
             let copy = scratch.join(register::NAME);
             std::fs::copy(&sealed, copy).context(format!("can't copy {}", sealed.display()))?;
         }
-        Journal::begin(scratch, self.state.found_in_store)
+        RunJournal::begin(scratch, self.state.found_in_store)
     }
 
     fn files(&self, scratch: &Path, verified: &mut Verified) -> Result<(), Error> {
@@ -125,7 +126,12 @@ impl Finished {
         Ok(())
     }
 
-    fn file(&self, file: &str, scratch: &Path, rules: &[&Rule]) -> Result<Result<Compared, String>, Error> {
+    fn file(
+        &self,
+        file: &str,
+        scratch: &Path,
+        rules: &[&Rule],
+    ) -> Result<Result<ComparedFile, String>, Error> {
         let values = |folder: &Path| {
             let path = folder.join(file);
             let bytes = std::fs::read(&path).context(format!("can't read {}", path.display()))?;
@@ -147,7 +153,7 @@ impl Finished {
         match read(JSON_NAME).and_then(|json| Ok(render::from_json(&json)?)) {
             Ok(document) => verified.add(page::compare(HTML_NAME, &written, &render::html(&document))),
             Err(error) => {
-                let why = format!("can't be drawn anew: {}", Stopped::of(&error, &[]).because.join(": "));
+                let why = format!("can't be drawn anew: {}", EarlyStop::of(&error, &[]).because.join(": "));
                 verified.not_compared.insert(HTML_NAME.to_owned(), Uncompared::Unreadable(why));
             }
         }

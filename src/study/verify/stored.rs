@@ -7,33 +7,33 @@ use std::sync::Arc;
 
 use truenorth_protocol::chat::{ChatTemplates, Pieces};
 use truenorth_protocol::graph::Op;
-use truenorth_protocol::run::{Batch, RunError, Runner, Vocabulary, Watch, beginning};
-use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Vocabulary, Watch, beginning};
+use truenorth_protocol::{Answer, CheckedGraph, Graph, ModelInfo};
 
-use crate::study::record::Asked;
+use crate::study::record::AskedModel;
 
 /// Who turns texts into token ids for a model that is not asked.
-pub enum Words {
+pub enum StoredTokenizer {
     /// The model's tokenizer, on this machine.
-    Here(Arc<dyn Vocabulary>),
+    Local(Arc<dyn Vocabulary>),
     /// A service that has the tokenizer.
-    There(Box<dyn Runner>),
+    Remote(Box<dyn Runner>),
 }
 
 /// A model as a run's record has it, which refuses to compute.
-pub struct Stored {
-    asked: Asked,
-    words: Words,
+pub struct StoredModel {
+    asked: AskedModel,
+    words: StoredTokenizer,
     /// Where the store is, for the message.
     store: PathBuf,
 }
 
-impl Stored {
-    pub(super) fn new(asked: Asked, words: Words, store: PathBuf) -> Self {
+impl StoredModel {
+    pub(super) fn new(asked: AskedModel, words: StoredTokenizer, store: PathBuf) -> Self {
         Self { asked, words, store }
     }
 
-    fn lacks(&self, graphs: &[Checked]) -> RunError {
+    fn lacks(&self, graphs: &[CheckedGraph]) -> RunError {
         let (mut texts, mut generated, mut answers) = (0, 0, 0);
         let mut places = BTreeSet::new();
         for graph in graphs {
@@ -63,7 +63,9 @@ impl Stored {
         let at = if places.is_empty() { String::new() } else { format!(", read at {}", places.join(", ")) };
         let first = graphs.first().and_then(|g| g.graph().groups.first()?.prompts.first());
         let first = match (first, &self.words) {
-            (Some(prompt), Words::Here(words)) => format!("; the first is {}", beginning(prompt, &**words)),
+            (Some(prompt), StoredTokenizer::Local(words)) => {
+                format!("; the first is {}", beginning(prompt, &**words))
+            }
             _ => String::new(),
         };
         RunError::Failed {
@@ -89,43 +91,45 @@ fn plain(graph: &Graph) -> bool {
     graph.nodes.iter().all(|n| matches!(n, Op::Read { .. } | Op::Save { .. }))
 }
 
-impl Runner for Stored {
+impl Runner for StoredModel {
     fn info(&self) -> &ModelInfo {
         &self.asked.info
     }
 
     fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
         match &self.words {
-            Words::Here(words) => words.encode(text, special).map(Some),
-            Words::There(service) => service.encode(text, special),
+            StoredTokenizer::Local(words) => words.encode(text, special).map(Some),
+            StoredTokenizer::Remote(service) => service.encode(text, special),
         }
     }
 
     fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
         match &self.words {
-            Words::Here(_) => texts.iter().map(|text| self.encode(text, special)).collect(),
-            Words::There(service) => service.encode_many(texts, special),
+            StoredTokenizer::Local(_) => texts.iter().map(|text| self.encode(text, special)).collect(),
+            StoredTokenizer::Remote(service) => service.encode_many(texts, special),
         }
     }
 
     fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
         match &self.words {
-            Words::Here(words) => texts.iter().map(|text| words.pieces(text)).collect(),
-            Words::There(service) => service.pieces(texts),
+            StoredTokenizer::Local(words) => texts.iter().map(|text| words.pieces(text)).collect(),
+            StoredTokenizer::Remote(service) => service.pieces(texts),
         }
     }
 
     fn chat(&self) -> Option<&ChatTemplates> {
         match &self.words {
-            Words::Here(words) => words.chat(),
-            Words::There(service) => service.chat(),
+            StoredTokenizer::Local(words) => words.chat(),
+            StoredTokenizer::Remote(service) => service.chat(),
         }
     }
 
     fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
         match &self.words {
-            Words::Here(words) => tokens.iter().map(|tokens| words.spell(tokens).map(Some)).collect(),
-            Words::There(service) => service.spell(tokens),
+            StoredTokenizer::Local(words) => {
+                tokens.iter().map(|tokens| words.spell(tokens).map(Some)).collect()
+            }
+            StoredTokenizer::Remote(service) => service.spell(tokens),
         }
     }
 
@@ -133,17 +137,17 @@ impl Runner for Stored {
         self.asked.stop.clone()
     }
 
-    fn batch(&self) -> Batch {
+    fn batch(&self) -> BatchLimits {
         self.asked.batch.into()
     }
 
-    fn run(&self, graph: &Checked, _: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, _: &dyn Watch) -> Result<Answer, RunError> {
         Err(self.lacks(std::slice::from_ref(graph)))
     }
 
     fn run_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         _: &dyn Watch,
         _: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::compare::Compared;
+use super::compare::ComparedFile;
 use crate::error::{Error, causes, hints};
 
 /// Which of a run's numbers came back when computed anew.
@@ -26,13 +26,13 @@ pub struct Verified {
     /// Values that were not compared, and why.
     pub excluded: BTreeMap<String, usize>,
     /// A row a file that was compared.
-    pub files: Vec<Compared>,
+    pub files: Vec<ComparedFile>,
     /// Files that were not compared, and why.
     pub not_compared: BTreeMap<String, Uncompared>,
     /// Files of the study's data that are no longer what the run read.
     pub changed: Vec<Changed>,
     /// Why the recomputation ended early, if it did, with remedies.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<EarlyStop>,
     /// What a reader should know besides, a sentence each.
     pub notes: Vec<String>,
 }
@@ -88,7 +88,7 @@ pub struct Changed {
 
 /// Why a recomputation ended early, with remedies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stopped {
+pub struct EarlyStop {
     /// What failed, then its causes.
     pub because: Vec<String>,
     /// Remedies, the first first.
@@ -113,7 +113,7 @@ impl Verified {
         }
     }
 
-    pub(super) fn add(&mut self, compared: Compared) {
+    pub(super) fn add(&mut self, compared: ComparedFile) {
         self.numbers += compared.numbers;
         self.did_not += compared.numbers_differ;
         self.came_back += compared.numbers - compared.numbers_differ;
@@ -136,7 +136,7 @@ impl Verified {
     }
 }
 
-impl Stopped {
+impl EarlyStop {
     pub(super) fn of(error: &Error, changed: &[Changed]) -> Self {
         let mut because: Vec<String> = Vec::new();
         for cause in causes(error) {

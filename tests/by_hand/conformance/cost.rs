@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use truenorth::client::{Hosted, Rehearsal};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{Op, ReadAt};
-use truenorth_protocol::{Checked, DType};
+use truenorth_protocol::{CheckedGraph, DType};
 
 use super::service::Service;
 
@@ -30,7 +30,7 @@ impl Moved {
     }
 
     /// As the client says before it sends anything.
-    pub fn said(hosted: &Hosted, checked: &Checked) -> Self {
+    pub fn said(hosted: &Hosted, checked: &CheckedGraph) -> Self {
         let rehearsal = Rehearsal::new(hosted.clone(), DType::F32);
         rehearsal.run(checked, &Unwatched).unwrap();
         let mut sum = Self::default();
@@ -50,7 +50,7 @@ impl Moved {
     /// Jobs and frames exactly, bytes each way within a tenth, or a KiB where there are few. Where
     /// generations may stop early, or parts of prompts are read, which are counted as whole prompts, what is said is
     /// the most.
-    pub fn is_as_said(&self, said: &Self, checked: &Checked) -> Result<(), String> {
+    pub fn is_as_said(&self, said: &Self, checked: &CheckedGraph) -> Result<(), String> {
         let stops = |op: &Op| matches!(op, Op::Generate { params, .. } if !params.stop.is_empty());
         let parts = |op: &Op| matches!(op, Op::Read { positions: ReadAt::In(..), .. });
         let most = checked.graph().nodes.iter().any(|op| stops(op) || parts(op));
@@ -71,7 +71,7 @@ impl Moved {
 pub fn as_predicted(
     service: &Service,
     hosted: &Hosted,
-    checked: &Checked,
+    checked: &CheckedGraph,
     beside: bool,
 ) -> Result<(), String> {
     let counts = service.get("/test/counts");

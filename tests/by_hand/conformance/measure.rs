@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use truenorth::client::{Client, Hosted};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{Builder, CheckLimits};
-use truenorth_protocol::nnsight::Request;
-use truenorth_protocol::{Answer, Checked, DType, ModelInfo, ReadAt, Site, frame};
+use truenorth_protocol::nnsight::PayloadInput;
+use truenorth_protocol::{Answer, CheckedGraph, DType, ModelInfo, ReadAt, Site, frame};
 
 use super::compare::relative;
 use super::runners::{hosted, options};
@@ -48,7 +48,7 @@ pub fn strings(json: &Json) -> Vec<String> {
     serde_json::from_value(json.clone()).unwrap()
 }
 
-fn read(prompts: &[String], info: &ModelInfo) -> Checked {
+fn read(prompts: &[String], info: &ModelInfo) -> CheckedGraph {
     let mut b = Builder::new();
     let group = b.texts(prompts);
     let h = b.read(group, Site::ResidPost(LAYER), ReadAt::Last);
@@ -154,7 +154,8 @@ fn ours_in_its_own_process() {
                 prompts.iter().map(|p| host.vocabulary.encode(p, true).unwrap()).collect();
             let tokens = [tokens];
             let Hosted { modules, key, .. } = &host;
-            let request = Request { checked: &checked, tokens: &tokens, modules, key, reply, job: "timed" };
+            let request =
+                PayloadInput { checked: &checked, tokens: &tokens, modules, key, reply, job: "timed" };
             let payload = frame::compress(&request.payload().unwrap()).unwrap();
             let ready = begun.elapsed();
             let client = Client::ndif(options(&service), host.clone()).unwrap();

@@ -1,7 +1,7 @@
 //! The graphs that read and edit parts of conversations.
 
 use truenorth_protocol::graph::{
-    AlphaUnit, Builder, Edit, GroupId, Part, Role, Sampling, Steps, Take, Turn, Turns,
+    AlphaUnit, Builder, Edit, GroupId, PromptPart, Role, Sampling, Steps, Take, Turn, Turns,
 };
 use truenorth_protocol::{Graph, ReadAt, Site, Tensor, WriteAt};
 
@@ -31,7 +31,12 @@ impl Kit {
         let group = self.conversations(&mut b);
         for site in Site::all(self.info.layers) {
             for take in [Take::First, Take::Last, Take::Mean, Take::MeanSink, Take::Sinks] {
-                for part in [Part::User, Part::Assistant, Part::Range(0, 1), Part::Range(-2, -1)] {
+                for part in [
+                    PromptPart::User,
+                    PromptPart::Assistant,
+                    PromptPart::Range(0, 1),
+                    PromptPart::Range(-2, -1),
+                ] {
                     let at = ReadAt::In(part, take);
                     let read = b.read(group, site, at);
                     b.save(format!("{site} {at}"), read);

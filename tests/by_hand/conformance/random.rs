@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, CheckLimits, Edit, Group, NodeId, Op, Prompt, Reduce, Sampling, Steps, Unary,
 };
-use truenorth_protocol::{Answer, Checked, DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::{Answer, CheckedGraph, DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 use super::compare::{self, SAME};
 use super::graphs::noise;
@@ -42,7 +42,7 @@ pub fn plans() -> impl Strategy<Value = Plan> {
 
 /// A graph, and what its derived values were made from.
 pub struct Random {
-    pub checked: Checked,
+    pub checked: CheckedGraph,
     /// Name of a derived value: names of the values that went in, and whether they are multiplied.
     from: BTreeMap<String, (Vec<String>, bool)>,
 }

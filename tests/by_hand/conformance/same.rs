@@ -9,7 +9,7 @@ use truenorth::client::Client;
 use truenorth::engine::Engine;
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{Builder, Op};
-use truenorth_protocol::{Checked, DType, ReadAt, Site};
+use truenorth_protocol::{CheckedGraph, DType, ReadAt, Site};
 
 use super::compare::{self, SAME};
 use super::cost::as_predicted;
@@ -53,7 +53,7 @@ fn released(version: &str, table: &mut Table, families: &[Family], keys: &[(&str
         for (place, key) in keys {
             let hosted = hosted(&family.path, &family.name, DType::F32);
             let ndif = Client::ndif(options_with(&service, key), hosted.clone()).unwrap();
-            let costs = |checked: &Checked| as_predicted(&service, &hosted, checked, *key == TRUSTED);
+            let costs = |checked: &CheckedGraph| as_predicted(&service, &hosted, checked, *key == TRUSTED);
             table.fill(&format!("{version} {place}"), family, &ndif, &costs);
         }
     }

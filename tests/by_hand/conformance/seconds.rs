@@ -4,11 +4,11 @@
 //! A figure of the machine it runs on, so it is asked for by hand, on a machine that does nothing else.
 
 use serde_json::{Value as Json, json};
-use truenorth::client::{Client, Machine, Rehearsal};
+use truenorth::client::{Client, MachineSpeed, Rehearsal};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{AlphaUnit, Builder, CheckLimits, Edit, GroupId, Op, Sampling, Steps};
-use truenorth_protocol::nnsight::Cost;
-use truenorth_protocol::{Checked, DType, ModelInfo, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::nnsight::JobCost;
+use truenorth_protocol::{CheckedGraph, DType, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 use super::graphs::noise;
 use super::measure::{LAYER, NAME, model, texts};
@@ -21,7 +21,7 @@ const TIMES: usize = 5;
 const ELEMENT: u64 = 4;
 
 /// A job of each shape, by name.
-fn shapes(info: &ModelInfo) -> Vec<(String, Checked)> {
+fn shapes(info: &ModelInfo) -> Vec<(String, CheckedGraph)> {
     let (neutral, probes, sequences) =
         (texts("neutral.jsonl"), texts("probes.jsonl"), texts("sequences.jsonl"));
     let prompts: Vec<String> = neutral.iter().chain(&sequences).cloned().collect();
@@ -83,8 +83,8 @@ fn shapes(info: &ModelInfo) -> Vec<(String, Checked)> {
     shapes
 }
 
-/// What the parts of a [`Machine`] are multiplied by for a job.
-fn factors(cost: &Cost, parameters: u64) -> [f64; 6] {
+/// What the parts of a [`MachineSpeed`] are multiplied by for a job.
+fn factors(cost: &JobCost, parameters: u64) -> [f64; 6] {
     let tokens = cost.prompt_milli_tokens as f64 / 1000.0 + cost.decode_tokens as f64;
     [
         cost.jobs as f64,
@@ -98,7 +98,7 @@ fn factors(cost: &Cost, parameters: u64) -> [f64; 6] {
 
 /// The machine with the least squares of relative errors, no part below zero: by coordinates, each set to
 /// its best in turn.
-fn fitted(jobs: &[(Cost, f64)], parameters: u64) -> Machine {
+fn fitted(jobs: &[(JobCost, f64)], parameters: u64) -> MachineSpeed {
     let rows: Vec<([f64; 6], f64)> = jobs.iter().map(|(c, s)| (factors(c, parameters), *s)).collect();
     let mut x = [0.0_f64; 6];
     for _ in 0..20_000 {
@@ -114,7 +114,7 @@ fn fitted(jobs: &[(Cost, f64)], parameters: u64) -> Machine {
     }
     let [start, trace, frame, byte, multiply_add, pass] = x;
     // A pass takes the larger of `pass` and the weights' way through memory; on one model they are one.
-    Machine {
+    MachineSpeed {
         start,
         trace,
         frame,
@@ -144,7 +144,7 @@ fn released_seconds_are_near_what_was_said() {
     for (name, checked) in &shapes {
         let rehearsal = Rehearsal::new(hosted.clone(), DType::F32);
         rehearsal.run(checked, &Unwatched).unwrap();
-        let mut cost = Cost::default();
+        let mut cost = JobCost::default();
         rehearsal.jobs().iter().for_each(|c| cost.add(c));
         let mut took: Vec<f64> = (0..TIMES)
             .map(|_| {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use truenorth::engine::Engine;
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, CheckLimits, Sampling, Steps};
-use truenorth_protocol::{Answer, Checked, DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::{Answer, CheckedGraph, DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 use super::compare::{self, SAME};
 use super::generating::STEERED;
@@ -22,7 +22,7 @@ pub struct Family {
     pub name: String,
     pub path: PathBuf,
     pub engine: Arc<Engine>,
-    kinds: Vec<(String, Checked, Answer)>,
+    kinds: Vec<(String, CheckedGraph, Answer)>,
     reference: Reference,
 }
 
@@ -32,7 +32,7 @@ impl Family {
         let engine = engine(path, name);
         let kit = Kit::new(engine.info(), reference.tokens("prompts"));
         let (names, graphs): (Vec<String>, Vec<_>) = kinds(&kit).into_iter().unzip();
-        let checked: Vec<Checked> =
+        let checked: Vec<CheckedGraph> =
             graphs.into_iter().map(|g| g.check(engine.info(), &CheckLimits::default()).unwrap()).collect();
         let wanted = all_of(engine.as_ref(), &checked);
         let kinds: Vec<_> = names.into_iter().zip(checked).zip(wanted).map(|((n, c), w)| (n, c, w)).collect();
@@ -51,7 +51,7 @@ fn steering_shows(family: &str, answer: &Answer) {
 }
 
 /// Runs several graphs at once.
-fn all_of(runner: &dyn Runner, graphs: &[Checked]) -> Vec<Answer> {
+fn all_of(runner: &dyn Runner, graphs: &[CheckedGraph]) -> Vec<Answer> {
     let mut answers = vec![None; graphs.len()];
     let mut keep = |i: usize, answer| {
         assert!(answers[i].replace(answer).is_none(), "two answers to graph {i}");
@@ -79,7 +79,7 @@ impl Table {
         place: &str,
         family: &Family,
         runner: &dyn Runner,
-        costs: &dyn Fn(&Checked) -> Result<(), String>,
+        costs: &dyn Fn(&CheckedGraph) -> Result<(), String>,
     ) {
         let begun = Instant::now();
         let all = family.kinds.iter().map(|(kind, checked, want)| {
@@ -140,7 +140,7 @@ impl Table {
 }
 
 /// What the committed references answer: every site at every token, greedy tokens, and both steered.
-fn against(info: &ModelInfo, r: &Reference) -> Checked {
+fn against(info: &ModelInfo, r: &Reference) -> CheckedGraph {
     let prompts = r.tokens("prompts");
     let site: Site = r.json["steering"]["site"].as_str().unwrap().parse().unwrap();
     let alpha = r.json["steering"]["alpha"].as_f64().unwrap();

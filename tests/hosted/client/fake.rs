@@ -17,8 +17,8 @@ use axum::routing::{get, post};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use truenorth_protocol::graph::{CheckLimits, Dim, Op, ValueKind, answer_to_bytes};
-use truenorth_protocol::job::{Envelope, Status, Update};
-use truenorth_protocol::{Answer, Checked, Graph, ModelInfo, Prompt, Tensor, Value, frame};
+use truenorth_protocol::job::{Envelope, JobStatus, Update};
+use truenorth_protocol::{Answer, CheckedGraph, Graph, ModelInfo, Prompt, Tensor, Value, frame};
 
 use routes::{
     cancel, connected, encode, env, model, note, request, response, result, status, subscribe, whoami,
@@ -45,7 +45,7 @@ pub enum Post {
 #[derive(Clone, Debug)]
 pub enum Poll {
     Missing,
-    At(Status, &'static str),
+    At(JobStatus, &'static str),
     Say(u16, Vec<(&'static str, String)>, &'static str),
 }
 
@@ -185,7 +185,7 @@ pub fn info() -> ModelInfo {
 }
 
 /// The numbers that the fake answers a graph with: the first token of the first prompt everywhere.
-pub fn answer(checked: &Checked) -> Answer {
+pub fn answer(checked: &CheckedGraph) -> Answer {
     let graph = checked.graph();
     let first = match &graph.groups[0].prompts[0] {
         Prompt::Tokens(tokens) => tokens[0] as f32,

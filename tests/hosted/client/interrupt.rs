@@ -6,7 +6,7 @@ use std::time::Duration;
 use truenorth::client::{Client, ServiceOptions};
 use truenorth::journal::JobState;
 use truenorth::run::{RunError, Runner as _};
-use truenorth_protocol::job::Status;
+use truenorth_protocol::job::JobStatus;
 
 use super::fake::{Fake, Fetch, Line, Poll, Post, Script};
 use super::support::*;
@@ -68,7 +68,7 @@ fn while_it_waits_runs_and_is_fetched() {
         let heard = Heard::stopping_at(word);
         twice(Script { line, ..Script::default() }, &heard);
     }
-    let polls = [Poll::Missing, Poll::At(Status::Queued, "position 4"), Poll::Missing];
+    let polls = [Poll::Missing, Poll::At(JobStatus::Queued, "position 4"), Poll::Missing];
     twice(
         Script { line: Line::None, polls: polls.into(), ..Script::default() },
         &Heard::stopping_at("position 4"),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use truenorth::client::{Client, ClientError, ServiceOptions};
 use truenorth::journal::{Job, JobState};
 use truenorth::run::Runner as _;
-use truenorth_protocol::job::Status;
+use truenorth_protocol::job::JobStatus;
 
 use super::fake::{Fake, Line, Poll, Post, Script};
 use super::support::*;
@@ -94,15 +94,15 @@ fn what_was_done_before_is_fetched_again_while_the_service_has_it() {
 
 #[test]
 fn a_job_is_shown_fetched_and_cancelled_by_its_record() {
-    let polls = [Poll::At(Status::Queued, "position 4")];
+    let polls = [Poll::At(JobStatus::Queued, "position 4")];
     let (fake, notes) =
         (Fake::new(Script { line: Line::None, polls: polls.into(), ..Script::default() }), Notes::shared());
     let client = client(&fake, &notes);
     assert!(client.run(&graph(8), &Heard::stopping_at("position 4")).is_err());
     let job = notes.job();
-    fake.script(|s| s.polls = [Poll::At(Status::Running, "go"), Poll::Missing].into());
+    fake.script(|s| s.polls = [Poll::At(JobStatus::Running, "go"), Poll::Missing].into());
     let update = client.state(&job).unwrap().unwrap();
-    assert_eq!((update.status, update.description.as_str()), (Status::Running, "go"));
+    assert_eq!((update.status, update.description.as_str()), (JobStatus::Running, "go"));
     assert_eq!(client.state(&job).unwrap(), None);
     assert_eq!(number(&client.fetch(&job, &Heard::default()).unwrap()), 8.0);
     client.cancel(&job).unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use truenorth::client::{Client, ServiceOptions};
 use truenorth::journal::JobState;
 use truenorth::run::{RunError, Runner as _};
-use truenorth_protocol::job::Status;
+use truenorth_protocol::job::JobStatus;
 
 use super::fake::{Fake, Fetch, Line, Poll, Post, Script};
 use super::support::*;
@@ -36,8 +36,8 @@ fn two_hundred_jobs_in_bad_weather_give_two_hundred_answers() {
         script.polls.push_back(match i % 5 {
             1 => Poll::Missing,
             2 => Poll::Say(500, vec![], "oops"),
-            3 => Poll::At(Status::Queued, "position 9"),
-            _ => Poll::At(Status::Running, ""),
+            3 => Poll::At(JobStatus::Queued, "position 9"),
+            _ => Poll::At(JobStatus::Running, ""),
         });
     }
     script.line = Line::Drops;

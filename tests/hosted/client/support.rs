@@ -10,7 +10,7 @@ use truenorth::client::{ApiKey, Backoff, Client, ClientError, Patience, ServiceO
 use truenorth::journal::{Job, Journal, JournalError};
 use truenorth::run::{RunError, Runner as _, Watch};
 use truenorth_protocol::graph::CheckLimits;
-use truenorth_protocol::{Answer, Builder, Checked, ReadAt, Site};
+use truenorth_protocol::{Answer, Builder, CheckedGraph, ReadAt, Site};
 
 use super::fake::{Fake, info};
 
@@ -54,7 +54,7 @@ pub fn keyed(fake: &Fake) -> ServiceOptions {
 }
 
 /// A read of the last token of one prompt that begins with `first`.
-pub fn graph(first: u32) -> Checked {
+pub fn graph(first: u32) -> CheckedGraph {
     let mut b = Builder::new();
     let prompts = b.tokens([vec![first, 7, 8]]);
     let h = b.read(prompts, Site::ResidPost(1), ReadAt::Last);

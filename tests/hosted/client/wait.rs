@@ -5,7 +5,7 @@ use std::time::Duration;
 use truenorth::client::{Client, ClientError, ServiceOptions};
 use truenorth::journal::JobState;
 use truenorth::run::Runner as _;
-use truenorth_protocol::job::Status;
+use truenorth_protocol::job::JobStatus;
 
 use super::fake::{Fake, Line, Poll, Script};
 use super::support::*;
@@ -14,9 +14,9 @@ use super::support::*;
 fn a_dropped_socket_leads_to_polls_of_the_same_job() {
     let polls = [
         Poll::Missing,
-        Poll::At(Status::Running, "still"),
+        Poll::At(JobStatus::Running, "still"),
         Poll::Say(503, vec![("retry-after", "0".into())], "restarting"),
-        Poll::At(Status::Log, "a line"),
+        Poll::At(JobStatus::Log, "a line"),
     ];
     let fake = Fake::new(Script { line: Line::Drops, polls: polls.into(), ..Script::default() });
     let client = Client::truenorth(options(&fake)).unwrap();
@@ -34,7 +34,7 @@ fn a_dropped_socket_leads_to_polls_of_the_same_job() {
 fn without_a_socket_there_is_no_session() {
     for wanted in [None, Some(false)] {
         let line = if wanted.is_none() { Line::None } else { Line::Tells };
-        let polls = [Poll::Missing, Poll::At(Status::Queued, "position 2")];
+        let polls = [Poll::Missing, Poll::At(JobStatus::Queued, "position 2")];
         let fake = Fake::new(Script { line, polls: polls.into(), ..Script::default() });
         let client = Client::truenorth(ServiceOptions { socket: wanted, ..options(&fake) }).unwrap();
         let heard = Heard::default();
@@ -137,7 +137,7 @@ fn a_socket_that_says_nothing_is_reminded_of() {
 
 #[test]
 fn a_key_that_expires_while_waiting_is_told_at_once() {
-    let polls = [Poll::At(Status::Running, ""), Poll::Say(401, vec![], "expired")];
+    let polls = [Poll::At(JobStatus::Running, ""), Poll::Say(401, vec![], "expired")];
     let fake = Fake::new(Script { line: Line::None, polls: polls.into(), ..Script::default() });
     let client = Client::truenorth(keyed(&fake)).unwrap();
     let error = run(&client, 1).unwrap_err();

@@ -6,16 +6,16 @@ use std::time::Duration;
 use truenorth::client::{Client, ServiceOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::CheckLimits;
-use truenorth_protocol::{Answer, Checked, Graph, Site};
+use truenorth_protocol::{Answer, CheckedGraph, Graph, Site};
 
 use super::support::*;
 
-fn checked(model: &Held, graph: Graph) -> Checked {
+fn checked(model: &Held, graph: Graph) -> CheckedGraph {
     graph.check(model.engine.info(), &CheckLimits::default()).unwrap()
 }
 
 /// Runs graphs on a client, in a thread where that may wait.
-async fn ask(client: Arc<Client>, graphs: Vec<Checked>) -> Vec<Answer> {
+async fn ask(client: Arc<Client>, graphs: Vec<CheckedGraph>) -> Vec<Answer> {
     tokio::task::spawn_blocking(move || {
         let mut answers = vec![Answer::default(); graphs.len()];
         client

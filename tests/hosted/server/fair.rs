@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use truenorth::run::{RunError, Runner, Watch};
-use truenorth::server::Keys;
-use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt, Site};
+use truenorth::server::ServerKeys;
+use truenorth_protocol::{Answer, CheckedGraph, ModelInfo, Prompt, Site};
 
 use super::support::*;
 
@@ -29,7 +29,7 @@ impl Runner for Endless {
         vec![]
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         let endless = matches!(&graph.graph().groups[0].prompts[0], Prompt::Tokens(t) if t[0] == 1);
         while endless && !self.over.load(Ordering::SeqCst) {
             if watch.interrupted() {
@@ -79,7 +79,7 @@ async fn an_operator_sees_and_cancels_what_others_sent() {
     let model = endless();
     let (server, _dir) = fresh(model.clone(), |o| {
         hasty(o);
-        o.operators = Keys::parse("key-of-root").unwrap();
+        o.operators = ServerKeys::parse("key-of-root").unwrap();
     })
     .await;
     let (ada, bob, root) =

@@ -17,10 +17,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{RunError, Runner, Unwatched, Watch};
-use truenorth::server::{Keys, Server, ServerError, ServerOptions};
+use truenorth::server::{Server, ServerError, ServerKeys, ServerOptions};
 use truenorth_protocol::graph::{CheckLimits, Steps, answer_from_bytes};
 use truenorth_protocol::{
-    Answer, Builder, Checked, Graph, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt, frame,
+    Answer, Builder, CheckedGraph, Graph, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt, frame,
 };
 
 /// A prompt with this token makes the model panic.
@@ -85,7 +85,7 @@ impl Runner for Held {
         vec![7]
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         let first: Vec<u32> = graph
             .graph()
             .groups
@@ -171,7 +171,7 @@ pub async fn fresh(runner: Arc<dyn Runner>, tweak: impl FnOnce(&mut ServerOption
 }
 
 pub fn keys(options: &mut ServerOptions) {
-    options.keys = Keys::parse("key-of-ada Ada\nkey-of-bob\n").unwrap();
+    options.keys = ServerKeys::parse("key-of-ada Ada\nkey-of-bob\n").unwrap();
 }
 
 /// What a job is sent with.

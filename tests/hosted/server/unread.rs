@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use truenorth::server::Keys;
+use truenorth::server::ServerKeys;
 
 use super::support::*;
 
@@ -91,7 +91,7 @@ async fn results_being_sent_are_bounded_by_client_and_by_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn bodies_that_drip_leave_a_place_to_others() {
     let (server, _dir) = fresh(Held::new(), |o| {
-        o.keys = Keys::parse("ada\nbob\neve\n").unwrap();
+        o.keys = ServerKeys::parse("ada\nbob\neve\n").unwrap();
         o.limits.bodies = 4;
     })
     .await;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_reading::stat::Number;
-use truenorth_reading::{AnalysisError, Cosine, Drawn, Recipe, Unrelated};
+use truenorth_reading::{AnalysisError, Cosine, CosineNulls, DirectionRecipe, Unrelated};
 use truenorth_stats::estimate::{
     EstimateError, Estimator, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy,
 };
@@ -30,7 +30,7 @@ impl EstimatorHeldOut {
 
 /// The estimators beside each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Agreement {
+pub struct EstimatorAgreement {
     /// The estimators, then `audited`: the direction that is audited.
     pub names: Vec<String>,
     /// Cosines in the order of `names`, each against the same estimators on exchanged labels and against directions
@@ -49,10 +49,10 @@ pub(super) fn agreement(
     pipeline: &Pipeline,
     train: &Samples,
     (audited, given): (ArrayView1<'_, f64>, bool),
-    recipe: &Recipe,
+    recipe: &DirectionRecipe,
     seeds: &Seeds,
     watch: &dyn Watch,
-) -> Result<Agreement, AnalysisError> {
+) -> Result<EstimatorAgreement, AnalysisError> {
     let mut names = Vec::new();
     let mut directions: Vec<Array1<f64>> = Vec::new();
     let (mut held_out, mut absent) = (Vec::new(), Vec::new());
@@ -92,7 +92,7 @@ pub(super) fn agreement(
     let one = |a: usize, b: usize| {
         let value = math::cosine(directions[a].view(), directions[b].view())?;
         let number = Number::bare(value, groups, "none: one direction from all texts");
-        let drawn = Drawn::of(&nulls[a], &nulls[b]);
+        let drawn = CosineNulls::of(&nulls[a], &nulls[b]);
         let drawn = if draws == 0 {
             Err("no label permutations were asked for (--permutations)")
         } else {
@@ -104,7 +104,7 @@ pub(super) fn agreement(
         .map(|a| (0..directions.len()).map(|b| one(a, b)).collect::<Result<Vec<_>, math::MathError>>())
         .collect::<Result<_, _>>()
         .map_err(EstimateError::from)?;
-    Ok(Agreement { names, cosines, held_out, absent })
+    Ok(EstimatorAgreement { names, cosines, held_out, absent })
 }
 
 /// Estimators that can be compared on some samples.

@@ -7,7 +7,7 @@ use truenorth_stats::math::Seeds;
 
 use super::{AuditData, Params};
 use truenorth_protocol::Site;
-use truenorth_reading::{AnalysisError, Asked, Named};
+use truenorth_reading::{AnalysisContext, AnalysisError, NamedPrompt};
 
 /// Audits noise of the same labels and groups: what is refused then no reading would change.
 pub(super) fn check(data: &AuditData<'_>, params: &Params, seeds: &Seeds) -> Result<(), AnalysisError> {
@@ -30,7 +30,11 @@ pub(super) fn check(data: &AuditData<'_>, params: &Params, seeds: &Seeds) -> Res
 ///
 /// # Errors
 /// When a reading fails or is interrupted.
-pub(super) fn read(data: &AuditData<'_>, sites: &[Site], asked: &Asked<'_>) -> Result<(), AnalysisError> {
+pub(super) fn read(
+    data: &AuditData<'_>,
+    sites: &[Site],
+    asked: &AnalysisContext<'_>,
+) -> Result<(), AnalysisError> {
     let places: Vec<_> = sites.iter().map(|site| (*site, data.recipe.at)).collect();
     let sets = data.confounds.iter().chain(data.flips).map(|c| (c.name.as_str(), &c.question.prompts));
     for (name, prompts) in std::iter::once(("the training texts", &data.train.prompts)).chain(sets) {
@@ -38,6 +42,6 @@ pub(super) fn read(data: &AuditData<'_>, sites: &[Site], asked: &Asked<'_>) -> R
         asked.reader.ahead(prompts, &places, asked.watch)?;
     }
     let rows = data.sentiment.unwrap_or_default();
-    let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
+    let prompts: Vec<NamedPrompt> = rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect();
     if prompts.is_empty() { Ok(()) } else { asked.reader.ahead(&prompts, &places, asked.watch) }
 }

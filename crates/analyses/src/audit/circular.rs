@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use truenorth_protocol::Prompt;
 
 use super::{AuditData, Confound};
-use truenorth_reading::extract::{ProjectOut, Question};
+use truenorth_reading::extract::{LabelledTexts, ProjectOut};
 use truenorth_stats::words::folded;
 
 /// Why each confound's test would be circular, where it would.
@@ -35,7 +35,7 @@ pub(super) fn reasons(data: &AuditData<'_>) -> Vec<Option<String>> {
         .collect()
 }
 
-fn folded_texts(question: &Question) -> impl Iterator<Item = String> {
+fn folded_texts(question: &LabelledTexts) -> impl Iterator<Item = String> {
     question.prompts.iter().filter_map(|n| match &n.prompt {
         Prompt::Text(text) => Some(folded(text)),
         Prompt::Tokens(_) => None,

@@ -1,8 +1,8 @@
 //! Value flips on the audit's page.
 
 use truenorth_report::{
-    Axis, Cell, Column, Figure, Finding, Interval, Labelled, Mark, Measure, Null, Plot, Sample, Status,
-    Strip, StripGroup, Table, Test,
+    Axis, Cell, Column, Figure, Finding, FindingStatus, LabelledValue, Mark, Measure, Plot, ReportedInterval,
+    ReportedNull, Sample, Strip, StripGroup, Table, Test,
 };
 use truenorth_stats::math::{Proportion, feasible};
 
@@ -14,9 +14,9 @@ pub(super) fn finding(r: &FlipRow) -> Finding {
     let ci = found.right.exact;
     Finding {
         status: match (ci.low > 0.5, ci.high < 0.5) {
-            (true, _) => Status::Supported,
-            (_, true) => Status::NotSupported,
-            _ => Status::Unclear,
+            (true, _) => FindingStatus::Supported,
+            (_, true) => FindingStatus::NotSupported,
+            _ => FindingStatus::Unclear,
         },
         statement: format!(
             "Pairs of {} are ranked by the value rather than by what was turned round.",
@@ -30,8 +30,8 @@ pub(super) fn finding(r: &FlipRow) -> Finding {
             found.right.trials,
             format!("pairs that do not tie; {} would give 80 % power", feasible(found.needed)),
         ),
-        interval: Interval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
-        null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(
+        interval: ReportedInterval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
+        null: ReportedNull::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(
             Test::ValueFlip,
             found.binomial.p,
             None,
@@ -91,7 +91,7 @@ pub(super) fn strip(flips: &[FlipRow]) -> Figure {
             points: r
                 .pairs
                 .iter()
-                .map(|(id, shift)| Labelled { label: id.clone(), value: (*shift).into() })
+                .map(|(id, shift)| LabelledValue { label: id.clone(), value: (*shift).into() })
                 .collect(),
         })
         .collect();

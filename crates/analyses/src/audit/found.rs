@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_stats::estimate::audit::{AuditRow, FlipRanking};
 use truenorth_stats::estimate::{Estimate, ProjectedOut};
 
-use super::{Agreement, EstimatorHeldOut};
+use super::{EstimatorAgreement, EstimatorHeldOut};
 use truenorth_reading::LeftOutTexts;
 
 /// What is left of the direction when a confound's own is projected out of every text first.
@@ -60,7 +60,7 @@ pub struct FlipRow {
 
 /// The tests that adjusted p values are adjusted over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Family {
+pub struct AuditTestFamily {
     /// What is tested in the family, in words.
     pub name: String,
     /// Tests in the family.
@@ -93,7 +93,7 @@ pub struct Audited {
     /// A row a confound.
     pub rows: Vec<ConfoundRow>,
     /// The family of the adjusted p values.
-    pub family: Family,
+    pub family: AuditTestFamily,
     /// An AUROC within this of 1/2 does not matter.
     pub margin: f64,
     /// Random directions behind each `random`.
@@ -106,7 +106,7 @@ pub struct Audited {
     pub flips: Vec<FlipRow>,
     /// Other estimators, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub agreement: Option<Agreement>,
+    pub agreement: Option<EstimatorAgreement>,
     /// What the audit does not show, a sentence each.
     pub not_shown: Vec<String>,
 }

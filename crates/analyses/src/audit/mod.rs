@@ -22,12 +22,12 @@ use ndarray::ArrayView1;
 use truenorth_data::SentimentRow;
 use truenorth_protocol::Site;
 
-pub use agreement::{Agreement, EstimatorHeldOut};
-pub use found::{Audited, ConfoundRow, Family, FlipRow, Without};
+pub use agreement::{EstimatorAgreement, EstimatorHeldOut};
+pub use found::{AuditTestFamily, Audited, ConfoundRow, FlipRow, Without};
 pub use params::Params;
 
-use truenorth_reading::extract::Question;
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Recipe};
+use truenorth_reading::extract::LabelledTexts;
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, DirectionRecipe, Listing};
 
 /// Texts that differ in one thing.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Confound {
     /// The name of the set; `value-flip` and those that begin so are ranked.
     pub name: String,
     /// The texts: pairs, or two classes.
-    pub question: Question,
+    pub question: LabelledTexts,
     /// Why a test on it would be circular, where the caller knows that; texts that sentiment was
     /// projected out with are found without it.
     pub circular: Option<String>,
@@ -45,7 +45,7 @@ pub struct Confound {
 #[derive(Clone, Copy)]
 pub struct AuditData<'a> {
     /// What the direction was extracted from.
-    pub train: &'a Question,
+    pub train: &'a LabelledTexts,
     /// The direction, `[hidden]`; none takes what the pipeline finds in `train`.
     pub direction: Option<ArrayView1<'a, f64>>,
     /// The sets of texts that vary in one thing each; at least one.
@@ -55,14 +55,18 @@ pub struct AuditData<'a> {
     /// Texts labelled for sentiment, to be projected out or held beside.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// How the direction is found, and every confound's own.
-    pub recipe: &'a Recipe,
+    pub recipe: &'a DirectionRecipe,
 }
 
 /// Reads every text of an audit at all of these sites in one pass, for the audits of each of them.
 ///
 /// # Errors
 /// When a reading fails or is interrupted.
-pub fn read_ahead(data: &AuditData<'_>, sites: &[Site], asked: &Asked<'_>) -> Result<(), AnalysisError> {
+pub fn read_ahead(
+    data: &AuditData<'_>,
+    sites: &[Site],
+    asked: &AnalysisContext<'_>,
+) -> Result<(), AnalysisError> {
     ahead::read(data, sites, asked)
 }
 
@@ -89,14 +93,18 @@ impl Analysis for Audit {
     /// # Errors
     /// When a reading fails or is interrupted, a set has too few groups, one class, equal rows or another
     /// width than the direction; the set is named.
-    fn run(input: &AuditData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Audited, AnalysisError> {
+    fn run(
+        input: &AuditData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Audited, AnalysisError> {
         run::audit(input, params, asked)
     }
 
-    fn page(found: &Audited) -> Page {
-        Page {
+    fn page(found: &Audited) -> AnalysisPage {
+        AnalysisPage {
             keeps_back: page::keeps_back(found),
-            ..Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
+            ..AnalysisPage::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
         }
     }
 

@@ -1,45 +1,46 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
-use crate::audit::{Agreement, Audited, ConfoundRow, EstimatorHeldOut, flip_page};
+use crate::audit::{Audited, ConfoundRow, EstimatorAgreement, EstimatorHeldOut, flip_page};
 use truenorth_reading::LeftOutTexts;
-use truenorth_reading::beside::{self, Beside};
+use truenorth_reading::beside::{self, SeparationBeside};
 use truenorth_reading::cosine::cosine_table;
 use truenorth_report::{
-    Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
-    Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,
+    Adjustment, Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, HeatMap,
+    HeatRow, Mark, Measure, NoteKind, Num, Plot, ReportedInterval, ReportedNull, Rich, Sample, Section, Span,
+    Table, Test,
 };
-use truenorth_stats::estimate::audit::{DistanceNull, Verdict};
+use truenorth_stats::estimate::audit::{ConfoundVerdict, DistanceNull};
 use truenorth_stats::math::feasible;
 
 /// A verdict in a word or two.
 #[must_use]
-pub fn word(verdict: Verdict) -> &'static str {
+pub fn word(verdict: ConfoundVerdict) -> &'static str {
     match verdict {
-        Verdict::Circular => "circular",
-        Verdict::TooLittleData => "not tested",
-        Verdict::Confounded => "found",
-        Verdict::RuledOut => "ruled out",
-        Verdict::NotRuledOut => "not ruled out",
+        ConfoundVerdict::Circular => "circular",
+        ConfoundVerdict::TooLittleData => "not tested",
+        ConfoundVerdict::Confounded => "found",
+        ConfoundVerdict::RuledOut => "ruled out",
+        ConfoundVerdict::NotRuledOut => "not ruled out",
     }
 }
 
 /// How far the evidence carries the sentence that is said of a verdict.
-fn status(verdict: Verdict, separates: bool) -> Status {
+fn status(verdict: ConfoundVerdict, separates: bool) -> FindingStatus {
     match verdict {
         // "The direction follows it": the finding is bad news, and its sentence stands.
-        Verdict::Confounded => Status::Supported,
+        ConfoundVerdict::Confounded => FindingStatus::Supported,
         _ => cleared(verdict, separates),
     }
 }
 
 /// How far the evidence carries "the direction is not this confound".
-fn cleared(verdict: Verdict, separates: bool) -> Status {
+fn cleared(verdict: ConfoundVerdict, separates: bool) -> FindingStatus {
     match verdict {
-        Verdict::Circular => Status::Caution,
-        Verdict::NotRuledOut if separates => Status::Caution,
-        Verdict::TooLittleData | Verdict::NotRuledOut => Status::Unclear,
-        Verdict::Confounded => Status::NotSupported,
-        Verdict::RuledOut => Status::Supported,
+        ConfoundVerdict::Circular => FindingStatus::Caution,
+        ConfoundVerdict::NotRuledOut if separates => FindingStatus::Caution,
+        ConfoundVerdict::TooLittleData | ConfoundVerdict::NotRuledOut => FindingStatus::Unclear,
+        ConfoundVerdict::Confounded => FindingStatus::NotSupported,
+        ConfoundVerdict::RuledOut => FindingStatus::Supported,
     }
 }
 
@@ -54,11 +55,11 @@ pub fn findings(result: &Audited) -> Vec<Finding> {
     let mut out: Vec<Finding> = result.held_out.found.null.iter().map(|_| separated(result)).collect();
     let mut rows: Vec<&ConfoundRow> = result.rows.iter().collect();
     rows.sort_by_key(|r| match r.row.verdict {
-        Verdict::Confounded => 0,
-        Verdict::NotRuledOut => 1,
-        Verdict::RuledOut => 2,
-        Verdict::TooLittleData => 3,
-        Verdict::Circular => 4,
+        ConfoundVerdict::Confounded => 0,
+        ConfoundVerdict::NotRuledOut => 1,
+        ConfoundVerdict::RuledOut => 2,
+        ConfoundVerdict::TooLittleData => 3,
+        ConfoundVerdict::Circular => 4,
     });
     out.extend(rows.into_iter().map(|r| confound(result, r)));
     out.extend(result.flips.iter().map(flip_page::finding));
@@ -77,7 +78,7 @@ pub fn primary(result: &Audited) -> Option<usize> {
 /// else.
 #[must_use]
 pub fn keeps_back(result: &Audited) -> Option<String> {
-    let found = result.rows.iter().filter(|r| r.row.verdict == Verdict::Confounded);
+    let found = result.rows.iter().filter(|r| r.row.verdict == ConfoundVerdict::Confounded);
     let names: Vec<&str> = found.map(|r| r.row.name.as_str()).collect();
     (!names.is_empty())
         .then(|| format!(" But the audit finds that the direction also follows {}.", names.join(", ")))
@@ -88,15 +89,15 @@ fn separated(result: &Audited) -> Finding {
     let auroc = h.auroc.number("groups", h.null.as_ref().map(|n| (n, "labels permuted")));
     let above = auroc.above(0.5) && auroc.null.as_ref().is_none_or(|n| n.p <= 0.05);
     Finding {
-        status: if above { Status::Supported } else { Status::Unclear },
+        status: if above { FindingStatus::Supported } else { FindingStatus::Unclear },
         statement: format!(
             "A direction found this way at {} tells apart training texts that it has not seen.",
             result.site
         ),
         measure: Measure::of("held-out AUROC", &auroc, 2),
         n: Sample::of(&auroc, "groups, each held out once"),
-        interval: Interval::of(&auroc),
-        null: Null::of(&auroc),
+        interval: ReportedInterval::of(&auroc),
+        null: ReportedNull::of(&auroc),
         see: Some("audit-estimators".into()).filter(|_| result.agreement.is_some()),
     }
 }
@@ -104,31 +105,33 @@ fn separated(result: &Audited) -> Finding {
 fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
     let name = &r.row.name;
     let statement = match r.row.verdict {
-        Verdict::Confounded => format!("The direction follows {name}, or what goes with it in its set."),
-        Verdict::RuledOut => {
+        ConfoundVerdict::Confounded => {
+            format!("The direction follows {name}, or what goes with it in its set.")
+        }
+        ConfoundVerdict::RuledOut => {
             format!("The direction does not separate {name} by more than {:.2}.", result.margin)
         }
-        Verdict::NotRuledOut if r.row.separates => {
+        ConfoundVerdict::NotRuledOut if r.row.separates => {
             format!(
                 "The texts of the {name} set lie apart on the direction, as they do on matched directions: nothing is \
                  shown of {name} itself."
             )
         }
-        Verdict::NotRuledOut => {
+        ConfoundVerdict::NotRuledOut => {
             format!("Whether the direction follows {name} can't be told from these texts.")
         }
-        Verdict::TooLittleData => format!("Whether the direction follows {name} was not tested."),
-        Verdict::Circular => format!("The test on {name} is circular and says nothing."),
+        ConfoundVerdict::TooLittleData => format!("Whether the direction follows {name} was not tested."),
+        ConfoundVerdict::Circular => format!("The test on {name} is circular and says nothing."),
     };
     let ci = r.row.separation.interval;
     // A set that is not in the family was not tested, and has no p; what is ruled out is so by the interval.
-    let p = r.row.p_adjusted.filter(|_| r.row.verdict != Verdict::RuledOut);
-    let null = Null::new(
+    let p = r.row.p_adjusted.filter(|_| r.row.verdict != ConfoundVerdict::RuledOut);
+    let null = ReportedNull::new(
         match (p, r.row.verdict) {
             (Some(_), _) => {
                 "random directions with the covariance of the training texts; p after Holm over the sets"
             }
-            (None, Verdict::RuledOut) => {
+            (None, ConfoundVerdict::RuledOut) => {
                 "random directions with the covariance of the training texts; no p: the interval rules it out"
             }
             _ => "random directions with the covariance of the training texts; not tested",
@@ -152,7 +155,7 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
                 |t| format!("groups, which tell an AUROC of {t:.2} from 1/2 with 80 % power"),
             ),
         ),
-        interval: Interval::p95(
+        interval: ReportedInterval::p95(
             ci.low,
             ci.high,
             "score interval over groups (Newcombe 2006), the direction as it is",
@@ -214,7 +217,7 @@ fn method(result: &Audited) -> String {
         result.positions,
         result.estimator,
         if out.is_empty() { "none".to_owned() } else { out.join(", ") },
-        Beside(&result.held_out.found).erased().join(" "),
+        SeparationBeside(&result.held_out.found).erased().join(" "),
         result.random_directions,
         result.permutations,
         result.permutations_asked,
@@ -340,7 +343,7 @@ fn table(result: &Audited) -> Block {
     }
     let beside = beside::table(
         "audit-beside",
-        &[([result.estimator.clone(), "pairs or groups".into()], Beside(&result.held_out.found))],
+        &[([result.estimator.clone(), "pairs or groups".into()], SeparationBeside(&result.held_out.found))],
     );
     Block::Details { summary: "All numbers of the audit".into(), blocks: vec![table.into(), beside.into()] }
 }
@@ -357,7 +360,7 @@ pub(super) fn needed(groups: Option<usize>) -> Cell {
     groups.map_or_else(|| Cell::empty(feasible(None)), Into::into)
 }
 
-fn agreed(section: Section, agreement: &Agreement) -> Section {
+fn agreed(section: Section, agreement: &EstimatorAgreement) -> Section {
     let names = &agreement.names;
     let heat = names
         .iter()

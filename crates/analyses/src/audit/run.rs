@@ -6,18 +6,18 @@ use ndarray::ArrayView1;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::audit as numbers;
 use truenorth_stats::estimate::audit::{
-    AuditError, AuditParams, AuditRow, ConfoundSet, Verdict, flip_ranking,
+    AuditError, AuditParams, AuditRow, ConfoundSet, ConfoundVerdict, flip_ranking,
 };
 use truenorth_stats::estimate::{EstimateError, HeldOutParams, Pipeline, Samples};
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
 use super::{
-    AuditData, Audited, Confound, ConfoundRow, EstimatorHeldOut, Family, FlipRow, Params, Without, agreement,
-    ahead, circular, words,
+    AuditData, AuditTestFamily, Audited, Confound, ConfoundRow, EstimatorHeldOut, FlipRow, Params, Without,
+    agreement, ahead, circular, words,
 };
 use truenorth_reading::extract;
-use truenorth_reading::{AnalysisError, Asked};
+use truenorth_reading::{AnalysisContext, AnalysisError};
 
 /// Reads all texts at a site and audits the direction.
 ///
@@ -27,9 +27,9 @@ use truenorth_reading::{AnalysisError, Asked};
 pub(super) fn audit(
     data: &AuditData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Audited, AnalysisError> {
-    let Asked { reader, seeds, watch } = *asked;
+    let AnalysisContext { reader, seeds, watch } = *asked;
     let recipe = data.recipe;
     check(data)?;
     ahead::check(data, params, seeds)?;
@@ -56,7 +56,8 @@ pub(super) fn audit(
     let circular = circular::reasons(data);
     let pipeline = Pipeline { estimator: recipe.estimator.clone(), nuisances };
     let numbers = params.numbers();
-    let part = Part { pipeline: &pipeline, train: &train, data, params, numbers: &numbers, seeds, watch };
+    let part =
+        AuditContext { pipeline: &pipeline, train: &train, data, params, numbers: &numbers, seeds, watch };
     part.run(&confounds, &flips, &circular)
 }
 
@@ -72,7 +73,7 @@ fn check(data: &AuditData<'_>) -> Result<(), AnalysisError> {
 }
 
 /// The numbers, once everything is read.
-struct Part<'a, 'd> {
+struct AuditContext<'a, 'd> {
     pipeline: &'a Pipeline,
     train: &'a Samples,
     data: &'a AuditData<'d>,
@@ -82,7 +83,7 @@ struct Part<'a, 'd> {
     watch: &'a dyn Watch,
 }
 
-impl Part<'_, '_> {
+impl AuditContext<'_, '_> {
     fn say(&self, what: &str) -> Result<(), AnalysisError> {
         self.watch.say(what);
         if self.watch.interrupted() { Err(RunError::Interrupted.into()) } else { Ok(()) }
@@ -119,7 +120,7 @@ impl Part<'_, '_> {
             let without = match self.without(row, direction) {
                 // A set of the training texts themselves: its direction is the contrast, and nothing is left of that.
                 Err(AnalysisError::Estimate(EstimateError::NoDifference { .. }))
-                    if row.verdict == Verdict::Circular =>
+                    if row.verdict == ConfoundVerdict::Circular =>
                 {
                     None
                 }
@@ -175,7 +176,7 @@ impl Part<'_, '_> {
             held_out: EstimatorHeldOut::new(recipe.estimator.params().name(), held_out),
             examples: data.train.examples(),
             rows,
-            family: Family {
+            family: AuditTestFamily {
                 name:
                     "separation of each confound set against matched random directions, over the sets that \
                        are neither circular nor too small"

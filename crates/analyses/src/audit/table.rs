@@ -2,7 +2,7 @@
 
 use super::{Audited, page};
 use truenorth_reading::Listing;
-use truenorth_reading::beside::Beside;
+use truenorth_reading::beside::SeparationBeside;
 use truenorth_reading::stat::p_cell;
 
 /// A row a confound, and what was ruled out of each.
@@ -34,7 +34,7 @@ pub(super) fn table(found: &Audited) -> Listing {
             page::word(r.row.verdict).to_owned(),
         ]);
     }
-    let beside = Beside(&found.held_out.found);
+    let beside = SeparationBeside(&found.held_out.found);
     out.says.push(format!("Held-out separation {:.3}; {}.", found.held_out.found.auroc.value, beside.says()));
     out.says.extend(beside.erased());
     out.says.extend(found.rows.iter().map(|r| format!("{}: {}", r.row.name, r.says)));

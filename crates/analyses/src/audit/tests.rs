@@ -7,26 +7,26 @@ use crate::fixture::{Tiny, loaded_pairs};
 use truenorth_data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
 use truenorth_protocol::run::{RunError, Runner, Unwatched, Watch};
 use truenorth_reading::extract::ProjectOut;
-use truenorth_reading::{Memory, Reader};
+use truenorth_reading::{ActivationMemory, Reader};
 use truenorth_stats::estimate::Estimator;
-use truenorth_stats::estimate::audit::Verdict;
+use truenorth_stats::estimate::audit::ConfoundVerdict;
 use truenorth_stats::math::Seeds;
 
 const AT: ReadAt = ReadAt::Last;
 
-fn question(count: usize, from: usize) -> Question {
+fn question(count: usize, from: usize) -> LabelledTexts {
     let mut found = loaded_pairs(count + from);
     found.rows.drain(..from);
     of(found)
 }
 
-fn of(found: Loaded<Pair>) -> Question {
+fn of(found: Loaded<Pair>) -> LabelledTexts {
     let found = Distinct::pairs(found, &Template::default(), NearCopies::default()).unwrap();
-    Question::pairs(&found, &Template::default())
+    LabelledTexts::pairs(&found, &Template::default())
 }
 
 /// Pairs of which the chosen text ends in another word than the rejected one.
-fn ends(count: usize, chosen: &str, rejected: &str) -> Question {
+fn ends(count: usize, chosen: &str, rejected: &str) -> LabelledTexts {
     let words = ["hat", "tin", "cup", "old", "new", "red", "the", "an"];
     let rows = (0..count)
         .map(|i| Pair {
@@ -43,12 +43,12 @@ fn ends(count: usize, chosen: &str, rejected: &str) -> Question {
     of(Loaded::new(rows, "1".repeat(64)))
 }
 
-fn confound(name: &str, question: Question) -> Confound {
+fn confound(name: &str, question: LabelledTexts) -> Confound {
     Confound { name: name.into(), question, circular: None }
 }
 
-fn recipe(estimator: Estimator) -> Recipe {
-    let mut recipe = Recipe::new(Site::ResidPost(1), AT, estimator.check().unwrap());
+fn recipe(estimator: Estimator) -> DirectionRecipe {
+    let mut recipe = DirectionRecipe::new(Site::ResidPost(1), AT, estimator.check().unwrap());
     recipe.held_out.permutations = 19;
     recipe.held_out.repeats = 2;
     recipe
@@ -61,15 +61,19 @@ fn params() -> Params {
 fn run(data: &AuditData<'_>, params: &Params) -> Result<Audited, AnalysisError> {
     let tiny = Tiny::open();
     // As a command without a cache asks.
-    let memory = Memory::default();
+    let memory = ActivationMemory::default();
     let reader = Reader::new(&tiny, None).remembering(&memory);
-    let asked = Asked { reader, seeds: &Seeds::new(3), watch: &Unwatched };
+    let asked = AnalysisContext { reader, seeds: &Seeds::new(3), watch: &Unwatched };
     let found = Audit::run(data, params, &asked);
     assert_eq!(tiny.read_again(), [], "texts were read twice");
     found
 }
 
-fn data<'a>(train: &'a Question, confounds: &'a [Confound], recipe: &'a Recipe) -> AuditData<'a> {
+fn data<'a>(
+    train: &'a LabelledTexts,
+    confounds: &'a [Confound],
+    recipe: &'a DirectionRecipe,
+) -> AuditData<'a> {
     AuditData { train, direction: None, confounds, flips: &[], sentiment: None, recipe }
 }
 
@@ -86,8 +90,12 @@ fn a_planted_confound_is_found_and_named() {
     let flips = [confound("turned", ends(12, "so no", "so yes"))];
     let recipe = recipe(Estimator::MeanDiff);
     let found = run(&AuditData { flips: &flips, ..data(&train, &sets, &recipe) }, &params()).unwrap();
-    let verdicts: Vec<Verdict> = found.rows.iter().map(|r| r.row.verdict).collect();
-    assert_eq!(verdicts, [Verdict::Confounded, Verdict::Circular, Verdict::TooLittleData], "{found:#?}");
+    let verdicts: Vec<ConfoundVerdict> = found.rows.iter().map(|r| r.row.verdict).collect();
+    assert_eq!(
+        verdicts,
+        [ConfoundVerdict::Confounded, ConfoundVerdict::Circular, ConfoundVerdict::TooLittleData],
+        "{found:#?}"
+    );
     let planted = &found.rows[0];
     assert!(planted.says.starts_with("Not ruled out, found") && planted.says.contains("planted"));
     assert!(planted.row.separation.auroc > 0.9 && planted.row.cosine > 0.7, "{planted:?}");
@@ -116,7 +124,7 @@ fn the_training_texts_themselves_are_a_circular_row() {
     let sets = [confound("self", ends(24, "yes", "no")), confound("other", ends(40, "cup", "tin"))];
     let recipe = recipe(Estimator::MeanDiff);
     let found = run(&data(&train, &sets, &recipe), &params()).unwrap();
-    assert_eq!((found.rows[0].row.verdict, &found.rows[0].without), (Verdict::Circular, &None));
+    assert_eq!((found.rows[0].row.verdict, &found.rows[0].without), (ConfoundVerdict::Circular, &None));
     assert!(found.rows[0].says.contains("Circular") && found.rows[1].without.is_some());
     Audit::page(&found);
     Audit::table(&found);
@@ -139,15 +147,15 @@ fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
         .collect();
     let texts = Loaded::new(rows.clone(), "2".repeat(64));
     let texts = Distinct::sentiment(texts, NearCopies::default()).unwrap();
-    let sets = [confound("sentiment", Question::sentiment(&texts).unwrap())];
+    let sets = [confound("sentiment", LabelledTexts::sentiment(&texts).unwrap())];
     let train = question(24, 0);
     let p = Params { no_agreement: true, ..params() };
     let mut recipe = recipe(Estimator::MeanDiff);
     let apart = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets, &recipe) }, &p).unwrap();
-    assert_ne!(apart.rows[0].row.verdict, Verdict::Circular);
+    assert_ne!(apart.rows[0].row.verdict, ConfoundVerdict::Circular);
     recipe.project_out = vec![ProjectOut::Sentiment];
     let found = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets, &recipe) }, &p).unwrap();
-    assert_eq!((found.rows[0].row.verdict, found.family.size), (Verdict::Circular, 0));
+    assert_eq!((found.rows[0].row.verdict, found.family.size), (ConfoundVerdict::Circular, 0));
     assert!(found.rows[0].says.contains("24 of these very texts"), "{}", found.rows[0].says);
     assert!(found.rows[0].row.cosine.abs() < found.rows[0].row.cosine_unprojected.abs() + 1e-9);
 }
@@ -203,7 +211,8 @@ fn an_audit_stops_when_asked_to() {
     let (p, recipe) = (params(), recipe(Estimator::MeanDiff));
     for looks in [1, 4] {
         let watch = Impatient(Mutex::new(looks));
-        let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &watch };
+        let asked =
+            AnalysisContext { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &watch };
         let e = Audit::run(&data(&train, &sets, &recipe), &p, &asked).unwrap_err();
         assert!(matches!(e, AnalysisError::Run(RunError::Interrupted)), "{looks}: {e}");
     }

@@ -3,13 +3,13 @@
 use super::Without;
 use truenorth_reading::stat::p_said;
 use truenorth_stats::estimate::Estimate;
-use truenorth_stats::estimate::audit::{Audit, AuditParams, AuditRow, FlipRanking, Verdict};
+use truenorth_stats::estimate::audit::{AuditParams, AuditRow, ConfoundAudit, ConfoundVerdict, FlipRanking};
 use truenorth_stats::math::feasible;
 
 /// What was ruled out about a confound, and what was not.
 pub(super) fn verdict(
     row: &AuditRow,
-    audit: &Audit,
+    audit: &ConfoundAudit,
     params: &AuditParams,
     circular: Option<&str>,
     without: Option<&Without>,
@@ -30,7 +30,7 @@ pub(super) fn verdict(
     let p = row.p_adjusted.unwrap_or(row.random.p);
     let adjusted = format!("p {} after Holm over {} tests", p_said(p, None), audit.family);
     match row.verdict {
-        Verdict::Circular => {
+        ConfoundVerdict::Circular => {
             let why = circular.map_or_else(
                 || format!("{} of its {} texts are training texts", row.shared_rows, row.rows),
                 str::to_owned,
@@ -40,7 +40,7 @@ pub(super) fn verdict(
                  no part in making the direction."
             )
         }
-        Verdict::TooLittleData => {
+        ConfoundVerdict::TooLittleData => {
             let why = if row.groups < params.least_groups {
                 format!("{} groups, of which at least {} are needed", row.groups, params.least_groups)
             } else {
@@ -54,7 +54,7 @@ pub(super) fn verdict(
                 "Not tested: {why}. Neither that the direction follows {name} nor that it does not was shown."
             )
         }
-        Verdict::Confounded => format!(
+        ConfoundVerdict::Confounded => format!(
             "Not ruled out, found: the direction tells the {name} set apart ({seen}) more than random directions \
              do ({beside}; {adjusted}). It follows {name}, or something that goes with it in this set. {}{found}",
             without.map_or_else(String::new, |without| format!(
@@ -63,17 +63,17 @@ pub(super) fn verdict(
                 without.auroc.value, base.value
             ))
         ),
-        Verdict::RuledOut => format!(
+        ConfoundVerdict::RuledOut => format!(
             "Ruled out: that the direction separates the {name} set by more than {:.2} from an AUROC of 1/2 \
              ({seen}). Not ruled out: a smaller effect, and {name} in texts of another kind than these. {found}",
             params.margin
         ),
-        Verdict::NotRuledOut if row.separates => format!(
+        ConfoundVerdict::NotRuledOut if row.separates => format!(
             "Separates it, though not more than matched directions do: the direction tells the {name} set apart ({seen}), \
              and so do random directions of its kind ({beside}; {adjusted}). That it follows {name} more than any \
              direction here would was not shown, nor that it does not. {found}"
         ),
-        Verdict::NotRuledOut => format!(
+        ConfoundVerdict::NotRuledOut => format!(
             "Not found, and not ruled out: the direction does not separate the {name} set more than random \
              directions do ({seen}; {beside}; {adjusted}), but the interval leaves room for an effect of more \
              than {:.2}. {found}",

@@ -16,7 +16,7 @@ pub struct AuditedBake {
     /// Name of the estimator that fitted directions anew.
     pub estimator: String,
     /// What is left at each site that was read.
-    pub sites: Vec<AtSite>,
+    pub sites: Vec<SeparationAtSite>,
     /// Texts that have nothing to do with the direction.
     pub neutral: Neutral,
     /// What the comparison does not show, a sentence each.
@@ -25,7 +25,7 @@ pub struct AuditedBake {
 
 /// What is left of the direction at one site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AtSite {
+pub struct SeparationAtSite {
     /// The site at which texts were read.
     pub site: String,
     /// Standard deviation of the texts' projections on the direction, in units of the residual stream.

@@ -15,11 +15,13 @@ use ndarray::ArrayView1;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::CheckedEstimator;
 
-pub use found::{AtSite, AuditedBake, Neutral};
+pub use found::{AuditedBake, Neutral, SeparationAtSite};
 pub use params::Params;
 
-use truenorth_reading::extract::Question;
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page, Reader};
+use truenorth_reading::extract::LabelledTexts;
+use truenorth_reading::{
+    Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing, NamedPrompt, Reader,
+};
 
 /// What is held against each other, and by which texts.
 #[derive(Clone, Copy)]
@@ -31,11 +33,11 @@ pub struct BakedData<'a> {
     /// The tokens of each text that are read.
     pub at: ReadAt,
     /// Texts of both ends of the direction.
-    pub texts: &'a Question,
+    pub texts: &'a LabelledTexts,
     /// What fits directions anew in both models.
     pub estimator: &'a CheckedEstimator,
     /// Texts that have nothing to do with it, of two tokens or more.
-    pub neutral: &'a [Named],
+    pub neutral: &'a [NamedPrompt],
 }
 
 /// A baked model against its origin.
@@ -53,12 +55,16 @@ impl Analysis for Baked {
     ///
     /// # Errors
     /// Without texts, with models of other widths, vocabularies or tokenizers, or when a reading fails.
-    fn run(input: &BakedData<'_>, params: &Params, asked: &Asked<'_>) -> Result<AuditedBake, AnalysisError> {
+    fn run(
+        input: &BakedData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<AuditedBake, AnalysisError> {
         run::audit(input, params, asked)
     }
 
-    fn page(found: &AuditedBake) -> Page {
-        Page::new(page::findings(found), page::section(found))
+    fn page(found: &AuditedBake) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found))
     }
 
     fn table(found: &AuditedBake) -> Listing {

@@ -7,21 +7,21 @@ use truenorth_stats::math::{log_sum_exp, ratio_of_sums};
 use super::BakedData;
 use super::found::Neutral;
 use truenorth_reading::stat::{LEVEL, Number, RESAMPLES, of, studentised};
-use truenorth_reading::{AnalysisError, Asked, Named, Reader};
+use truenorth_reading::{AnalysisContext, AnalysisError, NamedPrompt, Reader};
 
 /// Sums over the next tokens of one text.
 #[derive(Default)]
-struct Sums {
+struct NextTokenSums {
     tokens: f64,
     kl: f64,
     same: f64,
     surprise: [f64; 2],
 }
 
-pub(super) fn neutral(data: &BakedData<'_>, asked: &Asked<'_>) -> Result<Neutral, AnalysisError> {
+pub(super) fn neutral(data: &BakedData<'_>, asked: &AnalysisContext<'_>) -> Result<Neutral, AnalysisError> {
     let mut all = Vec::with_capacity(data.neutral.len());
     // Logits are too many to keep, and no later question asks for them.
-    let plain = |reader: &Reader<'_>, named: &Named| {
+    let plain = |reader: &Reader<'_>, named: &NamedPrompt| {
         let bare = Reader::new(reader.runner(), None);
         let bare = reader.spoken().map_or(bare, |spoken| bare.speaking(spoken));
         let ids = match bare.encode(std::slice::from_ref(named))?.into_iter().next() {
@@ -61,7 +61,7 @@ pub(super) fn neutral(data: &BakedData<'_>, asked: &Asked<'_>) -> Result<Neutral
             "no neutral text has two tokens, and of one nothing is predicted".into(),
         ));
     }
-    let number = |name: &str, value: &dyn Fn(&Sums) -> f64| -> Result<Number, AnalysisError> {
+    let number = |name: &str, value: &dyn Fn(&NextTokenSums) -> f64| -> Result<Number, AnalysisError> {
         let sums: Vec<f64> = all.iter().map(value).collect();
         let sizes: Vec<f64> = all.iter().map(|s| s.tokens).collect();
         let whole = sums.iter().sum::<f64>() / sizes.iter().sum::<f64>();
@@ -87,8 +87,8 @@ pub(super) fn neutral(data: &BakedData<'_>, asked: &Asked<'_>) -> Result<Neutral
 }
 
 /// What the tokens of one text that have a next one come to.
-fn text(ids: &[u32], origin: &Array2<f32>, baked: &Array2<f32>) -> Sums {
-    let mut sums = Sums::default();
+fn text(ids: &[u32], origin: &Array2<f32>, baked: &Array2<f32>) -> NextTokenSums {
+    let mut sums = NextTokenSums::default();
     for (row, next) in ids.iter().skip(1).enumerate() {
         let rows = [origin.row(row), baked.row(row)];
         let [p, q] = rows.map(|r| {

@@ -1,9 +1,9 @@
 //! A baked model against its origin, on a page.
 
-use super::{AtSite, AuditedBake};
+use super::{AuditedBake, SeparationAtSite};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, Null, Sample,
-    Section, Status, Table,
+    Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, Mark, Measure,
+    ReportedInterval, ReportedNull, Sample, Section, Table,
 };
 
 const NOT_SHOWN: &str = "That the model no longer knows what the direction was of, or that it acts otherwise: what is read at one token \
@@ -14,21 +14,21 @@ pub(super) fn findings(found: &AuditedBake) -> Vec<Finding> {
     let mut all: Vec<Finding> = found.sites.iter().map(anew).collect();
     let kl = &found.neutral.kl;
     all.push(Finding {
-        status: Status::Unclear,
+        status: FindingStatus::Unclear,
         statement: format!(
             "On {} neutral texts the next token of {} is {:.3} nats from that of {}, and perplexity goes from {:.2} to {:.2}",
             found.neutral.texts, found.baked, kl.value, found.origin, found.neutral.perplexity[0], found.neutral.perplexity[1]
         ),
         measure: Measure::of("divergence, nats a token", kl, 4),
         n: Sample::of(kl, "texts"),
-        interval: Interval::of(kl),
-        null: Null::of(kl),
+        interval: ReportedInterval::of(kl),
+        null: ReportedNull::of(kl),
         see: Some("baked-neutral".into()),
     });
     all
 }
 
-fn anew(at: &AtSite) -> Finding {
+fn anew(at: &SeparationAtSite) -> Finding {
     let less = &at.anew_less;
     let apart = less.interval.filter(|i| !i.contains(0.0));
     let statement = match apart {
@@ -43,12 +43,12 @@ fn anew(at: &AtSite) -> Finding {
         ),
     };
     Finding {
-        status: if apart.is_some() { Status::Caution } else { Status::Unclear },
+        status: if apart.is_some() { FindingStatus::Caution } else { FindingStatus::Unclear },
         statement,
         measure: Measure::of("held-out AUROC, baked less origin", less, 3),
         n: Sample::of(less, "units held out"),
-        interval: Interval::of(less),
-        null: Null::of(less),
+        interval: ReportedInterval::of(less),
+        null: ReportedNull::of(less),
         see: Some("baked-sites".into()),
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn section(found: &AuditedBake) -> Section {
          anew in each on the same splits.",
         found.baked, found.origin, found.positions
     );
-    let rows = |name: &str, of: fn(&AtSite) -> Option<&truenorth_reading::stat::Number>| {
+    let rows = |name: &str, of: fn(&SeparationAtSite) -> Option<&truenorth_reading::stat::Number>| {
         let rows = found.sites.iter().filter_map(|at| Some(ForestRow::of(Some(name), &at.site, of(at)?)));
         rows.collect::<Vec<_>>()
     };

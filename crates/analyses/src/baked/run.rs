@@ -3,20 +3,20 @@
 use ndarray::ArrayView1;
 use truenorth_protocol::Site;
 use truenorth_stats::estimate::{HeldOutParams, Nuisances, Pipeline, Samples, SplitBy, side_by_side};
-use truenorth_stats::math::{self, Clustered, Placement};
+use truenorth_stats::math::{self, ClusteredStatistic, Placement};
 
-use super::found::{AtSite, AuditedBake, NOT_SHOWN, NOTHING};
+use super::found::{AuditedBake, NOT_SHOWN, NOTHING, SeparationAtSite};
 use super::neutral::neutral;
 use super::{BakedData, Params};
 use truenorth_reading::stat::{LEVEL, Number, less, of};
-use truenorth_reading::{AnalysisError, Asked, Reader};
+use truenorth_reading::{AnalysisContext, AnalysisError, Reader};
 
 const GIVEN: &str = "score interval over groups (Newcombe 2006); the direction held fixed";
 
 pub(super) fn audit(
     data: &BakedData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<AuditedBake, AnalysisError> {
     if data.directions.is_empty() || data.neutral.is_empty() {
         return Err(AnalysisError::Input(format!(
@@ -51,10 +51,10 @@ pub(super) fn audit(
 fn at_site(
     data: &BakedData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
     site: Site,
     direction: ArrayView1<'_, f64>,
-) -> Result<AtSite, AnalysisError> {
+) -> Result<SeparationAtSite, AnalysisError> {
     let named = |e: math::MathError| of(&format!("the direction at {site}"), &e);
     let unit = math::unit(direction).map_err(named)?;
     let read = |reader: &Reader<'_>| -> Result<Samples, AnalysisError> {
@@ -74,7 +74,8 @@ fn at_site(
     let units = samples[0].units(SplitBy::Pair);
     let placed = |i: usize| Placement::auroc(&along[i], samples[i].positive(), units).map_err(named);
     let number = |placed: &Placement| -> Result<Number, AnalysisError> {
-        let Clustered { value, interval, clusters, .. } = placed.estimate(LEVEL, 1.0).map_err(named)?;
+        let ClusteredStatistic { value, interval, clusters, .. } =
+            placed.estimate(LEVEL, 1.0).map_err(named)?;
         Ok(Number { value, n: clusters, interval: Some(interval), method: GIVEN.into(), null: None })
     };
     let kind = if samples[0].is_paired() { "pairs" } else { "groups of texts" };
@@ -85,7 +86,7 @@ fn at_site(
     let held_out = HeldOutParams { folds: Some(params.folds), permutations: 0, ..HeldOutParams::by_pair() };
     let seeds = asked.seeds.child(&site.to_string());
     let anew = side_by_side([(&pipeline, &samples[0]), (&pipeline, &samples[1])], &held_out, &seeds)?;
-    Ok(AtSite {
+    Ok(SeparationAtSite {
         site: site.to_string(),
         mean: [origin[0], baked[0]],
         spread: [origin[1], baked[1]],

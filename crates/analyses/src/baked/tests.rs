@@ -24,7 +24,7 @@ fn open(folder: &Path) -> Engine {
 }
 
 /// Requests that the model refuses, each with one that it answers.
-fn question() -> Question {
+fn question() -> LabelledTexts {
     let text = std::fs::read_to_string(ladder().join("../classes.jsonl")).unwrap();
     let rows: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let side = |label: &'static str| {
@@ -44,7 +44,7 @@ fn question() -> Question {
     let template: Template = "{response}".parse().unwrap();
     let loaded = Loaded::new(pairs, "0".repeat(64));
     let near: NearCopies = "1".parse().unwrap();
-    Question::pairs(&Distinct::pairs(loaded, &template, near).unwrap(), &template)
+    LabelledTexts::pairs(&Distinct::pairs(loaded, &template, near).unwrap(), &template)
 }
 
 fn audited(baked: &Engine, direction: &Array1<f64>) -> AuditedBake {
@@ -52,10 +52,10 @@ fn audited(baked: &Engine, direction: &Array1<f64>) -> AuditedBake {
     let origin = Reader::new(&origin, None);
     let (texts, seeds) = (question(), Seeds::new(3));
     let estimator = Estimator::MeanDiff.check().unwrap();
-    let neutral: Vec<Named> = ["please paint the lamp .", "sure here is the box .", "the road", "cart"]
+    let neutral: Vec<NamedPrompt> = ["please paint the lamp .", "sure here is the box .", "the road", "cart"]
         .iter()
         .enumerate()
-        .map(|(i, t)| Named::text(format!("n{i}"), *t))
+        .map(|(i, t)| NamedPrompt::text(format!("n{i}"), *t))
         .collect();
     let data = BakedData {
         origin: &origin,
@@ -65,7 +65,7 @@ fn audited(baked: &Engine, direction: &Array1<f64>) -> AuditedBake {
         estimator: &estimator,
         neutral: &neutral,
     };
-    let asked = Asked { reader: Reader::new(baked, None), seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader: Reader::new(baked, None), seeds: &seeds, watch: &Unwatched };
     Baked::run(&data, &Params::default(), &asked).unwrap()
 }
 
@@ -120,7 +120,7 @@ fn models_that_are_not_made_from_each_other_are_refused() {
     let origin = Reader::new(&origin, None);
     let (texts, seeds, d) = (question(), Seeds::new(3), refusal());
     let estimator = Estimator::MeanDiff.check().unwrap();
-    let neutral = [Named::text("n", "the box")];
+    let neutral = [NamedPrompt::text("n", "the box")];
     let data = BakedData {
         origin: &origin,
         directions: &[(SITE, d.view())],
@@ -129,7 +129,7 @@ fn models_that_are_not_made_from_each_other_are_refused() {
         estimator: &estimator,
         neutral: &neutral,
     };
-    let asked = Asked { reader: Reader::new(&other, None), seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader: Reader::new(&other, None), seeds: &seeds, watch: &Unwatched };
     let told = Baked::run(&data, &Params::default(), &asked).unwrap_err().to_string();
     assert!(told.contains("one is not made from the other"), "{told}");
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::found::{Axis, Balance};
-use super::texts::{Sheet, count};
+use super::found::{AxisCounts, Balance};
+use super::texts::{TextTable, count};
 use truenorth_reading::chains;
 
-pub(super) fn balance(sheet: &Sheet) -> Balance {
+pub(super) fn balance(sheet: &TextTable) -> Balance {
     let whole = sheet.whole_axes();
     // Of pairs the first half of the rows are the chosen texts, one a pair.
     let rows = if sheet.is_paired() { sheet.pairs.len() } else { sheet.texts.len() };
-    let axes: Vec<Axis> = sheet
+    let axes: Vec<AxisCounts> = sheet
         .axes
         .iter()
         .enumerate()
@@ -21,7 +21,7 @@ pub(super) fn balance(sheet: &Sheet) -> Balance {
                 .filter(|i| Some(whole[*i]) == one && sheet.axis[*i] != a)
                 .map(|i| sheet.axis[i])
                 .collect();
-            Axis {
+            AxisCounts {
                 name: name.clone(),
                 rows: own.len(),
                 share: own.len() as f64 / rows as f64,

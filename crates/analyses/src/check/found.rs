@@ -8,7 +8,7 @@ use truenorth_reading::stat::Number;
 
 /// Labelled texts before any separation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Checked {
+pub struct CheckedTexts {
     /// `pairs` or `texts`.
     pub unit: String,
     /// Pairs, or texts, as read.
@@ -25,15 +25,15 @@ pub struct Checked {
     pub copies: Copies,
     /// Prompts that pairs share; none for classes and where the template shows no prompt.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub prompts: Option<Prompts>,
+    pub prompts: Option<PairPrompts>,
     /// What each way to split would leak, and what words and length reach alone under it.
-    pub splits: Vec<Split>,
+    pub splits: Vec<SplitCheck>,
     /// Lengths in characters, words and, with a model, tokens.
     pub lengths: Vec<Length>,
     /// Axes or categories.
     pub balance: Balance,
     /// What as many clusters can find, for each test that is planned.
-    pub power: Vec<Planned>,
+    pub power: Vec<PlannedPower>,
     /// The AUROC that power is given for.
     pub claim: f64,
     /// The difference of lengths from which a pair is counted.
@@ -44,7 +44,7 @@ pub struct Checked {
 
 /// Prompts of pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prompts {
+pub struct PairPrompts {
     /// Different prompts.
     pub different: usize,
     /// Of these, such that several pairs have.
@@ -77,7 +77,7 @@ pub enum SplitKind {
 
 /// What a way to split would leak, and what words and length reach alone under it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Split {
+pub struct SplitCheck {
     /// What is held out together.
     pub kind: SplitKind,
     /// Folds that the texts are dealt to.
@@ -130,7 +130,7 @@ pub struct Length {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
     /// A row an axis, in the order of the file.
-    pub axes: Vec<Axis>,
+    pub axes: Vec<AxisCounts>,
     /// So many even ones would be as many (1 over the sum of squared shares).
     pub effective: f64,
     /// Rows of the largest over rows of the smallest.
@@ -144,7 +144,7 @@ pub struct Balance {
 
 /// An axis or category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Axis {
+pub struct AxisCounts {
     /// Its name; empty where rows have none.
     pub name: String,
     /// Pairs or texts.
@@ -161,7 +161,7 @@ pub struct Axis {
 
 /// What so many clusters can find, two-sided at 5 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedPower {
     /// What is counted: `pairs`, `groups`, `axes` or `categories`.
     pub of: String,
     /// `AUROC`, `AUROC, fitted in folds` or `pairs in order`; none where only the least p is known.
@@ -172,7 +172,7 @@ pub struct Planned {
     /// The least chance above 1/2 that is found with 80 % power; none where not even 1 is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub least: Option<f64>,
-    /// The power at [`Checked::claim`].
+    /// The power at [`CheckedTexts::claim`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub power: Option<f64>,
     /// Clusters that would find the claimed chance with 80 % power.
@@ -194,10 +194,10 @@ pub(super) const NOT_SHOWN: [&str; 3] = [
      decides.",
 ];
 
-impl Checked {
+impl CheckedTexts {
     /// A split by its kind.
     #[must_use]
-    pub fn split(&self, kind: SplitKind) -> Option<&Split> {
+    pub fn split(&self, kind: SplitKind) -> Option<&SplitCheck> {
         self.splits.iter().find(|s| s.kind == kind)
     }
 
@@ -227,7 +227,7 @@ impl Checked {
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let mut out = self.copies.sentences();
-        out.extend(self.prompts.iter().flat_map(Prompts::sentences));
+        out.extend(self.prompts.iter().flat_map(PairPrompts::sentences));
         out.extend([SplitKind::Units, SplitKind::Axes].into_iter().filter_map(|kind| self.leak(kind)));
         out.extend(self.turned());
         out.extend(self.words());
@@ -284,7 +284,7 @@ impl Checked {
     }
 }
 
-impl Prompts {
+impl PairPrompts {
     fn sentences(&self) -> Vec<String> {
         let Self { different, shared, pairs, near, common, .. } = self;
         let mut out = Vec::new();
@@ -375,7 +375,7 @@ impl Balance {
     }
 }
 
-impl Planned {
+impl PlannedPower {
     fn sentence(&self, claim: f64) -> Option<String> {
         let Self { of, n, .. } = self;
         let Some(measure) = &self.measure else {

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::found::{Length, SplitKind};
-use super::splits::Dealt;
-use super::texts::Sheet;
+use super::splits::DealtTexts;
+use super::texts::TextTable;
 use truenorth_protocol::run::Runner;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{LEVEL, Number};
@@ -16,8 +16,8 @@ use truenorth_stats::words::words;
 const NAMED: usize = 4;
 
 pub(super) fn lengths(
-    sheet: &Sheet,
-    dealt: &Dealt<'_>,
+    sheet: &TextTable,
+    dealt: &DealtTexts<'_>,
     gap: f64,
     tokens: Option<&dyn Runner>,
 ) -> Result<Vec<Length>, AnalysisError> {
@@ -38,8 +38,8 @@ pub(super) fn lengths(
 }
 
 fn length(
-    sheet: &Sheet,
-    dealt: &Dealt<'_>,
+    sheet: &TextTable,
+    dealt: &DealtTexts<'_>,
     gap: f64,
     measure: &str,
     values: &[f64],

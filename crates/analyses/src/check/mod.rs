@@ -18,18 +18,20 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Axis, Balance, Checked, Length, Planned, Prompts, Split, SplitKind};
+pub use found::{
+    AxisCounts, Balance, CheckedTexts, Length, PairPrompts, PlannedPower, SplitCheck, SplitKind,
+};
 pub use params::Params;
 
-use texts::Sheet;
+use texts::TextTable;
 use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
 use truenorth_protocol::run::Runner;
-use truenorth_reading::{AnalysisError, Listing, Page};
+use truenorth_reading::{AnalysisError, AnalysisPage, Listing};
 use truenorth_stats::math::Seeds;
 
 /// Labelled texts, as they are read.
 #[derive(Clone, Copy, Debug)]
-pub enum Texts<'a> {
+pub enum TextsToCheck<'a> {
     /// Contrastive pairs, and how prompt and response become one text.
     Pairs(&'a Distinct<Pair>, &'a Template),
     /// Two classes, and the label of the positive one where the labels do not say it.
@@ -40,7 +42,7 @@ pub enum Texts<'a> {
 #[derive(Clone, Copy)]
 pub struct CheckData<'a> {
     /// Pairs or classes, copies left out.
-    pub texts: Texts<'a>,
+    pub texts: TextsToCheck<'a>,
     /// How alike texts must be to be near copies.
     pub near: NearCopies,
     /// Whose tokens lengths are counted in as well, where a model is at hand.
@@ -61,13 +63,13 @@ impl Check {
     ///
     /// # Errors
     /// When a parameter is out of range, there is one class alone, or the tokenizer refuses a text.
-    pub fn run(input: &CheckData<'_>, params: &Params, seeds: &Seeds) -> Result<Checked, AnalysisError> {
+    pub fn run(input: &CheckData<'_>, params: &Params, seeds: &Seeds) -> Result<CheckedTexts, AnalysisError> {
         use truenorth_reading::Parameters as _;
         params.check()?;
-        let sheet = Sheet::new(input.texts)?;
+        let sheet = TextTable::new(input.texts)?;
         let seeds = seeds.child(Self::NAME);
-        let dealt = splits::Dealt::new(&sheet, params, &seeds);
-        Ok(Checked {
+        let dealt = splits::DealtTexts::new(&sheet, params, &seeds);
+        Ok(CheckedTexts {
             unit: sheet.unit.to_owned(),
             rows: sheet.copies.rows,
             texts: sheet.texts.len(),
@@ -88,13 +90,13 @@ impl Check {
 
     /// The findings and the section of a report.
     #[must_use]
-    pub fn page(found: &Checked) -> Page {
-        Page::new(page::findings(found), page::section(found))
+    pub fn page(found: &CheckedTexts) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found))
     }
 
     /// The rows and sentences of a terminal.
     #[must_use]
-    pub fn table(found: &Checked) -> Listing {
+    pub fn table(found: &CheckedTexts) -> Listing {
         table::table(found)
     }
 }

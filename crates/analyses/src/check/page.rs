@@ -1,10 +1,10 @@
 //! A look at texts, on a page.
 
-use super::{Checked, SplitKind};
+use super::{CheckedTexts, SplitKind};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
-    Num, Sample, Section, Status, Table,
+    Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, Mark, Measure, NoteKind,
+    Num, ReportedInterval, ReportedNull, Sample, Section, Table,
 };
 
 const WORDS_NOT_SHOWN: &str = "That what words can't tell apart a model can't either, or that a direction which does better \
@@ -19,21 +19,21 @@ const POWER_NOT_SHOWN: &str = "The power on activations: texts that go together 
     texts more. An effect that is found with this power is not thereby what was meant.";
 
 /// What words reach, with clusters and with axes held out.
-pub(super) fn findings(found: &Checked) -> Vec<Finding> {
+pub(super) fn findings(found: &CheckedTexts) -> Vec<Finding> {
     let [up, down] = found.ends();
     let of = |kind: SplitKind, what: &str| {
         let words = found.split(kind)?.words.as_ref()?;
         let apart = words.above(0.5);
         Some(Finding {
-            status: if apart { Status::Caution } else { Status::Unclear },
+            status: if apart { FindingStatus::Caution } else { FindingStatus::Unclear },
             statement: format!(
                 "A bag of words {} {up} from {down} with {what} held out",
                 if apart { "tells" } else { "is not seen to tell" }
             ),
             measure: Measure::of("AUROC of the words alone", words, 3),
             n: Sample::of(words, what),
-            interval: Interval::of(words),
-            null: Null::of(words),
+            interval: ReportedInterval::of(words),
+            null: ReportedNull::of(words),
             see: Some("check-splits".into()),
         })
     };
@@ -43,7 +43,7 @@ pub(super) fn findings(found: &Checked) -> Vec<Finding> {
         .collect()
 }
 
-pub(super) fn section(found: &Checked) -> Section {
+pub(super) fn section(found: &CheckedTexts) -> Section {
     let unit = &found.unit;
     let lead = format!(
         "Before any separation: {} {unit} were read, {} stay without copies and make {} clusters that share no near copy, no \
@@ -72,7 +72,7 @@ pub(super) fn section(found: &Checked) -> Section {
     section.with(Block::limits(&found.not_shown))
 }
 
-fn reached(found: &Checked) -> Figure {
+fn reached(found: &CheckedTexts) -> Figure {
     let rows = found
         .splits
         .iter()
@@ -99,7 +99,7 @@ fn reached(found: &Checked) -> Figure {
     )
 }
 
-fn splits(found: &Checked) -> Table {
+fn splits(found: &CheckedTexts) -> Table {
     let mut table = Table::new(
         "check-splits",
         "Ways to split. Leaked: share of held-out texts with a text of their cluster, or of their pair, among those fitted on. \
@@ -126,7 +126,7 @@ fn splits(found: &Checked) -> Table {
     table
 }
 
-fn lengths(found: &Checked) -> Table {
+fn lengths(found: &CheckedTexts) -> Table {
     let [up, down] = found.ends();
     let mut columns = vec![Column::new("length in")];
     columns.extend([up, down].map(|end| Column::new(format!("median, {end}"))));
@@ -165,7 +165,7 @@ fn lengths(found: &Checked) -> Table {
     table
 }
 
-fn balance(found: &Checked) -> Table {
+fn balance(found: &CheckedTexts) -> Table {
     let b = &found.balance;
     let one = if found.unit == "pairs" { "axis" } else { "category" };
     let mut table = Table::new(
@@ -196,7 +196,7 @@ fn balance(found: &Checked) -> Table {
     table
 }
 
-fn power(found: &Checked) -> Table {
+fn power(found: &CheckedTexts) -> Table {
     let claim = found.claim;
     let mut columns = ["what can be found", "measure", "n", "least chance found"].map(Column::new).to_vec();
     columns.extend([

@@ -1,8 +1,8 @@
 //! What so many clusters can find, before anything is read.
 
-use super::found::Planned;
+use super::found::PlannedPower;
 use super::params::Params;
-use super::texts::{Sheet, count};
+use super::texts::{TextTable, count};
 use truenorth_reading::AnalysisError;
 use truenorth_stats::estimate::EstimateError;
 use truenorth_stats::math::{Placement, Power};
@@ -13,7 +13,7 @@ const ALPHA: f64 = 0.05;
 /// A least p below this bounds nothing that anybody draws.
 const NO_BOUND: f64 = 1e-6;
 
-pub(super) fn power(sheet: &Sheet, params: &Params) -> Result<Vec<Planned>, AnalysisError> {
+pub(super) fn power(sheet: &TextTable, params: &Params) -> Result<Vec<PlannedPower>, AnalysisError> {
     let n = sheet.copies.clusters;
     let of = if sheet.is_paired() { "pairs" } else { "groups" };
     let of_class = |positive: bool| {
@@ -39,15 +39,20 @@ pub(super) fn power(sheet: &Sheet, params: &Params) -> Result<Vec<Planned>, Anal
         for (of, n) in [(of, n), (sheet.axes_word(), count(&sheet.whole_axes()))] {
             let least_p = 2.0_f64.powf(1.0 - n as f64).min(1.0);
             if least_p > NO_BOUND {
-                out.push(Planned { of: of.into(), n, least_p: Some(least_p), ..Planned::nothing() });
+                out.push(PlannedPower {
+                    of: of.into(),
+                    n,
+                    least_p: Some(least_p),
+                    ..PlannedPower::nothing()
+                });
             }
         }
     }
     Ok(out)
 }
 
-fn planned(of: &str, measure: &str, n: usize, power: Power<'_>, claim: f64) -> Planned {
-    Planned {
+fn planned(of: &str, measure: &str, n: usize, power: Power<'_>, claim: f64) -> PlannedPower {
+    PlannedPower {
         of: of.into(),
         measure: Some(measure.into()),
         n,
@@ -59,7 +64,7 @@ fn planned(of: &str, measure: &str, n: usize, power: Power<'_>, claim: f64) -> P
     }
 }
 
-impl Planned {
+impl PlannedPower {
     fn nothing() -> Self {
         Self {
             of: String::new(),

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::Texts;
-use super::found::Prompts;
+use super::TextsToCheck;
+use super::found::PairPrompts;
 use truenorth_data::{NearCopies, PromptInput, PromptRow, first_prompts};
 use truenorth_stats::words::folded;
 
 /// Shared prompts and near twins; none for classes, and where the template shows no prompt.
-pub(super) fn prompts(of: Texts<'_>, near: NearCopies) -> Option<Prompts> {
-    let Texts::Pairs(pairs, template) = of else { return None };
+pub(super) fn prompts(of: TextsToCheck<'_>, near: NearCopies) -> Option<PairPrompts> {
+    let TextsToCheck::Pairs(pairs, template) = of else { return None };
     if !template.shows_prompt() {
         return None;
     }
@@ -25,7 +25,7 @@ pub(super) fn prompts(of: Texts<'_>, near: NearCopies) -> Option<Prompts> {
     }
     let twins = first_prompts(&first, near).copies;
     let shared = || with.values().filter(|n| **n > 1);
-    Some(Prompts {
+    Some(PairPrompts {
         different: with.len(),
         shared: shared().count(),
         pairs: shared().sum(),

@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use super::found::{Split, SplitKind};
+use super::found::{SplitCheck, SplitKind};
 use super::params::Params;
-use super::texts::{Sheet, count};
+use super::texts::{TextTable, count};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{LEVEL, Number};
-use truenorth_stats::estimate::{Clue, Estimate, EstimateError, Reached, Told, Words};
+use truenorth_stats::estimate::{Clue, ClueTarget, Estimate, EstimateError, Reached, WordSets};
 use truenorth_stats::math::Seeds;
 use truenorth_stats::split::{Folds, SplitError, group_folds};
 
-pub(super) struct Dealt<'a> {
-    sheet: &'a Sheet,
-    words: Option<Words>,
+pub(super) struct DealtTexts<'a> {
+    sheet: &'a TextTable,
+    words: Option<WordSets>,
     lengths: Vec<f64>,
     whole: Vec<usize>,
     ways: Vec<(SplitKind, Result<Vec<Folds>, SplitError>)>,
 }
 
-impl<'a> Dealt<'a> {
-    pub fn new(sheet: &'a Sheet, params: &Params, seeds: &Seeds) -> Self {
+impl<'a> DealtTexts<'a> {
+    pub fn new(sheet: &'a TextTable, params: &Params, seeds: &Seeds) -> Self {
         let each: Vec<usize> = (0..sheet.texts.len()).collect();
         let whole = sheet.whole_held();
         let dealt = |groups: &[usize], folds: usize, deals: usize| {
@@ -39,11 +39,11 @@ impl<'a> Dealt<'a> {
             (SplitKind::WholeAxes, held_out(&whole)),
         ];
         let lengths = sheet.measured.iter().map(|t| t.chars().count() as f64).collect();
-        Self { sheet, words: Words::of(&sheet.texts), lengths, whole, ways }
+        Self { sheet, words: WordSets::of(&sheet.texts), lengths, whole, ways }
     }
 
     /// A row a way to split.
-    pub fn splits(&self) -> Result<Vec<Split>, AnalysisError> {
+    pub fn splits(&self) -> Result<Vec<SplitCheck>, AnalysisError> {
         let clue = self.words.as_ref().map(Clue::Words);
         let mut words = Vec::new();
         for (kind, _) in &self.ways {
@@ -87,7 +87,7 @@ impl<'a> Dealt<'a> {
                 Ok(_) if clue.is_none() => Some("no text has a word".into()),
                 Ok(_) => None,
             };
-            out.push(Split {
+            out.push(SplitCheck {
                 kind: *kind,
                 folds: folds.as_ref().map_or(0, |f| f.first().map_or(0, Folds::count)),
                 deals: folds.as_ref().map_or(0, Vec::len),
@@ -110,7 +110,7 @@ impl<'a> Dealt<'a> {
         if count(clusters) < 2 {
             return Ok(None);
         }
-        let told = Told { positive: &self.sheet.positive, clusters, pairs: &self.sheet.pairs };
+        let told = ClueTarget { positive: &self.sheet.positive, clusters, pairs: &self.sheet.pairs };
         match clue.reaches(&told, folds, LEVEL) {
             Ok(reached) => Ok(Some(reached)),
             // A class may be on one axis alone.

@@ -1,11 +1,11 @@
 //! What a terminal shows of a look at texts.
 
-use super::Checked;
+use super::CheckedTexts;
 use truenorth_reading::Listing;
 use truenorth_reading::stat::Number;
 
 /// Ways to split with what they leak; lengths, axes and power below.
-pub(super) fn table(found: &Checked) -> Listing {
+pub(super) fn table(found: &CheckedTexts) -> Listing {
     let mut out =
         Listing::new(&["split", "folds", "leaked", "bag of words", "95 %", "in order", "length", "gained"]);
     let value = |n: &Option<Number>| n.as_ref().map_or_else(|| "-".into(), |n| format!("{:.3}", n.value));
@@ -34,7 +34,7 @@ pub(super) fn table(found: &Checked) -> Listing {
     out
 }
 
-fn lengths(found: &Checked) -> Listing {
+fn lengths(found: &CheckedTexts) -> Listing {
     let [up, down] = found.ends();
     let head = [
         "length in".into(),
@@ -67,7 +67,7 @@ fn lengths(found: &Checked) -> Listing {
     out
 }
 
-fn axes(found: &Checked) -> Listing {
+fn axes(found: &CheckedTexts) -> Listing {
     let one = if found.unit == "pairs" { "axis" } else { "category" };
     let mut out = Listing::new(&[one, &found.unit, "share", "clusters", "positive", "clusters shared with"]);
     for a in &found.balance.axes {
@@ -83,7 +83,7 @@ fn axes(found: &Checked) -> Listing {
     out
 }
 
-fn power(found: &Checked) -> Listing {
+fn power(found: &CheckedTexts) -> Listing {
     let claim = found.claim;
     let mut out = Listing::new(&[
         "what can be found",

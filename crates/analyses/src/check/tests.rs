@@ -29,20 +29,20 @@ fn clean(count: usize) -> Vec<Pair> {
     (0..count).map(pair).collect()
 }
 
-fn checked(pairs: Vec<Pair>, params: &Params) -> Checked {
+fn checked(pairs: Vec<Pair>, params: &Params) -> CheckedTexts {
     let template = Template::default();
     let loaded = Loaded::new(pairs, "0".repeat(64));
     let near = NearCopies::default();
     let distinct = Distinct::pairs(loaded, &template, near).unwrap();
-    let input = CheckData { texts: Texts::Pairs(&distinct, &template), near, tokens: None };
+    let input = CheckData { texts: TextsToCheck::Pairs(&distinct, &template), near, tokens: None };
     Check::run(&input, params, &Seeds::new(7)).unwrap()
 }
 
-fn leaked(found: &Checked, kind: SplitKind) -> f64 {
+fn leaked(found: &CheckedTexts, kind: SplitKind) -> f64 {
     found.split(kind).unwrap().leaked.as_ref().unwrap().value
 }
 
-fn words(found: &Checked, kind: SplitKind) -> &truenorth_reading::stat::Number {
+fn words(found: &CheckedTexts, kind: SplitKind) -> &truenorth_reading::stat::Number {
     found.split(kind).unwrap().words.as_ref().unwrap()
 }
 
@@ -223,7 +223,7 @@ fn axes_that_near_copies_chain_are_named_with_the_rows_that_do_it() {
         pairs[to].prompt = pairs[from].prompt.clone();
     }
     let found = checked(pairs.clone(), &Params::default());
-    let said = |found: &Checked, what: &str| {
+    let said = |found: &CheckedTexts, what: &str| {
         assert!(found.sentences().iter().any(|s| s.contains(what)), "{what}: {:?}", found.sentences());
     };
     assert_eq!((found.balance.whole, found.balance.chains.len()), (2, 1));
@@ -250,7 +250,7 @@ fn texts_for_all_categories_are_held_out_with_each() {
     let safe = (16..32).map(|i| ClassRow { category: None, ..class(i, "safe", "", None) });
     let loaded = Loaded::new(harms.chain(safe).collect(), "0".repeat(64));
     let distinct = Distinct::classes(loaded, NearCopies::default()).unwrap();
-    let texts = Texts::Classes(&distinct, Some("harmful"));
+    let texts = TextsToCheck::Classes(&distinct, Some("harmful"));
     let input = CheckData { texts, near: NearCopies::default(), tokens: None };
     let found = Check::run(&input, &Params::default(), &Seeds::new(7)).unwrap();
     let named = found.split(SplitKind::Axes).unwrap();
@@ -273,7 +273,7 @@ fn classes_have_groups_and_categories() {
     let distinct = Distinct::classes(Loaded::new(rows, "0".repeat(64)), NearCopies::default()).unwrap();
     let tiny = Tiny::open();
     let input = CheckData {
-        texts: Texts::Classes(&distinct, Some("harmful")),
+        texts: TextsToCheck::Classes(&distinct, Some("harmful")),
         near: NearCopies::default(),
         tokens: Some(&tiny),
     };

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::Texts;
+use super::TextsToCheck;
 use truenorth_data::{ClassRow, Copies, Distinct, Pair, Template};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::categories::{LONE, dealt, positive_label};
-use truenorth_reading::extract::{Question, texts};
+use truenorth_reading::extract::{LabelledTexts, texts};
 use truenorth_stats::estimate::whole_axes;
 
 /// A row a text; of pairs all chosen ones come first.
-pub(super) struct Sheet {
+pub(super) struct TextTable {
     /// `pairs` or `texts`.
     pub unit: &'static str,
     /// The texts as they go before a model.
@@ -35,17 +35,17 @@ pub(super) struct Sheet {
     pub copies: Copies,
 }
 
-impl Sheet {
-    pub fn new(of: Texts<'_>) -> Result<Self, AnalysisError> {
+impl TextTable {
+    pub fn new(of: TextsToCheck<'_>) -> Result<Self, AnalysisError> {
         match of {
-            Texts::Pairs(pairs, template) => Ok(Self::pairs(pairs, template)),
-            Texts::Classes(rows, positive) => Self::classes(rows, positive),
+            TextsToCheck::Pairs(pairs, template) => Ok(Self::pairs(pairs, template)),
+            TextsToCheck::Classes(rows, positive) => Self::classes(rows, positive),
         }
     }
 
     fn pairs(pairs: &Distinct<Pair>, template: &Template) -> Self {
         let n = pairs.rows.len();
-        let question = Question::pairs(pairs, template);
+        let question = LabelledTexts::pairs(pairs, template);
         let (axis, axes) = named(pairs.rows.iter().map(|p| p.axis.as_str()));
         let sides = pairs.rows.iter().map(|p| &p.chosen).chain(pairs.rows.iter().map(|p| &p.rejected));
         Self {

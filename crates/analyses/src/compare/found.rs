@@ -8,20 +8,20 @@ use truenorth_reading::stat::Number;
 
 /// What changes when the same texts go in another way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Compared {
+pub struct PromptFormatComparison {
     /// The site at which both were read.
     pub site: Site,
     /// The way of the study, and the other.
-    pub ways: [Way; 2],
+    pub ways: [PromptFormat; 2],
     /// A row an estimator and what is held out.
-    pub rows: Vec<Row>,
+    pub rows: Vec<EstimatorComparison>,
     /// What the comparison does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
 /// A way to put texts before a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Way {
+pub struct PromptFormat {
     /// `raw` or `chat`.
     pub name: String,
     /// The tokens that were read, such as `last`.
@@ -36,7 +36,7 @@ pub struct Way {
 
 /// One estimator under one way to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct EstimatorComparison {
     /// The name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// `pairs`, `groups of texts`, `axes` or `categories`.
@@ -62,7 +62,7 @@ pub(super) const NOT_SHOWN: [&str; 2] = [
      separation may point elsewhere.",
 ];
 
-impl Compared {
+impl PromptFormatComparison {
     /// The two ways by name, told apart by their positions where both go in alike.
     pub(super) fn names(&self) -> [String; 2] {
         let [a, b] = &self.ways;

@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use found::{Compared, Row, Way};
+pub use found::{EstimatorComparison, PromptFormat, PromptFormatComparison};
 pub use params::Params;
 pub use params::truth_or_text;
 
@@ -20,15 +20,15 @@ use truenorth_stats::estimate::{
 };
 use truenorth_stats::math::{self, Seeds};
 
-use truenorth_reading::extract::{ProjectOut, Question, length, nuisances};
+use truenorth_reading::extract::{LabelledTexts, ProjectOut, length, nuisances};
 use truenorth_reading::stat::{Number, less};
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Spoken};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing, Spoken};
 
 /// One way to put the texts before the model.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
     /// The texts and how they are labelled.
-    pub question: &'a Question,
+    pub question: &'a LabelledTexts,
     /// The chat template, or none, that they go through.
     pub spoken: &'a Spoken,
     /// The tokens of each text that are read.
@@ -64,9 +64,13 @@ impl Analysis for Compare {
 
     type Params = Params;
     type Input<'a> = CompareData<'a>;
-    type Found = Compared;
+    type Found = PromptFormatComparison;
 
-    fn run(data: &CompareData<'_>, _: &Params, asked: &Asked<'_>) -> Result<Compared, AnalysisError> {
+    fn run(
+        data: &CompareData<'_>,
+        _: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<PromptFormatComparison, AnalysisError> {
         let mut ways = Vec::new();
         let mut read = Vec::new();
         for side in data.sides {
@@ -78,7 +82,7 @@ impl Analysis for Compare {
             let prompts = reader.encode(&side.question.prompts)?;
             let tokens = prompts.iter().all(|p| matches!(p, Prompt::Tokens(_)));
             let lengths: Vec<f64> = prompts.iter().map(length).collect();
-            ways.push(Way {
+            ways.push(PromptFormat {
                 name: if side.spoken.is_chat() { "chat" } else { "raw" }.into(),
                 positions: side.at.to_string(),
                 speech: side.spoken.record(),
@@ -104,7 +108,7 @@ impl Analysis for Compare {
                     (SplitBy::Axis, true) => "axes",
                     (SplitBy::Axis, false) => "categories",
                 };
-                rows.push(Row {
+                rows.push(EstimatorComparison {
                     estimator: name.clone(),
                     held_out: of.into(),
                     auroc: found.auroc.each.map(|e| e.number(of, None)),
@@ -116,14 +120,19 @@ impl Analysis for Compare {
             }
         }
         let ways = [ways.remove(0), ways.remove(0)];
-        Ok(Compared { site: data.site, ways, rows, not_shown: found::NOT_SHOWN.map(str::to_owned).to_vec() })
+        Ok(PromptFormatComparison {
+            site: data.site,
+            ways,
+            rows,
+            not_shown: found::NOT_SHOWN.map(str::to_owned).to_vec(),
+        })
     }
 
-    fn page(found: &Compared) -> Page {
-        Page { reading: page::findings(found), ..Page::new(vec![], page::section(found)) }
+    fn page(found: &PromptFormatComparison) -> AnalysisPage {
+        AnalysisPage { reading: page::findings(found), ..AnalysisPage::new(vec![], page::section(found)) }
     }
 
-    fn table(found: &Compared) -> Listing {
+    fn table(found: &PromptFormatComparison) -> Listing {
         table::table(found)
     }
 }

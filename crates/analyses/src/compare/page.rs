@@ -1,22 +1,22 @@
 //! Two ways to put the same texts before a model, on a page.
 
-use super::{Compared, Row};
+use super::{EstimatorComparison, PromptFormatComparison};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval, Mark, Measure, Null,
-    Sample, Section, Status, Table,
+    Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, KeyValueList, Mark,
+    Measure, ReportedInterval, ReportedNull, Sample, Section, Table,
 };
 
 const NOT_SHOWN: &str = "That the way which separates more is the right one to ask in, or that its direction means more: a \
     template puts tokens around every text, and what is read at them may be of the template.";
 
 /// Whether the primary estimator's separation changes, with each way to hold out.
-pub(super) fn findings(found: &Compared) -> Vec<Finding> {
+pub(super) fn findings(found: &PromptFormatComparison) -> Vec<Finding> {
     let [first, second] = found.names();
     let first_estimator = found.rows.first().map(|r| r.estimator.clone());
-    let finding = |row: &Row| {
+    let finding = |row: &EstimatorComparison| {
         let apart = row.less.interval.is_some_and(|i| !i.contains(0.0));
         Finding {
-            status: if apart { Status::Caution } else { Status::Unclear },
+            status: if apart { FindingStatus::Caution } else { FindingStatus::Unclear },
             statement: match (apart, row.less.value > 0.0) {
                 (false, _) => format!(
                     "{} is not seen to separate held-out {} more or less as {second} than as {first}",
@@ -31,15 +31,15 @@ pub(super) fn findings(found: &Compared) -> Vec<Finding> {
             },
             measure: Measure::of(format!("AUROC {second} less {first}"), &row.less, 3),
             n: Sample::of(&row.less, row.held_out.as_str()),
-            interval: Interval::of(&row.less),
-            null: Null::of(&row.less),
+            interval: ReportedInterval::of(&row.less),
+            null: ReportedNull::of(&row.less),
             see: Some("compare-table".into()),
         }
     };
     found.rows.iter().filter(|r| Some(&r.estimator) == first_estimator.as_ref()).map(finding).collect()
 }
 
-pub(super) fn section(found: &Compared) -> Section {
+pub(super) fn section(found: &PromptFormatComparison) -> Section {
     let [first, second] = found.names();
     let lead = format!(
         "The same texts at {}, {first} as in the rest of this study and {second} beside, on the same splits: everything is fitted \
@@ -48,8 +48,8 @@ pub(super) fn section(found: &Compared) -> Section {
     );
     let mut section = Section::new("compare", "The same texts, raw and as conversations", lead);
     for way in &found.ways {
-        let mut group =
-            Group::new(format!("Texts {}", way.name)).with("positions read", Cell::code(&way.positions));
+        let mut group = KeyValueList::new(format!("Texts {}", way.name))
+            .with("positions read", Cell::code(&way.positions));
         if let Some(tokens) = way.mean_tokens {
             group = group.with("tokens of a text, mean", Cell::number(tokens, 1));
         }
@@ -71,7 +71,7 @@ pub(super) fn section(found: &Compared) -> Section {
     section.with(figure(found)).with(table(found)).with(Block::limits(&found.not_shown))
 }
 
-fn figure(found: &Compared) -> Figure {
+fn figure(found: &PromptFormatComparison) -> Figure {
     let [first, second] = found.names();
     let rows = found
         .rows
@@ -94,7 +94,7 @@ fn figure(found: &Compared) -> Figure {
     )
 }
 
-fn table(found: &Compared) -> Table {
+fn table(found: &PromptFormatComparison) -> Table {
     let [first, second] = found.names();
     let mut columns = ["estimator", "held out", "units"].map(Column::new).to_vec();
     columns.extend([

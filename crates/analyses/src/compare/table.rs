@@ -1,11 +1,11 @@
 //! What a terminal shows of a comparison.
 
-use super::Compared;
+use super::PromptFormatComparison;
 use truenorth_reading::Listing;
 use truenorth_reading::stat::Number;
 
 /// A row an estimator and what is held out.
-pub(super) fn table(found: &Compared) -> Listing {
+pub(super) fn table(found: &PromptFormatComparison) -> Listing {
     let [first, second] = found.names();
     let mut out = Listing::new(&[
         "estimator",

@@ -2,17 +2,17 @@ use super::*;
 use crate::fixture::{Tiny, loaded_pairs};
 use truenorth_data::{Distinct, NearCopies, Template};
 use truenorth_protocol::run::Unwatched;
-use truenorth_reading::{ChatChoice, Memory, Reader, SpecialTokens, Speech};
+use truenorth_reading::{ActivationMemory, ChatChoice, Reader, SpecialTokens, Speech};
 use truenorth_stats::estimate::Estimator;
 
-fn question(template: &Template) -> Question {
+fn question(template: &Template) -> LabelledTexts {
     let found = Distinct::pairs(loaded_pairs(16), template, NearCopies::default()).unwrap();
-    Question::pairs(&found, template)
+    LabelledTexts::pairs(&found, template)
 }
 
-fn found(other: &Speech, at: ReadAt) -> Compared {
+fn found(other: &Speech, at: ReadAt) -> PromptFormatComparison {
     let tiny = Tiny::open();
-    let memory = Memory::default();
+    let memory = ActivationMemory::default();
     let reader = Reader::new(&tiny, None).remembering(&memory);
     let (own, _) = Speech::default().open(&tiny).unwrap();
     let (spoken, _) = other.open(&tiny).unwrap();
@@ -31,7 +31,7 @@ fn found(other: &Speech, at: ReadAt) -> Compared {
         folds: 4,
         seeds: &seeds,
     };
-    let asked = Asked { reader, seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader, seeds: &seeds, watch: &Unwatched };
     Compare::run(&data, &Params::default(), &asked).unwrap()
 }
 

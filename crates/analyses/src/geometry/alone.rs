@@ -2,11 +2,11 @@
 
 use ndarray::Array2;
 use serde::Serialize;
-use truenorth_stats::estimate::Words;
+use truenorth_stats::estimate::WordSets;
 use truenorth_stats::math::{MathError, Placement};
 
-use super::fit::{Contrast, Kept};
-use super::{ProbeCell, Texts};
+use super::fit::{CategoryContrast, FittedContrast};
+use super::{GeometryTexts, ProbeCell};
 use truenorth_reading::stat::LEVEL;
 
 /// A category's direction at the last checkpoint, and what comes along with its texts. Sentiment is not at hand.
@@ -23,9 +23,9 @@ pub struct CategoryAlone {
 
 /// None where the texts are not at hand.
 pub(super) fn alone(
-    texts: &Texts,
-    contrast: &Contrast,
-    kept: &Kept,
+    texts: &GeometryTexts,
+    contrast: &CategoryContrast,
+    kept: &FittedContrast,
     x: &Array2<f64>,
 ) -> Result<Option<CategoryAlone>, MathError> {
     if texts.texts.is_empty() {
@@ -37,7 +37,7 @@ pub(super) fn alone(
     let all: Vec<&str> = contrast.rows.iter().map(|i| texts.texts[*i].as_str()).collect();
     let lengths: Vec<f64> = all.iter().map(|t| t.chars().count() as f64).collect();
     let mut things = vec![("length", contrast.held_out(|_| lengths.clone())?)];
-    if let Some(words) = Words::of(&all) {
+    if let Some(words) = WordSets::of(&all) {
         things.push(("words", contrast.held_out(|train| words.log_odds(train, positive))?));
     }
     let cell = |value: f64, low: f64, high: f64| ProbeCell { auroc: value, low, high, true_positives: None };

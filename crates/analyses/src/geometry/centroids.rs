@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use serde::Serialize;
 
-use super::fit::{Contrast, Kept};
+use super::fit::{CategoryContrast, FittedContrast};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number, jackknife};
 use truenorth_stats::math;
@@ -12,7 +12,7 @@ use truenorth_stats::math::MathError;
 
 /// A number with its interval, made as [`CentroidMap::method`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Placed {
+pub struct CentroidNumber {
     /// The value at the centroid.
     pub value: f64,
     /// Lower end of the 95 % interval.
@@ -21,7 +21,7 @@ pub struct Placed {
     pub high: Option<f64>,
 }
 
-impl Placed {
+impl CentroidNumber {
     pub(super) fn of(number: &Number) -> Self {
         let (low, high) = (number.interval.map(|i| i.low), number.interval.map(|i| i.high));
         Self { value: number.value, low, high }
@@ -32,19 +32,19 @@ impl Placed {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassAt {
     /// Of the centroid on the checkpoint's own general direction.
-    pub projection: Placed,
+    pub projection: CentroidNumber,
     /// Of the centroid from the line along that direction through the origin.
-    pub distance: Placed,
+    pub distance: CentroidNumber,
     /// The projection, counted from the midpoint of the two general centroids.
-    pub centred_projection: Placed,
+    pub centred_projection: CentroidNumber,
     /// The distance from the line along that direction through that midpoint.
-    pub centred_distance: Placed,
+    pub centred_distance: CentroidNumber,
     /// Length of the centroid.
-    pub norm: Placed,
+    pub norm: CentroidNumber,
     /// Mean squared distance of the texts from the centroid.
-    pub variance: Placed,
+    pub variance: CentroidNumber,
     /// Mean distance of the texts from the centroid.
-    pub spread: Placed,
+    pub spread: CentroidNumber,
     /// The centroid in the plane of the two largest principal components of all centroids.
     pub plane: [f64; 2],
 }
@@ -74,7 +74,7 @@ pub struct CentroidMap {
 }
 
 /// What is measured of a class at one checkpoint, before the plane is known.
-pub(super) struct Measured {
+pub(super) struct MeasuredClass {
     centroid: Array1<f64>,
     at: ClassAt,
 }
@@ -82,17 +82,17 @@ pub(super) struct Measured {
 /// Centroids are added a checkpoint at a time.
 pub(super) struct Centroids {
     /// `[contrast][class][checkpoint]`.
-    all: Vec<[Vec<Measured>; 2]>,
+    all: Vec<[Vec<MeasuredClass>; 2]>,
 }
 
 /// What a class of rows is, without each fold.
-struct Rows {
+struct ClassStatistics {
     centroid: Array1<f64>,
     variance: f64,
     spread: f64,
 }
 
-impl Rows {
+impl ClassStatistics {
     fn of(x: &Array2<f64>, rows: &[usize]) -> Self {
         let own = x.select(Axis(0), rows);
         let centroid = own.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()));
@@ -119,8 +119,8 @@ impl Centroids {
     pub fn add(
         &mut self,
         x: &Array2<f64>,
-        contrasts: &[Contrast],
-        kept: &[&Kept],
+        contrasts: &[CategoryContrast],
+        kept: &[&FittedContrast],
     ) -> Result<(), AnalysisError> {
         let Some(general) = kept.first() else { return Ok(()) };
         // The general centroids without each fold, for the midpoint.
@@ -128,21 +128,24 @@ impl Centroids {
             .iter()
             .take(1)
             .flat_map(|c| c.classes())
-            .map(|[down, up]| (Rows::of(x, &down).centroid + Rows::of(x, &up).centroid) / 2.0)
+            .map(|[down, up]| {
+                (ClassStatistics::of(x, &down).centroid + ClassStatistics::of(x, &up).centroid) / 2.0
+            })
             .collect();
         let directions: Vec<&Array1<f64>> =
             std::iter::once(&general.direction).chain(&general.without).collect();
         for (contrast, out) in contrasts.iter().zip(&mut self.all) {
             let classes = contrast.classes();
             for (class, out) in out.iter_mut().enumerate() {
-                let folds: Vec<Rows> = classes.iter().map(|of| Rows::of(x, &of[class])).collect();
+                let folds: Vec<ClassStatistics> =
+                    classes.iter().map(|of| ClassStatistics::of(x, &of[class])).collect();
                 out.push(measured(&folds, &directions, &middles).map_err(|e| stat::of(&contrast.name, &e))?);
             }
         }
         Ok(())
     }
 
-    pub fn finish(self, contrasts: &[Contrast]) -> Result<CentroidMap, AnalysisError> {
+    pub fn finish(self, contrasts: &[CategoryContrast]) -> Result<CentroidMap, AnalysisError> {
         let named = |e: MathError| stat::of("the centroids", &e);
         let every: Vec<&Array1<f64>> = self.all.iter().flatten().flatten().map(|m| &m.centroid).collect();
         let (plane, plane_shares) = plane(&every).map_err(named)?;
@@ -170,15 +173,15 @@ impl Centroids {
 }
 
 fn measured(
-    folds: &[Rows],
+    folds: &[ClassStatistics],
     directions: &[&Array1<f64>],
     middles: &[Array1<f64>],
-) -> Result<Measured, MathError> {
-    let number = |of: &dyn Fn(usize) -> f64, least: f64| -> Result<Placed, MathError> {
+) -> Result<MeasuredClass, MathError> {
+    let number = |of: &dyn Fn(usize) -> f64, least: f64| -> Result<CentroidNumber, MathError> {
         let values: Vec<f64> = (0..folds.len()).map(of).collect();
         math::mean(&values)?;
         let (value, rest) = values.split_first().expect("all texts come before the folds");
-        Ok(Placed::of(&jackknife(*value, rest, [least, f64::INFINITY])))
+        Ok(CentroidNumber::of(&jackknife(*value, rest, [least, f64::INFINITY])))
     };
     let plain = |i: usize| beside(folds[i].centroid.view(), directions[i].view());
     let centred = |i: usize| beside((&folds[i].centroid - &middles[i]).view(), directions[i].view());
@@ -192,7 +195,7 @@ fn measured(
         spread: number(&|i| folds[i].spread, 0.0)?,
         plane: [0.0; 2],
     };
-    Ok(Measured { centroid: folds[0].centroid.clone(), at })
+    Ok(MeasuredClass { centroid: folds[0].centroid.clone(), at })
 }
 
 /// Places in the plane of the two largest principal components, and the share of the variance that each shows. An axis

@@ -10,7 +10,7 @@ pub const LEAST: usize = 6;
 
 /// The split of a course that parts it best.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ChangePoint {
+pub struct CourseChange {
     /// The last checkpoint before the break.
     pub before: String,
     /// The first checkpoint after the break.
@@ -62,7 +62,7 @@ pub fn change_point(
     gram: &[Vec<f64>],
     draws: usize,
     seeds: &Seeds,
-) -> Result<Option<ChangePoint>, MathError> {
+) -> Result<Option<CourseChange>, MathError> {
     let n = names.len();
     if n < LEAST || draws == 0 || gram.len() != n || gram.iter().any(|r| r.len() != n) {
         return Ok(None);
@@ -73,7 +73,7 @@ pub fn change_point(
         return Ok(None);
     }
     let found = math::self_normalised(gram, draws, &mut seeds.stream("change point"))?;
-    Ok(Some(ChangePoint {
+    Ok(Some(CourseChange {
         before: names[found.at - 1].clone(),
         after: names[found.at].clone(),
         statistic: found.statistic,

@@ -5,7 +5,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::Protocol;
-use truenorth_reading::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 
 /// Models that read the same texts, of which none need be in memory beside another.
 pub trait Checkpoints {
@@ -38,7 +38,7 @@ pub trait Checkpoints {
 pub struct OneModel<'a> {
     name: [String; 1],
     reader: Reader<'a>,
-    prompts: &'a [Named],
+    prompts: &'a [NamedPrompt],
     place: (Site, ReadAt),
     watch: &'a dyn Watch,
 }
@@ -49,7 +49,7 @@ impl<'a> OneModel<'a> {
     pub fn new(
         name: &str,
         reader: Reader<'a>,
-        prompts: &'a [Named],
+        prompts: &'a [NamedPrompt],
         place: (Site, ReadAt),
         watch: &'a dyn Watch,
     ) -> Self {
@@ -73,7 +73,7 @@ impl Checkpoints for OneModel<'_> {
 /// When the reading fails or is interrupted.
 pub fn activations(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     (site, at): (Site, ReadAt),
     watch: &dyn Watch,
 ) -> Result<Array2<f64>, AnalysisError> {

@@ -4,10 +4,10 @@ use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
 use super::CategoryCourse;
-use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
-use super::fit::{Contrast, Kept};
+use super::change::{CourseChange, Jump, change_point, gram_of, jump};
+use super::fit::{CategoryContrast, FittedContrast};
 use super::nulls::Nulls;
-use super::params::Plan;
+use super::params::GeometryPlan;
 use super::run::{OTHERS, sides};
 use truenorth_reading::stat::{Number, jackknife, of};
 use truenorth_reading::{AnalysisError, Cosine, NO_TEXTS};
@@ -16,7 +16,7 @@ use truenorth_stats::math::{MathError, Seeds};
 
 /// From one checkpoint to the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Step {
+pub struct CheckpointStep {
     /// The earlier checkpoint.
     pub from: String,
     /// The later one.
@@ -33,9 +33,9 @@ pub struct Course {
     /// Cosines of every two checkpoints.
     pub cosines: Vec<Vec<f64>>,
     /// Every step from a checkpoint to the next, in training order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<CheckpointStep>,
     /// A break in the directions; none with fewer than six checkpoints.
-    pub change: Option<ChangePoint>,
+    pub change: Option<CourseChange>,
     /// The largest turn beside the others, in degrees; none with fewer than three steps.
     pub jump: Option<Jump>,
 }
@@ -92,7 +92,7 @@ struct Folded<'a> {
 }
 
 impl<'a> Folded<'a> {
-    fn of(kept: &'a Kept) -> Self {
+    fn of(kept: &'a FittedContrast) -> Self {
         Self { all: kept.direction.view(), without: &kept.without }
     }
 }
@@ -116,7 +116,7 @@ fn course(
         .enumerate()
         .map(|(at, (d, names))| {
             let cosine = against(at, cosine(&d[0], &d[1])?)?;
-            Ok(Step {
+            Ok(CheckpointStep {
                 from: names[0].clone(),
                 to: names[1].clone(),
                 degrees: cosine.value.acos().to_degrees(),
@@ -148,7 +148,7 @@ fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Number, MathError> {
 
 /// The cosines of categories at each checkpoint.
 pub(super) fn across(
-    kept: &[Vec<Kept>],
+    kept: &[Vec<FittedContrast>],
     checkpoints: usize,
     nulls: &Nulls,
 ) -> Result<Vec<Vec<Vec<Cosine>>>, AnalysisError> {
@@ -180,10 +180,10 @@ pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Cosine>>, Mat
 /// The courses of the contrasts that are shown.
 pub(super) fn categories(
     checkpoints: &[String],
-    contrasts: &[Contrast],
-    kept: &[Vec<Kept>],
+    contrasts: &[CategoryContrast],
+    kept: &[Vec<FittedContrast>],
     nulls: &Nulls,
-    plan: &Plan,
+    plan: &GeometryPlan,
     seeds: &Seeds,
 ) -> Result<Vec<CategoryCourse>, AnalysisError> {
     let others = |name: &str| contrasts.iter().position(|c| c.name == format!("{OTHERS}{name}"));
@@ -239,18 +239,18 @@ pub(super) fn categories(
     Ok(out)
 }
 
-fn difference(kept: &Kept) -> Number {
+fn difference(kept: &FittedContrast) -> Number {
     jackknife(kept.magnitudes[0], &kept.magnitudes[1..], [0.0, f64::INFINITY])
 }
 
-fn magnitude(kept: &Kept) -> Number {
+fn magnitude(kept: &FittedContrast) -> Number {
     let share = |m: f64| m / kept.row_norm;
     let folds: Vec<f64> = kept.magnitudes.iter().skip(1).map(|m| share(*m)).collect();
     let value = share(kept.magnitudes[0]);
     jackknife(value, &folds, [0.0, f64::INFINITY])
 }
 
-fn drift(a: &Kept, b: &Kept) -> Number {
+fn drift(a: &FittedContrast, b: &FittedContrast) -> Number {
     let far: Vec<f64> =
         a.centroids.iter().zip(&b.centroids).map(|(a, b)| math::norm((b - a).view())).collect();
     let share: Vec<f64> = far.iter().map(|f| f / a.row_norm).collect();

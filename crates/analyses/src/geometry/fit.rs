@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 use rand::seq::SliceRandom;
 
-use super::Texts;
+use super::GeometryTexts;
 use truenorth_reading::{AnalysisError, Unrelated};
 use truenorth_stats::estimate::{
     CheckedEstimator, EstimateError, Estimator, Nuisances, Pipeline, Samples, SplitBy,
@@ -15,7 +15,7 @@ use truenorth_stats::math::{MathError, Seeds};
 
 /// A contrast: the rows of a category, or of all.
 #[derive(Clone, Debug)]
-pub(super) struct Contrast {
+pub(super) struct CategoryContrast {
     pub name: String,
     pub rows: Vec<usize>,
     pub positive: Vec<bool>,
@@ -30,16 +30,16 @@ pub(super) struct Contrast {
 
 /// The fold and the half of every text.
 #[derive(Clone, Debug)]
-pub(super) struct Split {
+pub(super) struct FoldsAndHalves {
     fold: Vec<usize>,
     folds: usize,
     half: Vec<usize>,
 }
 
-impl Split {
+impl FoldsAndHalves {
     /// Deals whole groups to folds in turn, those of one category and class after each other, so that
     /// every fold gets its part of each.
-    pub fn new(texts: &Texts, folds: usize, seeds: &Seeds) -> Self {
+    pub fn new(texts: &GeometryTexts, folds: usize, seeds: &Seeds) -> Self {
         let mut first: BTreeMap<&str, usize> = BTreeMap::new();
         for (i, group) in texts.groups.iter().enumerate() {
             first.entry(group).or_insert(i);
@@ -58,7 +58,7 @@ impl Split {
 
 /// What is kept of a contrast at a checkpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct FittedContrast {
     pub direction: Array1<f64>,
     /// A direction a fold, fitted on the others.
     pub without: Vec<Array1<f64>>,
@@ -74,7 +74,7 @@ pub(super) struct Kept {
     pub reliability: f64,
 }
 
-impl Contrast {
+impl CategoryContrast {
     /// The groups by number, a row each.
     pub fn clusters(&self) -> Vec<usize> {
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
@@ -95,9 +95,9 @@ impl Contrast {
 
     pub fn new(
         name: &str,
-        texts: &Texts,
+        texts: &GeometryTexts,
         keep: impl Fn(usize) -> bool,
-        split: &Split,
+        split: &FoldsAndHalves,
     ) -> Result<Self, AnalysisError> {
         let folds = split.folds;
         let mut rows: Vec<usize> = (0..texts.positive.len()).filter(|i| keep(*i)).collect();
@@ -200,7 +200,7 @@ impl Contrast {
         x: &Array2<f64>,
         estimator: &CheckedEstimator,
         seeds: &Seeds,
-    ) -> Result<Kept, AnalysisError> {
+    ) -> Result<FittedContrast, AnalysisError> {
         let all: Vec<usize> = (0..self.rows.len()).collect();
         let direction = |of: &[usize]| -> Result<Array1<f64>, AnalysisError> {
             Ok(estimator.fit(&self.samples(x, of)?, SplitBy::Pair, seeds)?.direction)
@@ -227,7 +227,7 @@ impl Contrast {
         }
         let magnitudes = differences.iter().map(|d| math::norm(d.view())).collect();
         let norms: Vec<f64> = self.rows.iter().map(|i| math::norm(x.row(*i))).collect();
-        Ok(Kept {
+        Ok(FittedContrast {
             direction: direction(&all)?,
             without: trains.iter().map(|t| direction(t)).collect::<Result<_, _>>()?,
             centroids,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    CategoryAlone, CentroidMap, ChangePoint, Course, CrossSteering, DirectionGeometry, Jump, ProbeCell,
+    CategoryAlone, CentroidMap, Course, CourseChange, CrossSteering, DirectionGeometry, Jump, ProbeCell,
     ProbingMatrix, Protocols,
 };
 use truenorth_reading::Cosine;
@@ -40,7 +40,7 @@ pub struct CategoryCourse {
     /// norm.
     pub magnitude: Vec<Number>,
     /// A break in the magnitudes; none with fewer than six checkpoints.
-    pub magnitude_change: Option<ChangePoint>,
+    pub magnitude_change: Option<CourseChange>,
     /// Between checkpoints the distance of the positive centroids, in mean residual norms of the earlier.
     pub drift: Vec<Number>,
     /// The largest drift beside the others; none with fewer than three steps.

@@ -32,19 +32,21 @@ mod table;
 mod tests;
 
 pub use alone::CategoryAlone;
-pub use centroids::{CentroidMap, ClassAt, ClassCourse, Placed};
-pub use change::{ChangePoint, Jump, change_point, jump};
+pub use centroids::{CentroidMap, CentroidNumber, ClassAt, ClassCourse};
+pub use change::{CourseChange, Jump, change_point, jump};
 pub use checkpoints::{Checkpoints, OneModel, activations};
-pub use cosines::{Course, Step, courses};
-pub use cross::{CrossCourse, CrossParams, CrossPoint, CrossSample, CrossSteer, CrossSteering, Target};
+pub use cosines::{CheckpointStep, Course, courses};
+pub use cross::{
+    CrossCourse, CrossParams, CrossPoint, CrossSample, CrossSteer, CrossSteering, DeferredModel,
+};
 pub use files::{DirectionAt, DirectionCourse, DirectionGeometry, of_directions};
 pub use found::{CategoryCourse, Found, TextGeometry};
 pub use named::Checkpoint;
 pub use params::Params;
-pub use probing::{ProbeCell, ProbingMatrix, Rate};
+pub use probing::{PositiveShare, ProbeCell, ProbingMatrix};
 pub use protocols::{Protocol, ProtocolAngle, Protocols};
 
-use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, Listing, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, ClassTexts, Listing};
 use truenorth_stats::math::Seeds;
 
 /// The name of the contrast of all texts.
@@ -52,7 +54,7 @@ pub const GENERAL: &str = "general";
 
 /// The texts' labels, the same at every checkpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Texts {
+pub struct GeometryTexts {
     /// Whether each text is of the positive class.
     pub positive: Vec<bool>,
     /// The categories of each text, by name.
@@ -64,8 +66,8 @@ pub struct Texts {
     pub texts: Vec<String>,
 }
 
-impl From<&Labelled> for Texts {
-    fn from(all: &Labelled) -> Self {
+impl From<&ClassTexts> for GeometryTexts {
+    fn from(all: &ClassTexts) -> Self {
         Self {
             positive: all.positive.clone(),
             categories: all.categories.clone(),
@@ -79,9 +81,9 @@ impl From<&Labelled> for Texts {
 #[derive(Clone, Copy)]
 pub enum GeometryData<'a> {
     /// The directions of texts, fitted at every checkpoint.
-    Texts(&'a Texts, &'a dyn Checkpoints),
+    Texts(&'a GeometryTexts, &'a dyn Checkpoints),
     /// As these, and pushed into a model.
-    Steered(&'a Texts, &'a dyn Checkpoints, CrossSteer<'a>),
+    Steered(&'a GeometryTexts, &'a dyn Checkpoints, CrossSteer<'a>),
     /// Directions without their texts, in training order.
     Directions(&'a [DirectionAt]),
 }
@@ -119,18 +121,22 @@ impl Analysis for Geometry {
     type Input<'a> = GeometryData<'a>;
     type Found = Found;
 
-    fn run(input: &GeometryData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Found, AnalysisError> {
+    fn run(
+        input: &GeometryData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Found, AnalysisError> {
         Self::of(input, params, asked.seeds)
     }
 
-    fn page(found: &Found) -> Page {
+    fn page(found: &Found) -> AnalysisPage {
         match found {
             Found::Texts(found) => {
-                let mut page = Page::new(page::findings(found), page::section(found));
+                let mut page = AnalysisPage::new(page::findings(found), page::section(found));
                 page.sections.extend(page::cross_section(found));
                 page
             }
-            Found::Directions(found) => Page::new(vec![], page::of_directions(found)),
+            Found::Directions(found) => AnalysisPage::new(vec![], page::of_directions(found)),
         }
     }
 

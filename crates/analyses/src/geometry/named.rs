@@ -24,7 +24,7 @@ pub struct Checkpoint {
 /// The keys of a checkpoint that is written as a table.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct CheckpointTable {
     /// As `--model`.
     model: String,
     /// What results call it; as the model when absent.
@@ -106,7 +106,7 @@ impl Serialize for Checkpoint {
             return s.serialize_str(&self.model);
         }
         let name = named.then(|| self.name.clone());
-        Table { model: self.model.clone(), name, stage: self.stage.clone() }.serialize(s)
+        CheckpointTable { model: self.model.clone(), name, stage: self.stage.clone() }.serialize(s)
     }
 }
 
@@ -131,7 +131,8 @@ impl<'de> Visitor<'de> for Either {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Checkpoint, A::Error> {
-        let Table { model, name, stage } = Table::deserialize(MapAccessDeserializer::new(map))?;
+        let CheckpointTable { model, name, stage } =
+            CheckpointTable::deserialize(MapAccessDeserializer::new(map))?;
         let from = model.clone();
         let name = name.unwrap_or_else(|| model.clone());
         Checkpoint { model, name, stage }.checked(&from).map_err(serde::de::Error::custom)
@@ -144,7 +145,7 @@ impl JsonSchema for Checkpoint {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let mut schema = Table::json_schema(generator);
+        let mut schema = CheckpointTable::json_schema(generator);
         schema.insert("type".into(), serde_json::json!(["string", "object"]));
         schema
     }

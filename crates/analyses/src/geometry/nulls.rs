@@ -2,11 +2,11 @@
 
 use ndarray::Array2;
 
-use super::fit::Contrast;
-use super::params::Plan;
+use super::fit::CategoryContrast;
+use super::params::GeometryPlan;
 use super::run::OTHERS;
 use truenorth_reading::stat::Number;
-use truenorth_reading::{AnalysisError, Cosine, Drawn, Unrelated};
+use truenorth_reading::{AnalysisError, Cosine, CosineNulls, Unrelated};
 use truenorth_stats::math::{MathError, Seeds};
 
 /// Why a contrast with shared negatives has no exchange of labels.
@@ -23,26 +23,26 @@ pub(super) struct Nulls {
     /// The directions of the checkpoint before, a contrast each.
     last: Vec<Result<Unrelated, &'static str>>,
     /// `[contrast][step]`.
-    steps: Vec<Vec<Result<Drawn, &'static str>>>,
+    steps: Vec<Vec<Result<CosineNulls, &'static str>>>,
     /// `[checkpoint][contrast][contrast]` of those shown.
-    across: Vec<Vec<Vec<Result<Drawn, &'static str>>>>,
+    across: Vec<Vec<Vec<Result<CosineNulls, &'static str>>>>,
     /// `[contrast][checkpoint]`, with all but that category; empty where there is none.
-    others: Vec<Vec<Result<Drawn, &'static str>>>,
+    others: Vec<Vec<Result<CosineNulls, &'static str>>>,
 }
 
 fn drawn(
     a: &Result<Unrelated, &'static str>,
     b: &Result<Unrelated, &'static str>,
-) -> Result<Drawn, &'static str> {
+) -> Result<CosineNulls, &'static str> {
     match (a, b) {
-        (Ok(a), Ok(b)) => Ok(Drawn::of(a, b)),
+        (Ok(a), Ok(b)) => Ok(CosineNulls::of(a, b)),
         (Err(why), _) | (_, Err(why)) => Err(why),
     }
 }
 
 impl Nulls {
     /// `labels` are exchanged ones of all texts, `[draws][texts]`.
-    pub fn new(labels: Vec<Vec<bool>>, contrasts: &[Contrast], shown: usize, seeds: &Seeds) -> Self {
+    pub fn new(labels: Vec<Vec<bool>>, contrasts: &[CategoryContrast], shown: usize, seeds: &Seeds) -> Self {
         let n = contrasts.len();
         Self {
             labels,
@@ -58,7 +58,12 @@ impl Nulls {
     }
 
     /// Draws at one checkpoint.
-    pub fn add(&mut self, x: &Array2<f64>, contrasts: &[Contrast], plan: &Plan) -> Result<(), AnalysisError> {
+    pub fn add(
+        &mut self,
+        x: &Array2<f64>,
+        contrasts: &[CategoryContrast],
+        plan: &GeometryPlan,
+    ) -> Result<(), AnalysisError> {
         self.width = x.ncols();
         let seeds = self.seeds.child(&format!("checkpoint {}", self.across.len()));
         let here = contrasts
@@ -105,7 +110,7 @@ impl Nulls {
 
     fn against(
         &self,
-        drawn: Option<&Result<Drawn, &'static str>>,
+        drawn: Option<&Result<CosineNulls, &'static str>>,
         number: Number,
     ) -> Result<Cosine, MathError> {
         let drawn = drawn.map_or(Err("nothing was drawn"), |d| d.as_ref().map_err(|why| *why));

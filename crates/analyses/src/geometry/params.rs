@@ -66,7 +66,7 @@ impl Default for Params {
 }
 
 /// The parameters once nothing is left open.
-pub(super) struct Plan {
+pub(super) struct GeometryPlan {
     pub estimator: CheckedEstimator,
     pub folds: usize,
     pub permutations: usize,
@@ -87,9 +87,9 @@ impl Params {
         self.estimator.clone().unwrap_or(Estimator::MeanDiff)
     }
 
-    pub(super) fn plan(&self) -> Result<Plan, AnalysisError> {
+    pub(super) fn plan(&self) -> Result<GeometryPlan, AnalysisError> {
         self.check()?;
-        Ok(Plan {
+        Ok(GeometryPlan {
             estimator: self.estimator().check()?,
             folds: self.folds.unwrap_or(5),
             permutations: self.permutations,

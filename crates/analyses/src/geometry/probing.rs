@@ -16,12 +16,12 @@ pub struct ProbeCell {
     pub high: f64,
     /// The true-positive rate at a rate of false positives of 1 %; none of an AUROC less another.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub true_positives: Option<Rate>,
+    pub true_positives: Option<PositiveShare>,
 }
 
 /// A share of the positive texts, with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Rate {
+pub struct PositiveShare {
     /// The share of positive texts above the lowest score that at most 1 % of the negative ones exceed.
     pub value: f64,
     /// Lower end of the 95 % interval.
@@ -79,6 +79,6 @@ pub(super) fn cell(scores: &[f64], positive: &[bool], groups: &[usize]) -> Resul
         auroc: found.value,
         low: found.interval.low,
         high: found.interval.high,
-        true_positives: Some(Rate { value: rate.value, low: rate.low, high: rate.high }),
+        true_positives: Some(PositiveShare { value: rate.value, low: rate.low, high: rate.high }),
     })
 }

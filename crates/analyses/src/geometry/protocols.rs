@@ -10,11 +10,11 @@ use truenorth_protocol::graph::SINK_MULTIPLE;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_reading::stat::{self, Number, jackknife};
-use truenorth_reading::{AnalysisError, ChatChoice, Named, Reader, Speech, Spoken};
+use truenorth_reading::{AnalysisError, ChatChoice, NamedPrompt, Reader, Speech, Spoken};
 use truenorth_stats::estimate::CheckedEstimator;
 use truenorth_stats::math::{self, MathError, Seeds};
 
-use super::fit::Contrast;
+use super::fit::CategoryContrast;
 
 /// A way to read a text: how it is put before the model, and which of its tokens count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +96,7 @@ impl Protocol {
     pub fn read(
         self,
         reader: &Reader<'_>,
-        prompts: &[Named],
+        prompts: &[NamedPrompt],
         site: Site,
         watch: &dyn Watch,
     ) -> Result<Array2<f64>, AnalysisError> {
@@ -119,7 +119,7 @@ impl Protocol {
 /// Of each text the largest value over its tokens, a coordinate at a time; attention sinks are left out as by `mean`.
 fn maxima(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     site: Site,
     watch: &dyn Watch,
 ) -> Result<Array2<f64>, AnalysisError> {
@@ -175,7 +175,7 @@ pub struct Protocols {
 pub(super) fn angles(
     checkpoint: &str,
     read: &[(Protocol, Array2<f64>)],
-    contrasts: &[Contrast],
+    contrasts: &[CategoryContrast],
     estimator: &CheckedEstimator,
     seeds: &Seeds,
 ) -> Result<Protocols, AnalysisError> {

@@ -7,19 +7,19 @@ use truenorth_stats::estimate::relabellings;
 use truenorth_stats::math::{Seeds, numbered};
 
 use super::centroids::Centroids;
-use super::cross::{self, CrossSteer, Push};
-use super::fit::{Contrast, Kept, Split};
+use super::cross::{self, CrossPush, CrossSteer};
+use super::fit::{CategoryContrast, FittedContrast, FoldsAndHalves};
 use super::nulls::Nulls;
-use super::params::Plan;
+use super::params::GeometryPlan;
 use super::{
-    COURSE_NOT_SHOWN, Checkpoints, GENERAL, Params, ProbeCell, ProbingMatrix, TextGeometry, Texts, cosines,
-    probing, protocols,
+    COURSE_NOT_SHOWN, Checkpoints, GENERAL, GeometryTexts, Params, ProbeCell, ProbingMatrix, TextGeometry,
+    cosines, probing, protocols,
 };
 use truenorth_reading::{AnalysisError, stat};
 
 pub(super) fn over(
     course: &dyn Checkpoints,
-    texts: &Texts,
+    texts: &GeometryTexts,
     params: &Params,
     steer: Option<&CrossSteer<'_>>,
     seeds: &Seeds,
@@ -50,7 +50,7 @@ pub(super) fn over(
     let mut centroids = Centroids::new(shown);
     let mut across_probing = Vec::with_capacity(checkpoints.len());
     // By contrast, then by checkpoint.
-    let mut kept: Vec<Vec<Kept>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
+    let mut kept: Vec<Vec<FittedContrast>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
     let groups = numbered(&texts.groups);
     let labels = relabellings(&texts.positive, &groups, plan.null_draws, &seeds.child("exchanged labels"));
     let mut nulls = Nulls::new(labels, &contrasts, shown, seeds);
@@ -60,13 +60,13 @@ pub(super) fn over(
         for (contrast, kept) in contrasts.iter().zip(&mut kept) {
             kept.push(contrast.fit(&x, &plan.estimator, &seeds.child(&contrast.name))?);
         }
-        let here: Vec<&Kept> = kept.iter().take(shown).filter_map(|k| k.last()).collect();
+        let here: Vec<&FittedContrast> = kept.iter().take(shown).filter_map(|k| k.last()).collect();
         centroids.add(&x, &contrasts[..shown], &here)?;
         for (contrast, kept) in contrasts.iter().zip(&here).filter(|(c, _)| pushed.contains(&c.name)) {
             let draws = steer.map_or(0, |s| s.params.random_directions);
             let seeds = seeds.child(&format!("pushed {} {i}", contrast.name));
             let random = contrast.drawn(&x, draws, &seeds)?;
-            pushes.push(Push {
+            pushes.push(CrossPush {
                 checkpoint: checkpoints[i].clone(),
                 category: contrast.name.clone(),
                 difference: kept.difference.clone(),
@@ -156,7 +156,7 @@ pub(super) fn over(
 }
 
 /// The categories whose directions are pushed.
-fn pushed(steer: &CrossSteer<'_>, contrasts: &[Contrast]) -> Result<Vec<String>, AnalysisError> {
+fn pushed(steer: &CrossSteer<'_>, contrasts: &[CategoryContrast]) -> Result<Vec<String>, AnalysisError> {
     let known = || contrasts.iter().map(|c| c.name.as_str()).filter(|n| !n.starts_with(OTHERS));
     match steer.params.categories.iter().find(|c| !known().any(|k| k == *c)) {
         Some(bad) => Err(AnalysisError::Input(format!(
@@ -173,10 +173,10 @@ pub(super) const OTHERS: &str = "all but ";
 /// The general contrast, the categories, then all but each category.
 fn contrasts(
     checkpoints: &[String],
-    texts: &Texts,
-    plan: &Plan,
+    texts: &GeometryTexts,
+    plan: &GeometryPlan,
     seeds: &Seeds,
-) -> Result<Vec<Contrast>, AnalysisError> {
+) -> Result<Vec<CategoryContrast>, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if checkpoints.is_empty() {
         return refuse("no checkpoint".into());
@@ -198,8 +198,8 @@ fn contrasts(
         .flat_map(|i| &texts.categories[i])
         .map(String::as_str)
         .collect();
-    let split = Split::new(texts, plan.folds, seeds);
-    let make = |name: &str, keep: &dyn Fn(usize) -> bool| Contrast::new(name, texts, keep, &split);
+    let split = FoldsAndHalves::new(texts, plan.folds, seeds);
+    let make = |name: &str, keep: &dyn Fn(usize) -> bool| CategoryContrast::new(name, texts, keep, &split);
     let mut out = vec![make(GENERAL, &|_| true)?];
     if names.len() < 2 {
         return Ok(out);
@@ -226,12 +226,12 @@ fn contrasts(
 /// same fold in every category, so none is scored by a direction that has seen its group.
 fn cells(
     x: &Array2<f64>,
-    contrasts: &[Contrast],
-    kept: &[Vec<Kept>],
+    contrasts: &[CategoryContrast],
+    kept: &[Vec<FittedContrast>],
 ) -> Result<Vec<Vec<ProbeCell>>, AnalysisError> {
-    let row = |fitted: &Vec<Kept>| {
+    let row = |fitted: &Vec<FittedContrast>| {
         let Some(last) = fitted.last() else { return Ok(vec![]) };
-        let cell = |c: &Contrast| {
+        let cell = |c: &CategoryContrast| {
             let scores = c.project(x, &last.without);
             probing::cell(&scores, &c.positive, &c.clusters()).map_err(|e| stat::of(&c.name, &e))
         };
@@ -261,7 +261,7 @@ pub(super) fn sides(positive: &[bool]) -> [usize; 2] {
     [up, positive.len() - up]
 }
 
-fn not_shown(contrasts: &[Contrast], texts: &Texts, checkpoints: usize) -> Vec<String> {
+fn not_shown(contrasts: &[CategoryContrast], texts: &GeometryTexts, checkpoints: usize) -> Vec<String> {
     let mut out = vec![];
     if checkpoints > 1 {
         out.extend(COURSE_NOT_SHOWN.map(str::to_owned));

@@ -17,10 +17,10 @@ fn axis(i: usize) -> Array1<f64> {
 }
 
 /// Two categories of 24 positive texts each, with matched negatives in the same groups.
-fn texts() -> Texts {
+fn texts() -> GeometryTexts {
     let n = 96;
     let category = |i: usize| if (i / 2).is_multiple_of(2) { "arms" } else { "fraud" };
-    Texts {
+    GeometryTexts {
         positive: (0..n).map(|i| i % 2 == 0).collect(),
         categories: (0..n).map(|i| vec![category(i).to_owned()]).collect(),
         groups: (0..n).map(|i| format!("g{}", i / 2)).collect(),
@@ -32,7 +32,7 @@ fn texts() -> Texts {
 }
 
 /// Activations of a checkpoint: each category's positives lie along its own axis.
-fn activations(texts: &Texts, axes: [&Array1<f64>; 2], size: f64, seed: u64) -> Array2<f64> {
+fn activations(texts: &GeometryTexts, axes: [&Array1<f64>; 2], size: f64, seed: u64) -> Array2<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let noise: f64 = 0.1;
     let mut x = Array2::from_shape_fn((texts.positive.len(), WIDTH), |_| {
@@ -65,7 +65,7 @@ impl<F: Fn(usize) -> Result<Array2<f64>, AnalysisError>> Checkpoints for MadeUp<
 
 fn geometry(
     names: &[String],
-    texts: &Texts,
+    texts: &GeometryTexts,
     seed: u64,
     load: impl Fn(usize) -> Result<Array2<f64>, AnalysisError>,
 ) -> Result<TextGeometry, AnalysisError> {
@@ -253,13 +253,14 @@ fn directions_alone_have_courses_without_intervals() {
 fn courses_that_make_no_sense_are_refused_by_name() {
     let all = texts();
     let load = |_: usize| Ok(Array2::from_elem((96, WIDTH), f64::NAN));
-    let refused = |names: &[String], texts: &Texts| geometry(names, texts, 0, load).unwrap_err().to_string();
+    let refused =
+        |names: &[String], texts: &GeometryTexts| geometry(names, texts, 0, load).unwrap_err().to_string();
     assert!(refused(&[], &all).contains("no checkpoint"));
     assert!(refused(&names(2), &all).contains("`step-0` has NaN"));
     assert!(refused(&["a".into(), "a".into()], &all).contains("`a` is named twice"));
-    let few = Texts { positive: (0..96).map(|i| i < 3).collect(), ..all.clone() };
+    let few = GeometryTexts { positive: (0..96).map(|i| i < 3).collect(), ..all.clone() };
     assert!(refused(&names(2), &few).contains("3 positive"));
-    let short = Texts { groups: vec![], ..all.clone() };
+    let short = GeometryTexts { groups: vec![], ..all.clone() };
     assert!(refused(&names(2), &short).contains("0 groups"));
     let wider = |t: usize| {
         let x = activations(&all, [&axis(0), &axis(1)], 1.0, 3);

@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Monitored {
     /// The directions, in the order of each token's numbers.
-    pub directions: Vec<Direction>,
+    pub directions: Vec<DirectionProjections>,
     /// The texts in the order given, token by token.
-    pub texts: Vec<Text>,
+    pub texts: Vec<MonitoredText>,
     /// What projections do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
 /// A direction that was watched, with its projections over all texts, first tokens left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Direction {
+pub struct DirectionProjections {
     /// Name of the direction in results.
     pub name: String,
     /// The site at which it was watched.
@@ -35,7 +35,7 @@ pub struct Direction {
 
 /// A text with its tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Text {
+pub struct MonitoredText {
     /// Name of the text.
     pub id: String,
     /// How many of the tokens were given; what follows was generated.

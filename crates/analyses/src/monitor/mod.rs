@@ -11,10 +11,10 @@ mod tests;
 
 use truenorth_protocol::Site;
 
-pub use found::{Direction, Monitored, Text, Token};
+pub use found::{DirectionProjections, Monitored, MonitoredText, Token};
 pub use params::Params;
 
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing, NamedPrompt};
 
 /// A direction that is watched.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub struct Watched {
 #[derive(Clone, Copy, Debug)]
 pub struct MonitorData<'a> {
     /// The texts, or prompts to write on from.
-    pub texts: &'a [Named],
+    pub texts: &'a [NamedPrompt],
     /// The directions, in the order of each token's numbers.
     pub directions: &'a [Watched],
 }
@@ -53,12 +53,16 @@ impl Analysis for Monitor {
     ///
     /// # Errors
     /// Without texts or directions, with a direction of another width, or when the reading fails.
-    fn run(input: &MonitorData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Monitored, AnalysisError> {
+    fn run(
+        input: &MonitorData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Monitored, AnalysisError> {
         run::monitor(input, params, asked)
     }
 
-    fn page(found: &Monitored) -> Page {
-        Page { findings: vec![], sections: page::sections(found), ..Page::default() }
+    fn page(found: &Monitored) -> AnalysisPage {
+        AnalysisPage { findings: vec![], sections: page::sections(found), ..AnalysisPage::default() }
     }
 
     fn table(found: &Monitored) -> Listing {

@@ -4,7 +4,7 @@ use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Mark, Num, Section, Series, Table, Tick,
 };
 
-use super::found::{Monitored, Text};
+use super::found::{Monitored, MonitoredText};
 
 /// Tokens that a figure names each of.
 const NAMED: usize = 48;
@@ -52,7 +52,7 @@ fn overview(found: &Monitored) -> Section {
         .with(Block::limits(&found.not_shown))
 }
 
-fn section(found: &Monitored, i: usize, text: &Text) -> Section {
+fn section(found: &Monitored, i: usize, text: &MonitoredText) -> Section {
     let generated = text.tokens.len() - text.given;
     let lead = match generated {
         0 => format!("{} tokens.", text.given),
@@ -69,7 +69,7 @@ fn shown(piece: &str) -> String {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "places of tokens")]
-fn figure(found: &Monitored, i: usize, text: &Text) -> Figure {
+fn figure(found: &Monitored, i: usize, text: &MonitoredText) -> Figure {
     let series = found.directions.iter().enumerate().map(|(d, direction)| {
         let points = text.tokens.iter().enumerate().map(|(at, t)| CurvePoint::new(at as f64, t.cosine[d]));
         Series::new(format!("{} at {}", direction.name, direction.site), points.collect())
@@ -101,7 +101,7 @@ fn figure(found: &Monitored, i: usize, text: &Text) -> Figure {
     )
 }
 
-fn table(found: &Monitored, i: usize, text: &Text) -> Table {
+fn table(found: &Monitored, i: usize, text: &MonitoredText) -> Table {
     let mut columns = ["token", "id"].map(Column::new).to_vec();
     for d in &found.directions {
         columns.push(Column::with_unit(format!("{} at {}", d.name, d.site), d.unit.clone()));

@@ -5,15 +5,15 @@ use truenorth_protocol::run::Runner;
 use truenorth_protocol::{Prompt, ReadAt, Site, WriteAt};
 use truenorth_stats::math;
 
-use super::found::{Direction, Monitored, NOT_SHOWN, Text, Token};
+use super::found::{DirectionProjections, Monitored, MonitoredText, NOT_SHOWN, Token};
 use super::{MonitorData, Params, Watched};
 use crate::steer::{Dose, Schedule, steer};
-use truenorth_reading::{AnalysisError, Asked, Encoded, Named, Reading, Said, stat};
+use truenorth_reading::{AnalysisContext, AnalysisError, EncodedPrompt, NamedPrompt, Reading, Said, stat};
 
 pub(super) fn monitor(
     input: &MonitorData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Monitored, AnalysisError> {
     let (texts, directions) = (input.texts, input.directions);
     if texts.is_empty() || directions.is_empty() {
@@ -48,7 +48,7 @@ pub(super) fn monitor(
     sites.dedup();
     let readings = asked.reader.read(&whole, &sites, ReadAt::All, asked.watch)?;
     let units = directions.iter().map(unit).collect::<Result<Vec<_>, _>>()?;
-    let mut found: Vec<Text> = Vec::with_capacity(whole.len());
+    let mut found: Vec<MonitoredText> = Vec::with_capacity(whole.len());
     let mut row = 0;
     for ((named, ids), own) in texts.iter().zip(&tokens).zip(&given) {
         let mut all = Vec::with_capacity(ids.len());
@@ -61,7 +61,7 @@ pub(super) fn monitor(
             (Prompt::Tokens(t), true) => t.len().min(ids.len()),
             _ => ids.len(),
         };
-        found.push(Text { id: named.id.clone(), given, tokens: all });
+        found.push(MonitoredText { id: named.id.clone(), given, tokens: all });
     }
     let about = directions.iter().enumerate().map(|(i, d)| about(i, d, &found)).collect();
     Ok(Monitored { directions: about, texts: found, not_shown: NOT_SHOWN.map(str::to_owned).to_vec() })
@@ -69,11 +69,11 @@ pub(super) fn monitor(
 
 /// The texts with what the model writes behind them, as tokens.
 fn written(
-    texts: &[Named],
-    given: &[Encoded],
+    texts: &[NamedPrompt],
+    given: &[EncodedPrompt],
     params: &Params,
-    asked: &Asked<'_>,
-) -> Result<Vec<Named>, AnalysisError> {
+    asked: &AnalysisContext<'_>,
+) -> Result<Vec<NamedPrompt>, AnalysisError> {
     let nothing = Dose {
         pushes: vec![],
         positions: WriteAt::All,
@@ -90,15 +90,18 @@ fn written(
         ..Sampling::greedy(params.max_new_tokens)
     };
     let rows = steer(&asked.reader, texts, &nothing, &sampling, asked.watch)?;
-    let one = |((named, own), row): ((&Named, &Encoded), crate::steer::Steered)| {
+    let one = |((named, own), row): ((&NamedPrompt, &EncodedPrompt), crate::steer::Steered)| {
         let mut tokens = ids(own.clone(), named)?;
         tokens.extend(row.tokens.iter().filter_map(|t| u32::try_from(*t).ok()));
-        Ok(Named { said: Said::Placed(own.turns.clone()), ..Named::tokens(named.id.clone(), tokens) })
+        Ok(NamedPrompt {
+            said: Said::Placed(own.turns.clone()),
+            ..NamedPrompt::tokens(named.id.clone(), tokens)
+        })
     };
     texts.iter().zip(given).zip(rows).map(one).collect()
 }
 
-fn ids(encoded: Encoded, named: &Named) -> Result<Vec<u32>, AnalysisError> {
+fn ids(encoded: EncodedPrompt, named: &NamedPrompt) -> Result<Vec<u32>, AnalysisError> {
     match encoded.prompt {
         Prompt::Tokens(tokens) => Ok(tokens),
         Prompt::Text(_) => Err(AnalysisError::Input(format!(
@@ -141,11 +144,11 @@ fn spelled(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<String>, AnalysisErro
     Ok(texts.unwrap_or_else(|| ids.iter().map(|id| format!("#{id}")).collect()))
 }
 
-fn about(i: usize, watched: &Watched, texts: &[Text]) -> Direction {
+fn about(i: usize, watched: &Watched, texts: &[MonitoredText]) -> DirectionProjections {
     let all: Vec<f64> = texts.iter().flat_map(|t| t.tokens.iter().skip(1).map(|t| t.projection[i])).collect();
     #[allow(clippy::cast_precision_loss)]
     let mean = (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
-    Direction {
+    DirectionProjections {
         name: watched.name.clone(),
         site: watched.site.to_string(),
         unit: if watched.norm.is_some() { "mean residual norms" } else { "absolute" }.into(),

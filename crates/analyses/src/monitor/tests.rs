@@ -18,7 +18,7 @@ fn every_token_is_projected_on_every_direction_at_its_own_site() {
     let directions =
         [watched(&tiny, "low", Site::Embed, None), watched(&tiny, "high", Site::ResidPost(0), Some(2.0))];
     let seeds = Seeds::new(0);
-    let asked = Asked { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
     let data = MonitorData { texts: &texts, directions: &directions };
     let found = Monitor::run(&data, &Params::default(), &asked).unwrap();
     for (i, watched) in directions.iter().enumerate() {
@@ -46,7 +46,7 @@ fn what_is_generated_is_watched_behind_what_was_given() {
     let texts = named(&["the old hat", "a tin"]);
     let directions = [watched(&tiny, "low", Site::ResidPost(0), None)];
     let seeds = Seeds::new(0);
-    let asked = Asked { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
     let data = MonitorData { texts: &texts, directions: &directions };
     let plain = Monitor::run(&data, &Params::default(), &asked).unwrap();
     let params = Params { max_new_tokens: 4, ..Params::default() };

@@ -1,13 +1,15 @@
 //! A category against its negatives, or all together: which rows of which set, and the procedure on them.
 
-use super::source::Picked;
+use super::source::PickedRows;
 use super::{ALL, ProbeData};
-use truenorth_reading::Labelled;
-use truenorth_stats::estimate::probing::{Layers, Probe, ProbeError, Probing, TestSet, TrainSet};
+use truenorth_reading::ClassTexts;
+use truenorth_stats::estimate::probing::{
+    Layers, ProbeError, ProbeSettings, ProbingResult, TestSet, TrainSet,
+};
 use truenorth_stats::math::Seeds;
 
 /// A contrast: the places of its rows in the training texts and in each test set that has some.
-pub(super) struct Contrast<'a> {
+pub(super) struct ContrastRows<'a> {
     pub name: String,
     pub rows: Vec<usize>,
     pub shared: bool,
@@ -23,13 +25,13 @@ pub(super) struct Material<'a> {
 }
 
 /// Labels and groups of some rows.
-pub(super) struct Marks {
+pub(super) struct RowLabels {
     pub labels: Vec<bool>,
     pub groups: Vec<String>,
 }
 
-impl Marks {
-    pub fn of(texts: &Labelled, rows: &[usize]) -> Self {
+impl RowLabels {
+    pub fn of(texts: &ClassTexts, rows: &[usize]) -> Self {
         Self {
             labels: rows.iter().map(|i| texts.positive[*i]).collect(),
             groups: rows.iter().map(|i| texts.groups[*i].clone()).collect(),
@@ -37,7 +39,7 @@ impl Marks {
     }
 }
 
-impl<'a> Contrast<'a> {
+impl<'a> ContrastRows<'a> {
     pub fn new(name: &str, data: &'a ProbeData<'a>) -> Option<Self> {
         let category = (name != ALL).then_some(name);
         let (rows, shared) = data.train.of(category)?;
@@ -52,15 +54,20 @@ impl<'a> Contrast<'a> {
     }
 
     /// The whole procedure on some layers.
-    pub fn run(&self, on: &Material<'_>, probe: &Probe, seeds: &Seeds) -> Result<Probing, ProbeError> {
-        let marks = Marks::of(self.data.train, &self.rows);
-        let layers = Picked { all: on.train, rows: &self.rows };
+    pub fn run(
+        &self,
+        on: &Material<'_>,
+        probe: &ProbeSettings,
+        seeds: &Seeds,
+    ) -> Result<ProbingResult, ProbeError> {
+        let marks = RowLabels::of(self.data.train, &self.rows);
+        let layers = PickedRows { all: on.train, rows: &self.rows };
         let train = TrainSet { layers: &layers, labels: &marks.labels, groups: &marks.groups };
-        let parts: Vec<(Picked<'_>, Marks)> = self
+        let parts: Vec<(PickedRows<'_>, RowLabels)> = self
             .tests
             .iter()
             .map(|(i, rows, _)| {
-                (Picked { all: on.tests[*i], rows }, Marks::of(&self.data.tests[*i].texts, rows))
+                (PickedRows { all: on.tests[*i], rows }, RowLabels::of(&self.data.tests[*i].texts, rows))
             })
             .collect();
         let tests: Vec<TestSet<'_>> = self

@@ -5,20 +5,20 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::HELD_OUT;
-use super::contrast::{Contrast, Marks, Material};
+use super::contrast::{ContrastRows, Material, RowLabels};
 use super::run::named;
-use super::source::Picked;
+use super::source::PickedRows;
 use truenorth_reading::stat::{Null, Number, of};
-use truenorth_reading::{AnalysisError, Labelled};
+use truenorth_reading::{AnalysisError, ClassTexts};
 use truenorth_stats::estimate::probing::{
-    Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference,
+    Layers, ProbeError, ProbeSettings, ProbingResult, TestSet, TrainSet, auroc_difference,
 };
 use truenorth_stats::math;
-use truenorth_stats::math::{Clustered, MathError, Seeds};
+use truenorth_stats::math::{ClusteredStatistic, MathError, Seeds};
 
 /// How much more a probe knows than a control, on the same texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Difference {
+pub struct ControlDifference {
     /// `held-out`, or the name of a test set.
     pub set: String,
     /// AUROC of the probe.
@@ -39,37 +39,38 @@ pub struct Baseline {
     /// Held-out AUROC, choices made inside the training folds.
     pub held_out: Number,
     /// The probe against it, paired by text.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ControlDifference>,
     /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
-    pub probing: Probing,
+    pub probing: ProbingResult,
 }
 
 impl Baseline {
     pub(super) fn new(
         name: &str,
         what: &str,
-        contrast: &Contrast<'_>,
-        probed: &Probing,
-        found: Probing,
-        probe: &Probe,
+        contrast: &ContrastRows<'_>,
+        probed: &ProbingResult,
+        found: ProbingResult,
+        probe: &ProbeSettings,
     ) -> Result<Self, AnalysisError> {
         let level = probe.level;
-        let pair = |set: &str, probe: f64, control: f64, rows: usize, found: Clustered| Difference {
-            set: set.to_owned(),
-            probe,
-            control,
-            difference: Number {
-                value: found.value,
-                n: rows,
-                interval: Some(found.interval),
-                method: format!(
-                    "two score intervals put together (Zou and Donner 2008), paired over {} groups",
-                    found.clusters
-                ),
-                null: None,
-            },
-        };
+        let pair =
+            |set: &str, probe: f64, control: f64, rows: usize, found: ClusteredStatistic| ControlDifference {
+                set: set.to_owned(),
+                probe,
+                control,
+                difference: Number {
+                    value: found.value,
+                    n: rows,
+                    interval: Some(found.interval),
+                    method: format!(
+                        "two score intervals put together (Zou and Donner 2008), paired over {} groups",
+                        found.clusters
+                    ),
+                    null: None,
+                },
+            };
         let data = contrast.data;
         let mut differences = Vec::with_capacity(1 + contrast.tests.len());
         if let (Some(a), Some(b)) = (&probed.nested.placed, &found.nested.placed) {
@@ -79,7 +80,7 @@ impl Baseline {
             differences.push(pair(HELD_OUT, a.value(), b.value(), probed.rows, less));
         }
         for ((i, rows, _), (a, b)) in contrast.tests.iter().zip(probed.tests.iter().zip(&found.tests)) {
-            let marks = Marks::of(&data.tests[*i].texts, rows);
+            let marks = RowLabels::of(&data.tests[*i].texts, rows);
             let less = auroc_difference(&a.scores, &b.scores, &marks.labels, &marks.groups, level)
                 .map_err(|e| of(name, &e))?;
             differences.push(pair(&data.tests[*i].name, a.auroc, b.auroc, marks.labels.len(), less));
@@ -110,7 +111,7 @@ pub struct Truth {
     pub cosines: Vec<Option<Number>>,
     /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
-    pub probing: Probing,
+    pub probing: ProbingResult,
 }
 
 /// The task's training texts as a test set of the statements.
@@ -119,25 +120,29 @@ const TASK: &str = "training texts";
 impl Truth {
     /// Fits on the statements and tests on the task.
     pub(super) fn run(
-        contrast: &Contrast<'_>,
-        texts: &Labelled,
+        contrast: &ContrastRows<'_>,
+        texts: &ClassTexts,
         rows: &dyn Layers,
         on: &Material<'_>,
-        probe: &Probe,
+        probe: &ProbeSettings,
         seeds: &Seeds,
-    ) -> Result<Probing, ProbeError> {
+    ) -> Result<ProbingResult, ProbeError> {
         let data = contrast.data;
         // A group of statements may happen to have the name of one of the task's.
         let groups: Vec<String> = texts.groups.iter().map(|g| format!("statement {g}")).collect();
         let train = TrainSet { layers: rows, labels: &texts.positive, groups: &groups };
         let mut parts = vec![(
             TASK,
-            Picked { all: on.train, rows: &contrast.rows },
-            Marks::of(data.train, &contrast.rows),
+            PickedRows { all: on.train, rows: &contrast.rows },
+            RowLabels::of(data.train, &contrast.rows),
         )];
         for (i, rows, _) in &contrast.tests {
             let test = &data.tests[*i];
-            parts.push((&test.name, Picked { all: on.tests[*i], rows }, Marks::of(&test.texts, rows)));
+            parts.push((
+                &test.name,
+                PickedRows { all: on.tests[*i], rows },
+                RowLabels::of(&test.texts, rows),
+            ));
         }
         let tests: Vec<TestSet<'_>> = parts
             .iter()
@@ -152,7 +157,7 @@ impl Truth {
     }
 
     pub(super) fn new(
-        found: Probing,
+        found: ProbingResult,
         truth: &[Option<Array1<f64>>],
         task: &[Option<Array1<f64>>],
     ) -> Result<Self, AnalysisError> {
@@ -186,7 +191,7 @@ fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> Result<Number, MathError> {
 pub(super) fn directions(
     layers: &dyn Layers,
     rows: &[usize],
-    texts: &Labelled,
+    texts: &ClassTexts,
     sites: &[Site],
 ) -> Result<Vec<Option<Array1<f64>>>, AnalysisError> {
     (0..layers.count())

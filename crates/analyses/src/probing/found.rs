@@ -51,7 +51,7 @@ pub struct SiteRow {
 
 /// A test set at the site whose held-out AUROC is furthest above its null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Tested {
+pub struct TestSetResult {
     /// Name of the test set.
     pub name: String,
     /// Groups of it.
@@ -110,7 +110,7 @@ pub struct ContrastProbe {
     /// Permutations done; fewer than asked for where the time ran out.
     pub permutations: usize,
     /// Test sets at the best site.
-    pub tests: Vec<Tested>,
+    pub tests: Vec<TestSetResult>,
     /// A row a site and set.
     pub rows: Vec<SiteRow>,
     /// Controls that go through the same procedure.
@@ -122,12 +122,12 @@ pub struct ContrastProbe {
     pub absent: Vec<(String, String)>,
     /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
-    pub probing: probing::Probing,
+    pub probing: probing::ProbingResult,
 }
 
 /// A category that can't be probed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Refused {
+pub struct RefusedCategory {
     /// The category that was left out.
     pub category: String,
     /// The error, in words.
@@ -136,7 +136,7 @@ pub struct Refused {
 
 /// The tests that adjusted p values are adjusted over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Family {
+pub struct ProbeTestFamily {
     /// What is tested in the family, in words.
     pub name: String,
     /// Tests in the family.
@@ -163,9 +163,9 @@ pub struct Probed {
     /// A row a category, that of all categories first.
     pub contrasts: Vec<ContrastProbe>,
     /// Categories that can't be probed.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedCategory>,
     /// The family of the adjusted p values.
-    pub family: Family,
+    pub family: ProbeTestFamily,
     /// Permutations asked for.
     pub permutations_asked: usize,
     /// What probing does not show, a sentence each.

@@ -21,11 +21,13 @@ mod tests;
 
 use truenorth_data::NearCopies;
 
-pub use controls::{Baseline, Difference, Truth};
-pub use found::{ContrastProbe, Family, Probed, Refused, SetSize, SiteRow, Tested};
+pub use controls::{Baseline, ControlDifference, Truth};
+pub use found::{ContrastProbe, ProbeTestFamily, Probed, RefusedCategory, SetSize, SiteRow, TestSetResult};
 pub use params::{Control, Params};
 
-use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, LeftOutTexts, Listing, Page, Reader};
+use truenorth_reading::{
+    Analysis, AnalysisContext, AnalysisError, AnalysisPage, ClassTexts, LeftOutTexts, Listing, Reader,
+};
 
 /// The name of the contrast of all texts.
 pub const ALL: &str = "all";
@@ -39,7 +41,7 @@ pub struct TestTexts {
     /// The name of the test set, as flags or the study call it.
     pub name: String,
     /// Its texts, without what training texts say.
-    pub texts: Labelled,
+    pub texts: ClassTexts,
     /// What was left out of it since a training text says the same; none where nobody looked.
     pub apart: Option<LeftOutTexts>,
 }
@@ -48,11 +50,11 @@ impl TestTexts {
     /// The texts of a set that are no copies of training texts, nor near copies with their label.
     ///
     /// # Errors
-    /// As [`Labelled::apart_from`].
+    /// As [`ClassTexts::apart_from`].
     pub fn apart(
         name: &str,
-        texts: Labelled,
-        train: &Labelled,
+        texts: ClassTexts,
+        train: &ClassTexts,
         near: NearCopies,
     ) -> Result<Self, AnalysisError> {
         let (texts, apart) = texts.apart_from(train, name, near)?;
@@ -64,11 +66,11 @@ impl TestTexts {
 #[derive(Clone, Copy)]
 pub struct ProbeData<'a> {
     /// Texts to fit on, and to hold out from.
-    pub train: &'a Labelled,
+    pub train: &'a ClassTexts,
     /// Texts to test on.
     pub tests: &'a [TestTexts],
     /// True and false statements, for the control of that name; else not looked at.
-    pub truth: Option<&'a Labelled>,
+    pub truth: Option<&'a ClassTexts>,
     /// An untrained model of the same architecture, for the control of that name; else not looked at.
     pub untrained: Option<Reader<'a>>,
 }
@@ -90,12 +92,16 @@ impl Analysis for Probing {
     /// When a reading fails or is interrupted; when the texts of all categories together have too few groups
     /// for the folds, one class, groups in common with a test set, or a site where all are equal: the set and
     /// the site are named. A category of which this is true is reported as refused.
-    fn run(input: &ProbeData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Probed, AnalysisError> {
+    fn run(
+        input: &ProbeData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Probed, AnalysisError> {
         run::probe(input, params, asked)
     }
 
-    fn page(found: &Probed) -> Page {
-        Page::new(page::findings(found), page::section(found)).decided_by(Some(0))
+    fn page(found: &Probed) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found)).decided_by(Some(0))
     }
 
     fn table(found: &Probed) -> Listing {

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use truenorth_protocol::Site;
 use truenorth_stats::estimate::NullTest;
-use truenorth_stats::estimate::probing::{Probing, TestProbe};
+use truenorth_stats::estimate::probing::{ProbingResult, TestProbe};
 use truenorth_stats::math;
-use truenorth_stats::math::Clustered;
+use truenorth_stats::math::ClusteredStatistic;
 
-use super::contrast::Contrast;
-use super::params::Plan;
-use super::{ContrastProbe, Family, HELD_OUT, ProbeData, Probed, Refused, SetSize, SiteRow, Tested};
+use super::contrast::ContrastRows;
+use super::params::ProbingPlan;
+use super::{
+    ContrastProbe, HELD_OUT, ProbeData, ProbeTestFamily, Probed, RefusedCategory, SetSize, SiteRow,
+    TestSetResult,
+};
 use truenorth_reading::stat::{Null, Number, Test, of};
-use truenorth_reading::{AnalysisError, Labelled};
+use truenorth_reading::{AnalysisError, ClassTexts};
 
 fn null(test: &NullTest, of: Test, what: &str) -> Null {
     Null {
@@ -29,7 +32,7 @@ const STRETCHED: &str =
     "score interval over groups (Newcombe 2006), stretched for the training texts that folds share";
 const PLAIN: &str = "score interval over groups (Newcombe 2006), the fit as it is";
 
-pub(super) fn nested(found: &Probing) -> Number {
+pub(super) fn nested(found: &ProbingResult) -> Number {
     let n = &found.nested;
     Number {
         value: n.auroc.value,
@@ -55,13 +58,13 @@ pub(super) fn tested(test: &TestProbe) -> Number {
     }
 }
 
-fn sides(texts: &Labelled, rows: &[usize]) -> [usize; 2] {
+fn sides(texts: &ClassTexts, rows: &[usize]) -> [usize; 2] {
     let up = rows.iter().filter(|i| texts.positive[**i]).count();
     [up, rows.len() - up]
 }
 
 impl ContrastProbe {
-    pub(super) fn new(contrast: &Contrast<'_>, probing: Probing) -> Self {
+    pub(super) fn new(contrast: &ContrastRows<'_>, probing: ProbingResult) -> Self {
         let accuracy = probing.nested.accuracy;
         Self {
             category: contrast.name.clone(),
@@ -99,7 +102,7 @@ impl ContrastProbe {
                 .tests
                 .iter()
                 .zip(&contrast.tests)
-                .map(|(t, (_, _, shared))| Tested {
+                .map(|(t, (_, _, shared))| TestSetResult {
                     name: t.name.clone(),
                     groups: t.groups,
                     site: String::new(),
@@ -157,7 +160,7 @@ impl ContrastProbe {
                 constant_columns: layer.constant_columns,
             });
             for (k, test) in self.probing.tests.iter().enumerate() {
-                let Clustered { value, interval, .. } = test.layers[i];
+                let ClusteredStatistic { value, interval, .. } = test.layers[i];
                 self.rows.push(SiteRow {
                     site: name(i),
                     set: test.name.clone(),
@@ -180,7 +183,7 @@ impl ContrastProbe {
 
     /// AUROC of each control at a site, on held-out texts or on a test set.
     fn controls(&self, layer: usize, test: Option<usize>) -> BTreeMap<String, f64> {
-        let at = |p: &Probing| {
+        let at = |p: &ProbingResult| {
             // Words and lengths are one layer that stands for all sites.
             let layer = layer.min(p.layers.len().saturating_sub(1));
             match test {
@@ -197,7 +200,7 @@ impl ContrastProbe {
         }
         // The statements' first test set is the task's training texts.
         let truth = self.truth.as_ref().and_then(|t| t.probing.tests.get(test.map_or(0, |k| k + 1)));
-        if let Some(Clustered { value, .. }) = truth.and_then(|t| t.layers.get(layer)) {
+        if let Some(ClusteredStatistic { value, .. }) = truth.and_then(|t| t.layers.get(layer)) {
             out.insert("truth".into(), *value);
         }
         out
@@ -207,9 +210,9 @@ impl ContrastProbe {
 impl Probed {
     pub(super) fn new(
         data: &ProbeData<'_>,
-        plan: &Plan,
+        plan: &ProbingPlan,
         mut contrasts: Vec<ContrastProbe>,
-        refused: Vec<Refused>,
+        refused: Vec<RefusedCategory>,
     ) -> Result<Self, AnalysisError> {
         let p: Vec<f64> = contrasts.iter().filter_map(|c| c.held_out.null.as_ref().map(|n| n.p)).collect();
         let holm = math::holm_adjusted(&p).map_err(|e| of("p values", &e))?;
@@ -223,7 +226,7 @@ impl Probed {
                 (contrast.p_adjusted, contrast.p_bh) = (Some(holm), Some(bh));
             }
         }
-        let size = |name: &str, texts: &Labelled| {
+        let size = |name: &str, texts: &ClassTexts| {
             let mut groups = texts.groups.clone();
             groups.sort_unstable();
             groups.dedup();
@@ -248,7 +251,7 @@ impl Probed {
             not_shown: not_shown(&contrasts),
             contrasts,
             refused,
-            family: Family {
+            family: ProbeTestFamily {
                 name: "held-out AUROC against permuted labels, over all categories together and each one"
                     .into(),
                 size: p.len(),

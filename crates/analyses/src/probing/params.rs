@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::LogisticParams;
-use truenorth_stats::estimate::probing::{Probe, ProbeEstimator};
+use truenorth_stats::estimate::probing::{ProbeEstimator, ProbeSettings};
 
 use truenorth_reading::analysis::few;
 use truenorth_reading::{AnalysisError, Parameters, SiteRange, by_name, site_range};
@@ -90,20 +90,20 @@ impl Default for Params {
 }
 
 /// The parameters once nothing is left open.
-pub(super) struct Plan {
+pub(super) struct ProbingPlan {
     pub sites: Vec<Site>,
     pub at: ReadAt,
-    pub probe: Probe,
+    pub probe: ProbeSettings,
 }
 
 impl Params {
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> ProbingPlan {
         let logistic = || ProbeEstimator::Logistic { alphas: LogisticParams::default().alphas };
-        let usual = Probe::new(self.estimator.clone().unwrap_or_else(logistic));
-        Plan {
+        let usual = ProbeSettings::new(self.estimator.clone().unwrap_or_else(logistic));
+        ProbingPlan {
             sites: SiteRange::all(&self.sites),
             at: self.positions.unwrap_or(ReadAt::Last),
-            probe: Probe {
+            probe: ProbeSettings {
                 folds: self.folds.unwrap_or(usual.folds),
                 permutations: self.permutations,
                 budget: Some(Duration::from_secs(self.budget_seconds)),

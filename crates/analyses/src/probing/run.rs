@@ -4,18 +4,19 @@ use ndarray::Array2;
 use rand::Rng as _;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::estimate::probing::{Layers, Probe, ProbeError, Probing};
+use truenorth_stats::estimate::probing::{Layers, ProbeError, ProbeSettings, ProbingResult};
 use truenorth_stats::math::Seeds;
 use truenorth_stats::words::folded;
 
-use super::contrast::{Contrast, Material};
-use super::params::Plan;
-use super::source::Rows;
+use super::contrast::{ContrastRows, Material};
+use super::params::ProbingPlan;
+use super::source::SiteRows;
 use super::texts::{Lengthy, words};
 use super::{
-    ALL, Baseline, ContrastProbe, Control, HELD_OUT, Params, ProbeData, Probed, Refused, Truth, controls,
+    ALL, Baseline, ContrastProbe, Control, HELD_OUT, Params, ProbeData, Probed, RefusedCategory, Truth,
+    controls,
 };
-use truenorth_reading::{AnalysisError, Asked, Labelled, Parameters as _, Reader};
+use truenorth_reading::{AnalysisContext, AnalysisError, ClassTexts, Parameters as _, Reader};
 
 /// Permutations behind the nulls of the controls.
 const CONTROL_PERMUTATIONS: usize = 99;
@@ -23,27 +24,27 @@ const CONTROL_PERMUTATIONS: usize = 99;
 pub(super) fn probe(
     data: &ProbeData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Probed, AnalysisError> {
-    let Asked { reader, seeds, watch } = *asked;
+    let AnalysisContext { reader, seeds, watch } = *asked;
     params.check()?;
     check(data, params)?;
     let plan = params.plan();
-    let Plan { sites, at, probe } = &plan;
+    let ProbingPlan { sites, at, probe } = &plan;
     enough(data, probe, seeds).map_err(|e| named(e, ALL, sites))?;
     watch.say("reading the training and test texts");
-    let trained = Sets::read(reader, data, sites, *at, watch)?;
+    let trained = ProbeRows::read(reader, data, sites, *at, watch)?;
     let untrained = match data.untrained.filter(|_| params.asks(Control::RandomInit)) {
         Some(other) => {
             watch.say("reading them with the untrained model");
-            Some(Sets::read(other, data, sites, *at, watch)?)
+            Some(ProbeRows::read(other, data, sites, *at, watch)?)
         }
         None => None,
     };
     let truth = match data.truth.filter(|_| params.asks(Control::Truth)) {
         Some(texts) => {
             watch.say("reading the statements");
-            Some((texts, Rows::read(reader, &texts.prompts, sites, *at, watch)?))
+            Some((texts, SiteRows::read(reader, &texts.prompts, sites, *at, watch)?))
         }
         None => None,
     };
@@ -70,19 +71,19 @@ pub(super) fn probe(
             return Err(RunError::Interrupted.into());
         }
         watch.say(&format!("probing {name}"));
-        let Some(contrast) = Contrast::new(name, data) else { continue };
+        let Some(contrast) = ContrastRows::new(name, data) else { continue };
         let seeds = seeds.child(name);
         let found = contrast.run(&trained.material(), probe, &seeds);
         let probing = match found.map_err(|e| named(e, name, sites)) {
             Ok(probing) => probing,
             Err(e) if name != ALL && e.is_request() => {
-                refused.push(Refused { category: name.clone(), why: chain(&e) });
+                refused.push(RefusedCategory { category: name.clone(), why: chain(&e) });
                 continue;
             }
             Err(e) => return Err(e),
         };
         let mut out = ContrastProbe::new(&contrast, probing);
-        let mut control = |name: &str, what: &str, found: Result<Probing, ProbeError>| match found {
+        let mut control = |name: &str, what: &str, found: Result<ProbingResult, ProbeError>| match found {
             Ok(found) => {
                 let baseline = Baseline::new(name, what, &contrast, &out.probing, found, probe);
                 baseline.map(|b| out.baselines.push(b))
@@ -92,7 +93,8 @@ pub(super) fn probe(
                 Ok(())
             }
         };
-        let quick = Probe { permutations: probe.permutations.min(CONTROL_PERMUTATIONS), ..probe.clone() };
+        let quick =
+            ProbeSettings { permutations: probe.permutations.min(CONTROL_PERMUTATIONS), ..probe.clone() };
         if params.asks(Control::BagOfWords) {
             watch.say(&format!("probing the words of {name}"));
             control(
@@ -126,26 +128,26 @@ pub(super) fn probe(
 
 /// Refuses what there are too few groups for before a model reads anything: noise with the labels and groups of all
 /// texts goes through the procedure, split by the seeds that split the texts.
-fn enough(data: &ProbeData<'_>, probe: &Probe, seeds: &Seeds) -> Result<(), ProbeError> {
-    let Some(contrast) = Contrast::new(ALL, data) else { return Ok(()) };
+fn enough(data: &ProbeData<'_>, probe: &ProbeSettings, seeds: &Seeds) -> Result<(), ProbeError> {
+    let Some(contrast) = ContrastRows::new(ALL, data) else { return Ok(()) };
     let mut rng = Seeds::new(0).stream("stand-in");
-    let mut noise = |texts: &Labelled| {
+    let mut noise = |texts: &ClassTexts| {
         vec![Array2::from_shape_simple_fn((texts.prompts.len(), 8), || rng.random_range(-1.0_f32..1.0))]
     };
     let train = noise(data.train);
     let tests: Vec<Vec<Array2<f32>>> = data.tests.iter().map(|t| noise(&t.texts)).collect();
     let on = Material { train: &train, tests: tests.iter().map(|t| t as &dyn Layers).collect() };
-    let quick = Probe { permutations: probe.permutations.min(CONTROL_PERMUTATIONS), ..probe.clone() };
+    let quick = ProbeSettings { permutations: probe.permutations.min(CONTROL_PERMUTATIONS), ..probe.clone() };
     contrast.run(&on, &quick, &seeds.child(ALL)).map(drop)
 }
 
 /// Everything read of one model.
-struct Sets<'a> {
-    train: Rows<'a>,
-    tests: Vec<Rows<'a>>,
+struct ProbeRows<'a> {
+    train: SiteRows<'a>,
+    tests: Vec<SiteRows<'a>>,
 }
 
-impl<'a> Sets<'a> {
+impl<'a> ProbeRows<'a> {
     fn read(
         reader: Reader<'a>,
         data: &ProbeData<'a>,
@@ -153,7 +155,7 @@ impl<'a> Sets<'a> {
         at: ReadAt,
         watch: &'a dyn Watch,
     ) -> Result<Self, AnalysisError> {
-        let rows = |texts: &'a Labelled| Rows::read(reader, &texts.prompts, sites, at, watch);
+        let rows = |texts: &'a ClassTexts| SiteRows::read(reader, &texts.prompts, sites, at, watch);
         Ok(Self {
             train: rows(data.train)?,
             tests: data.tests.iter().map(|t| rows(&t.texts)).collect::<Result<_, _>>()?,

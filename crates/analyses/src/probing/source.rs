@@ -4,27 +4,27 @@ use ndarray::{Array2, Axis};
 use truenorth_protocol::{ReadAt, Site};
 
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 use truenorth_stats::estimate::probing::{Layers, SourceError};
 
 /// Bytes of activations of one set that are held at once.
 const HOLD: usize = 1 << 30;
 
 /// The rows of some prompts at several sites.
-pub(super) struct Rows<'a> {
+pub(super) struct SiteRows<'a> {
     reader: Reader<'a>,
-    prompts: &'a [Named],
+    prompts: &'a [NamedPrompt],
     sites: &'a [Site],
     at: ReadAt,
     watch: &'a dyn Watch,
     held: Option<Vec<Array2<f32>>>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> SiteRows<'a> {
     /// Reads every prompt at every site in one pass of the model.
     pub fn read(
         reader: Reader<'a>,
-        prompts: &'a [Named],
+        prompts: &'a [NamedPrompt],
         sites: &'a [Site],
         at: ReadAt,
         watch: &'a dyn Watch,
@@ -44,7 +44,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Layers for Rows<'_> {
+impl Layers for SiteRows<'_> {
     fn count(&self) -> usize {
         self.sites.len()
     }
@@ -60,12 +60,12 @@ impl Layers for Rows<'_> {
 }
 
 /// Some of the rows.
-pub(super) struct Picked<'a> {
+pub(super) struct PickedRows<'a> {
     pub all: &'a dyn Layers,
     pub rows: &'a [usize],
 }
 
-impl Layers for Picked<'_> {
+impl Layers for PickedRows<'_> {
     fn count(&self) -> usize {
         self.all.count()
     }

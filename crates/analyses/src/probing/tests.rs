@@ -4,7 +4,7 @@ use super::*;
 use crate::fixture::Tiny;
 use truenorth_data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
 use truenorth_protocol::run::Unwatched;
-use truenorth_reading::{Memory, Parameters as _};
+use truenorth_reading::{ActivationMemory, Parameters as _};
 use truenorth_stats::estimate::probing::ProbeEstimator;
 use truenorth_stats::math::Seeds;
 
@@ -32,8 +32,8 @@ fn texts(groups: usize, from: usize, categories: &[&str]) -> Loaded<ClassRow> {
     Loaded::new((0..2 * groups).map(row).collect(), "0".repeat(64))
 }
 
-fn labelled(rows: &Loaded<ClassRow>) -> Labelled {
-    Labelled::new(&distinct(rows), Some("bad")).unwrap()
+fn labelled(rows: &Loaded<ClassRow>) -> ClassTexts {
+    ClassTexts::new(&distinct(rows), Some("bad")).unwrap()
 }
 
 fn distinct(rows: &Loaded<ClassRow>) -> Distinct<ClassRow> {
@@ -55,7 +55,7 @@ const BLOCKS: [Site; 2] = [Site::ResidPost(0), Site::ResidPost(1)];
 fn run(data: &ProbeData<'_>, params: &Params) -> Result<Probed, AnalysisError> {
     let tiny = Tiny::open();
     // As a command without a cache asks.
-    let memory = Memory::default();
+    let memory = ActivationMemory::default();
     let reader = Reader::new(&tiny, None).remembering(&memory);
     let found = ask(reader, data, params);
     assert_eq!(tiny.read_again(), [], "texts were read twice");
@@ -63,10 +63,10 @@ fn run(data: &ProbeData<'_>, params: &Params) -> Result<Probed, AnalysisError> {
 }
 
 fn ask(reader: Reader<'_>, data: &ProbeData<'_>, params: &Params) -> Result<Probed, AnalysisError> {
-    Probing::run(data, params, &Asked { reader, seeds: &Seeds::new(1), watch: &Unwatched })
+    Probing::run(data, params, &AnalysisContext { reader, seeds: &Seeds::new(1), watch: &Unwatched })
 }
 
-fn only(train: &Labelled) -> ProbeData<'_> {
+fn only(train: &ClassTexts) -> ProbeData<'_> {
     ProbeData { train, tests: &[], truth: None, untrained: None }
 }
 
@@ -188,7 +188,7 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
     assert!(e.contains("`all`") && e.contains("4 folds"), "{e}");
     let mut rows = texts(16, 0, &["a"]);
     rows.rows.retain(|r| r.label == "bad");
-    assert!(Labelled::new(&distinct(&rows), Some("bad")).unwrap_err().to_string().contains("[\"bad\"]"));
+    assert!(ClassTexts::new(&distinct(&rows), Some("bad")).unwrap_err().to_string().contains("[\"bad\"]"));
     let e =
         chain(run(&only(&train), &Params { positions: Some(ReadAt::All), ..params(&BLOCKS) }).unwrap_err());
     assert!(e.contains("positions `all`"), "{e}");

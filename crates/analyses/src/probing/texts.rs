@@ -1,13 +1,19 @@
 //! Controls that have the text alone: its words and its length.
 
 use super::ProbeData;
-use super::contrast::{Contrast, Material};
-use truenorth_reading::{AnalysisError, Labelled, Reader, extract};
-use truenorth_stats::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing};
+use super::contrast::{ContrastRows, Material};
+use truenorth_reading::{AnalysisError, ClassTexts, Reader, extract};
+use truenorth_stats::estimate::probing::{
+    BagOfWords, Layers, Lengths, ProbeError, ProbeSettings, ProbingResult,
+};
 use truenorth_stats::math::Seeds;
 
 /// Words as layers; the vocabulary is that of the contrast's training texts.
-pub(super) fn words(contrast: &Contrast<'_>, probe: &Probe, seeds: &Seeds) -> Result<Probing, ProbeError> {
+pub(super) fn words(
+    contrast: &ContrastRows<'_>,
+    probe: &ProbeSettings,
+    seeds: &Seeds,
+) -> Result<ProbingResult, ProbeError> {
     let train = contrast.data.train.texts();
     let known: Vec<&str> = contrast.rows.iter().map(|i| train[*i]).collect();
     let bag = BagOfWords::new(&known)?;
@@ -25,7 +31,7 @@ pub(super) struct Lengthy {
 
 impl Lengthy {
     pub fn new(reader: &Reader<'_>, data: &ProbeData<'_>) -> Result<Self, AnalysisError> {
-        let of = |texts: &Labelled| -> Result<Vec<f64>, AnalysisError> {
+        let of = |texts: &ClassTexts| -> Result<Vec<f64>, AnalysisError> {
             Ok(reader.encode(&texts.prompts)?.iter().map(extract::length).collect())
         };
         Ok(Self {
@@ -35,7 +41,12 @@ impl Lengthy {
         })
     }
 
-    pub fn run(&self, contrast: &Contrast<'_>, probe: &Probe, seeds: &Seeds) -> Result<Probing, ProbeError> {
+    pub fn run(
+        &self,
+        contrast: &ContrastRows<'_>,
+        probe: &ProbeSettings,
+        seeds: &Seeds,
+    ) -> Result<ProbingResult, ProbeError> {
         let train = Lengths::layers(&self.train)?;
         let tests = self.tests.iter().map(|t| Lengths::layers(t)).collect::<Result<Vec<_>, _>>()?;
         let tests = tests.iter().map(|t| t as &dyn Layers).collect();

@@ -5,14 +5,14 @@ use truenorth_protocol::graph::{AlphaUnit, Builder, Decides, Edit, GroupId, Node
 use truenorth_protocol::{ReadAt, Site, Tensor};
 
 use super::dose::{Dose, Push};
-use truenorth_reading::Encoded;
+use truenorth_reading::EncodedPrompt;
 
 /// What of a vector lies outside of those before it, as a share of its norm, to count as a direction of its own.
 const OWN: f64 = 1e-4;
 
 /// A group that generates under a dose; the text of what it generates is asked for if that can be told.
 pub(super) fn generating(
-    prompts: &[&Encoded],
+    prompts: &[&EncodedPrompt],
     dose: &Dose,
     alphas: &[f64],
     sampling: Sampling,
@@ -33,7 +33,7 @@ pub(super) fn generating(
 }
 
 /// A group of prompts, with their turns where these are steered or decide.
-pub(super) fn group(b: &mut Builder, prompts: &[&Encoded], dose: &Dose) -> GroupId {
+pub(super) fn group(b: &mut Builder, prompts: &[&EncodedPrompt], dose: &Dose) -> GroupId {
     let group = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
     let decides = match dose.when.as_ref().map(|w| w.of) {
         Some(Decides::Prompt(at)) => at.part(),

@@ -4,7 +4,7 @@ use truenorth_protocol::graph::{Builder, Op};
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Encoded, Named, Reader};
+use truenorth_reading::{AnalysisError, EncodedPrompt, NamedPrompt, Reader};
 
 use super::Dose;
 use super::graph::{edit, group};
@@ -27,7 +27,7 @@ pub struct Likelihood {
 /// When a text is refused or has no token ids, or the run or the store fails.
 pub fn log_probs(
     reader: &Reader<'_>,
-    texts: &[Named],
+    texts: &[NamedPrompt],
     dose: &Dose,
     watch: &dyn Watch,
 ) -> Result<Vec<Likelihood>, AnalysisError> {
@@ -60,7 +60,7 @@ pub fn log_probs(
     let graphs = packs
         .iter()
         .map(|pack| {
-            let own: Vec<&Encoded> = encoded[pack.clone()].iter().collect();
+            let own: Vec<&EncodedPrompt> = encoded[pack.clone()].iter().collect();
             let mut b = Builder::new();
             let group = group(&mut b, &own, dose);
             edit(&mut b, group, dose, &vec![alpha; own.len()], 1, &mut |_, _, _| {});

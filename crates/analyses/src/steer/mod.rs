@@ -15,14 +15,14 @@ use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
 
 pub use dose::{Dose, Push, Schedule, When, usual_doses};
 pub use log_probs::{Likelihood, log_probs};
-pub use params::{ByWhat, Clamp, How, Threshold, Unit};
+pub use params::{ByWhat, Clamp, How, Unit, WhenThreshold};
 pub use range::neutral_ranges;
-pub use size::{COMPARABLE, Moved, Size, unlike};
+pub use size::{COMPARABLE, EditSize, TokenMeans, unlike};
 
 use graph::{edit, generating, group};
-use size::{Measured, Meter};
+use size::{MeasuredDoses, Meter};
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Encoded, Named, Reader};
+use truenorth_reading::{AnalysisError, EncodedPrompt, NamedPrompt, Reader};
 
 /// What the model wrote to one prompt at one dose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ pub struct Damage {
     /// How large the edit is at each site at which it moves anything, on the same prompts, by α itself whatever its
     /// schedule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub size: Vec<Size>,
+    pub size: Vec<EditSize>,
 }
 
 /// A divergence above which a dose is called damaging, in nats: the default bound of the sweep.
@@ -130,7 +130,7 @@ pub const DAMAGING: f64 = 1.0;
 /// When a prompt is refused, or the run or the store fails.
 pub fn damage(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     dose: &Dose,
     watch: &dyn Watch,
 ) -> Result<Vec<Damage>, AnalysisError> {
@@ -140,11 +140,11 @@ pub fn damage(
     let dose = Dose { positions, schedule: Schedule::default(), ..dose.clone() };
     let doses = dose.alphas.len();
     let at_once = (reader.runner().batch().sequences / (1 + doses)).max(1);
-    let chunks: Vec<&[Encoded]> = encoded.chunks(at_once).collect();
+    let chunks: Vec<&[EncodedPrompt]> = encoded.chunks(at_once).collect();
     let graphs = chunks.iter().map(|chunk| divergence_graph(chunk, &dose)).collect();
     let answers = reader.ask_each(graphs, watch)?;
     let mut totals = vec![0.0; doses];
-    let mut measured = Measured::new(&dose);
+    let mut measured = MeasuredDoses::new(&dose);
     for (chunk, answer) in chunks.iter().zip(answers) {
         let n = chunk.len();
         measured.add(&answer, n)?;
@@ -183,10 +183,10 @@ pub fn damage(
 
 /// With logits `l` and `m`, `KL = softmax(l)·(l - m) - (logsumexp(l) - logsumexp(m))`; the dot product is
 /// taken where the model runs, so that no logits travel.
-fn divergence_graph(prompts: &[Encoded], dose: &Dose) -> truenorth_protocol::Graph {
+fn divergence_graph(prompts: &[EncodedPrompt], dose: &Dose) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
     let plain = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
-    let rows: Vec<&Encoded> = dose.alphas.iter().flat_map(|_| prompts).collect();
+    let rows: Vec<&EncodedPrompt> = dose.alphas.iter().flat_map(|_| prompts).collect();
     let steered = group(&mut b, &rows, dose);
     let alphas: Vec<f64> = dose.alphas.iter().flat_map(|a| std::iter::repeat_n(*a, prompts.len())).collect();
     let mut meter = Meter::new(steered, dose);
@@ -219,7 +219,7 @@ fn divergence_graph(prompts: &[Encoded], dose: &Dose) -> truenorth_protocol::Gra
 /// When a prompt is refused, or the run or the store fails.
 pub fn steer(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     dose: &Dose,
     sampling: &Sampling,
     watch: &dyn Watch,
@@ -235,7 +235,7 @@ pub fn steer(
     let graphs = chunks
         .iter()
         .map(|chunk| {
-            let group: Vec<&Encoded> = chunk.iter().map(|(p, _)| &encoded[*p]).collect();
+            let group: Vec<&EncodedPrompt> = chunk.iter().map(|(p, _)| &encoded[*p]).collect();
             let sampling = sampling.from_row(first);
             first += chunk.len();
             let alphas: Vec<f64> = chunk.iter().map(|(_, a)| *a).collect();
@@ -339,7 +339,7 @@ impl Record {
 pub fn mean_norm(
     reader: &Reader<'_>,
     site: Site,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     watch: &dyn Watch,
 ) -> Result<f64, AnalysisError> {
     reader.mean_norm(site, prompts, watch)

@@ -71,7 +71,7 @@ impl Default for How {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
-pub struct Threshold {
+pub struct WhenThreshold {
     /// The threshold of the condition, in units of α: nothing is done where the projection on its direction is not above.
     #[cfg_attr(feature = "cli", arg(long, value_name = "T", allow_hyphen_values = true, default_value_t = Self::default().when_above))]
     pub when_above: f64,
@@ -83,14 +83,14 @@ pub struct Threshold {
     pub when_by: ByWhat,
 }
 
-impl Default for Threshold {
+impl Default for WhenThreshold {
     /// Each token's own projection above 0.
     fn default() -> Self {
         Self { when_above: 0.0, when_by: ByWhat(Decides::Token) }
     }
 }
 
-impl Threshold {
+impl WhenThreshold {
     /// Refuses a threshold that is no number.
     ///
     /// # Errors

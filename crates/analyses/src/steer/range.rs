@@ -4,7 +4,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::math;
 
-use truenorth_reading::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 
 /// The percentiles that a neutral range goes between, as shares.
 const BETWEEN: [f64; 2] = [0.05, 0.95];
@@ -17,7 +17,7 @@ const BETWEEN: [f64; 2] = [0.05, 0.95];
 pub fn neutral_ranges(
     reader: &Reader<'_>,
     directions: &[(Site, &[f32])],
-    texts: &[Named],
+    texts: &[NamedPrompt],
     watch: &dyn Watch,
 ) -> Result<Vec<[f64; 2]>, AnalysisError> {
     let mut sites: Vec<Site> = directions.iter().map(|(site, _)| *site).collect();

@@ -10,20 +10,20 @@ use truenorth_reading::AnalysisError;
 
 /// How large an edit is at a site, on the prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Size {
+pub struct EditSize {
     /// The site of the edit.
     pub site: String,
     /// At first tokens, which many models use as sinks of attention and give a far larger norm; none where none is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<Moved>,
+    pub first: Option<TokenMeans>,
     /// At all other tokens; none where none is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub later: Option<Moved>,
+    pub later: Option<TokenMeans>,
 }
 
 /// Means over the tokens that an edit moves.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moved {
+pub struct TokenMeans {
     /// Tokens that are moved.
     pub tokens: usize,
     /// Tokens that there are.
@@ -41,7 +41,7 @@ pub struct Moved {
 /// How many times as large the angle of one edit may be as that of another that it stands beside.
 pub const COMPARABLE: f64 = 5.0;
 
-/// The measures that are taken of each token, in the order of [`Moved`].
+/// The measures that are taken of each token, in the order of [`TokenMeans`].
 const MEASURES: [&str; 4] = ["norm", "angle", "before", "after"];
 
 /// Notes the stream around the edits of a group, and saves what they move.
@@ -82,13 +82,13 @@ impl<'a> Meter<'a> {
 
 /// Sums over the tokens of one dose at one site.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct DoseSums {
     of: usize,
     tokens: usize,
     sums: [f64; 4],
 }
 
-impl Sums {
+impl DoseSums {
     fn add(&mut self, measures: [f64; 4]) {
         self.of += 1;
         if measures[0] > 0.0 {
@@ -97,10 +97,10 @@ impl Sums {
         }
     }
 
-    fn moved(&self) -> Option<Moved> {
+    fn moved(&self) -> Option<TokenMeans> {
         #[allow(clippy::cast_precision_loss)]
         let [norm, angle, along_before, along_after] = self.sums.map(|s| s / self.tokens.max(1) as f64);
-        (self.tokens > 0).then_some(Moved {
+        (self.tokens > 0).then_some(TokenMeans {
             tokens: self.tokens,
             of: self.of,
             norm,
@@ -112,16 +112,16 @@ impl Sums {
 }
 
 /// What was measured of several doses, batch after batch.
-pub(super) struct Measured {
+pub(super) struct MeasuredDoses {
     sites: Vec<Site>,
     /// By site, then by dose: first tokens, later ones.
-    sums: Vec<Vec<[Sums; 2]>>,
+    sums: Vec<Vec<[DoseSums; 2]>>,
 }
 
-impl Measured {
+impl MeasuredDoses {
     pub fn new(dose: &Dose) -> Self {
         let sites = dose.sites();
-        let sums = vec![vec![[Sums::default(); 2]; dose.alphas.len()]; sites.len()];
+        let sums = vec![vec![[DoseSums::default(); 2]; dose.alphas.len()]; sites.len()];
         Self { sites, sums }
     }
 
@@ -161,14 +161,14 @@ impl Measured {
     }
 
     /// A size a site of each dose; sites at which nothing is moved are left out.
-    pub fn sizes(&self) -> Vec<Vec<Size>> {
+    pub fn sizes(&self) -> Vec<Vec<EditSize>> {
         let doses = self.sums.first().map_or(0, Vec::len);
         let of = |dose: usize| {
             let sites = self.sites.iter().zip(&self.sums);
-            let one = |(site, sums): (&Site, &Vec<[Sums; 2]>)| {
+            let one = |(site, sums): (&Site, &Vec<[DoseSums; 2]>)| {
                 let [first, later] = sums[dose].map(|s| s.moved());
                 let any = first.is_some() || later.is_some();
-                any.then(|| Size { site: site.to_string(), first, later })
+                any.then(|| EditSize { site: site.to_string(), first, later })
             };
             sites.filter_map(one).collect()
         };
@@ -177,14 +177,14 @@ impl Measured {
 }
 
 /// The angle of an edit that others are compared by: at later tokens, or where it moves only first ones at these.
-fn angle(size: &Size) -> Option<f64> {
+fn angle(size: &EditSize) -> Option<f64> {
     size.later.or(size.first).map(|m| m.angle).filter(|a| *a > 0.0)
 }
 
 /// What is wrong with standing edits beside each other whose angles differ more than five-fold: doses of one size and two
 /// signs, at each site.
 #[must_use]
-pub fn unlike(alphas: &[f64], sizes: &[Vec<Size>]) -> Vec<String> {
+pub fn unlike(alphas: &[f64], sizes: &[Vec<EditSize>]) -> Vec<String> {
     let mut said = Vec::new();
     for (i, alpha) in alphas.iter().enumerate().filter(|(_, a)| **a > 0.0) {
         let Some(j) = alphas.iter().position(|b| *b == -alpha) else { continue };

@@ -7,7 +7,7 @@ use truenorth_protocol::graph::Decides;
 use super::*;
 use crate::fixture::{Tiny, named};
 use truenorth_data::store::Store;
-use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
+use truenorth_protocol::run::{BatchLimits, Runner as _, Unwatched};
 
 fn push(direction: Vec<f32>, site: Site) -> Push {
     Push { direction, site, coefficient: 1.0, norm: None, clamp: None }
@@ -30,7 +30,7 @@ fn what_is_sampled_does_not_depend_on_how_rows_are_cut_and_no_row_repeats_anothe
     let prompts = named(&["the old hat"; 70]);
     let sampling = Sampling { temperature: 1.0, seed: 11, ..Sampling::greedy(8) };
     let ask = |sequences: usize, store: Option<&Store>| {
-        let tiny = Tiny::with_batch(Batch { sequences, ..Batch::LOCAL });
+        let tiny = Tiny::with_batch(BatchLimits { sequences, ..BatchLimits::LOCAL });
         let dose = Dose {
             pushes: vec![push(vec![1.0; tiny.info().hidden as usize], Site::ResidPost(0))],
             ..plain(vec![0.0])
@@ -159,15 +159,16 @@ fn a_condition_leaves_alone_what_does_not_meet_it() {
         let when = Some(When { direction: direction.clone(), site: early, above, of });
         let dose = Dose { pushes: vec![push(direction.clone(), late)], when, ..plain(vec![2.0]) };
         let damage = damage(&Reader::new(&tiny, None), &named(&texts), &dose, &Unwatched).unwrap();
-        let count = |s: &Size| s.first.map_or(0, |m| m.tokens) + s.later.map_or(0, |m| m.tokens);
+        let count = |s: &EditSize| s.first.map_or(0, |m| m.tokens) + s.later.map_or(0, |m| m.tokens);
         assert_eq!(damage[0].size.iter().map(count).sum::<usize>(), expected, "{of:?}");
     }
 }
 
 #[test]
 fn edits_of_unlike_size_are_not_compared_in_silence() {
-    let moved = |angle| Moved { tokens: 1, of: 1, norm: 0.1, angle, along_before: 0.0, along_after: 0.1 };
-    let at = |site: &str, angle| Size { site: site.into(), first: None, later: Some(moved(angle)) };
+    let moved =
+        |angle| TokenMeans { tokens: 1, of: 1, norm: 0.1, angle, along_before: 0.0, along_after: 0.1 };
+    let at = |site: &str, angle| EditSize { site: site.into(), first: None, later: Some(moved(angle)) };
     let like = [vec![at("a", 3.0), at("b", 4.0)], vec![at("a", 3.5), at("b", 4.0)]];
     assert!(unlike(&[-0.1, 0.1], &like).is_empty());
     let unalike = [vec![at("a", 3.0), at("b", 4.0)], vec![at("a", 16.0), at("b", 4.0)]];

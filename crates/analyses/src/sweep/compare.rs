@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use super::Verdict;
+use super::SteeringVerdict;
 use super::reading::Weighed;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{Number, Test, drawn_null, of, resampled, weighted_mean};
@@ -32,7 +32,7 @@ pub struct Halves {
     /// The slope of each pair, in the order of the scores.
     pub slopes: Vec<f64>,
     /// Whether the site steers.
-    pub steers: Verdict,
+    pub steers: SteeringVerdict,
 }
 
 /// How the two curves go together over the sites.
@@ -85,9 +85,9 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
     let names = |f: fn(&Halves) -> bool| -> Vec<String> {
         sites.iter().filter(|s| f(s)).map(|s| s.site.clone()).collect()
     };
-    let reads_not_steers = names(|s| s.reads && s.steers == Verdict::NotShown);
+    let reads_not_steers = names(|s| s.reads && s.steers == SteeringVerdict::NotShown);
     let steers_not_reads = names(|s| s.steers.steers() && !s.reads);
-    let untested = names(|s| s.steers == Verdict::Untested);
+    let untested = names(|s| s.steers == SteeringVerdict::Untested);
     let correlation = correlation(sites, clusters, seeds)?;
     let both = names(|s| s.reads && s.steers.steers()).len();
     let list = |v: &[String]| if v.is_empty() { "none".to_owned() } else { v.join(", ") };
@@ -134,9 +134,13 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
 }
 
 /// The correlation, and where it lies with the pairs drawn anew.
-type Drawn = (Number, Option<[f64; 2]>);
+type ResampledCorrelation = (Number, Option<[f64; 2]>);
 
-fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Option<Drawn>, AnalysisError> {
+fn correlation(
+    sites: &[Halves],
+    clusters: &[usize],
+    seeds: &Seeds,
+) -> Result<Option<ResampledCorrelation>, AnalysisError> {
     if sites.len() < 4 {
         return Ok(None);
     }

@@ -5,8 +5,8 @@ use truenorth_protocol::Site;
 use truenorth_stats::estimate::{SplitBy, side_by_side};
 use truenorth_stats::math::{Seeds, cosine};
 
-use super::run::{One, Plan, Texts};
-use super::{Judged, Verdict};
+use super::run::{SweepPlan, SweepTexts, SweptFit};
+use super::{ReasonedVerdict, SteeringVerdict};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number};
 
@@ -28,7 +28,7 @@ pub struct EstimatorRow {
     /// That less the first estimator's, pair by pair; none for the first.
     pub slope_less: Option<Number>,
     /// What the rule says of the slope, p being over all sites and estimators.
-    pub steers: Judged,
+    pub steers: ReasonedVerdict,
 }
 
 /// Estimators beside each other.
@@ -42,9 +42,9 @@ pub struct Estimators {
 
 /// `found` is a row an estimator and site, by estimator.
 pub(super) fn beside(
-    found: &[One],
-    plan: &Plan<'_>,
-    texts: &Texts,
+    found: &[SweptFit],
+    plan: &SweepPlan<'_>,
+    texts: &SweepTexts,
     seeds: &Seeds,
 ) -> Result<Option<Estimators>, AnalysisError> {
     let (names, sites) = (plan.data.estimators, plan.sites.len());
@@ -112,8 +112,8 @@ fn statement(rows: &[EstimatorRow]) -> String {
         Some(_) => ", not told from the first estimator".into(),
     };
     let shown = match steers.steers.verdict {
-        Verdict::Steers => "",
-        Verdict::NotShown | Verdict::Untested => ", though it is not shown to steer",
+        SteeringVerdict::Steers => "",
+        SteeringVerdict::NotShown | SteeringVerdict::Untested => ", though it is not shown to steer",
     };
     let read = if reads.auroc.above(0.5) { "" } else { ", though it is not shown to read" };
     format!(

@@ -4,7 +4,9 @@ use serde::Serialize;
 use truenorth_data::Copies;
 use truenorth_protocol::Site;
 
-use super::{Budget, DamagePoint, Estimators, Judged, Parting, ReadingPoint, Steering, WorkingRange};
+use super::{
+    Budget, DamagePoint, Estimators, Parting, ReadingPoint, ReasonedVerdict, Steering, WorkingRange,
+};
 
 /// What a sweep found at one site.
 #[derive(Clone, Debug, Serialize)]
@@ -34,9 +36,9 @@ pub struct SweptSite {
     /// Whether the direction is shown to steer here: `steering_verdict` is `steers`.
     pub steers: bool,
     /// The rule's verdict on the primary slope, with its reason.
-    pub steering_verdict: Judged,
+    pub steering_verdict: ReasonedVerdict,
     /// The same over the doses of the working range alone; none with fewer than three.
-    pub within_verdict: Option<Judged>,
+    pub within_verdict: Option<ReasonedVerdict>,
 }
 
 /// The sites under one further estimator.

@@ -47,12 +47,12 @@ pub use flips::Budget;
 pub use found::{Swept, SweptEstimator, SweptSite};
 pub use params::Params;
 pub use reading::ReadingPoint;
-pub use trend::{Point, Responses, Steering};
-pub use verdict::{Judged, Verdict, judge, over_sites};
+pub use trend::{ResponsePoint, Responses, Steering};
+pub use verdict::{ReasonedVerdict, SteeringVerdict, judge, over_sites};
 pub use words::{Lexicon, REFUSAL, distinct_2};
 
 use truenorth_reading::extract::ProjectOut;
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing, NamedPrompt};
 
 /// What is swept: texts, and how the direction of a site is found.
 #[derive(Clone, Copy)]
@@ -62,9 +62,9 @@ pub struct SweepData<'a> {
     /// How prompt and response become one text.
     pub template: &'a Template,
     /// Neutral texts: the unit of α, perplexity and divergence are measured on them.
-    pub neutral: &'a [Named],
+    pub neutral: &'a [NamedPrompt],
     /// Prompts to generate from; none leaves the measures of generations out.
-    pub prompts: &'a [Named],
+    pub prompts: &'a [NamedPrompt],
     /// Texts labelled for sentiment, to be projected out or held beside.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// Word lists counted in generations beside refusals, each with the way it should move: 1, -1 or 0.
@@ -97,14 +97,18 @@ impl Analysis for Sweep {
     /// # Errors
     /// When the doses have one sign, a site can't be written, there are too few pairs or neutral texts, the
     /// tokenizer is not at hand, or the work fails. All that the model has answered by then is kept.
-    fn run(input: &SweepData<'_>, params: &Params, asked: &Asked<'_>) -> Result<Swept, AnalysisError> {
+    fn run(
+        input: &SweepData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<Swept, AnalysisError> {
         run::sweep(input, params, asked)
     }
 
-    fn page(found: &Swept) -> Page {
-        Page {
+    fn page(found: &Swept) -> AnalysisPage {
+        AnalysisPage {
             reading: page::reading(found),
-            ..Page::new(page::steering(found), page::section(found)).decided_by(page::primary(found))
+            ..AnalysisPage::new(page::steering(found), page::section(found)).decided_by(page::primary(found))
         }
     }
 

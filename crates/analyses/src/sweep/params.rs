@@ -6,7 +6,7 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Site, WriteAt};
 
 use super::damage::Bounds;
-use truenorth_reading::{AnalysisError, Asked, Parameters, SiteRange, as_text, site_range};
+use truenorth_reading::{AnalysisContext, AnalysisError, Parameters, SiteRange, as_text, site_range};
 
 /// Sites, doses, what is generated, nulls and bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +149,7 @@ impl Params {
     }
 
     /// How tokens are chosen. Greedy choice draws nothing, and is the same question under every seed.
-    pub(super) fn sampling(&self, asked: &Asked<'_>) -> Sampling {
+    pub(super) fn sampling(&self, asked: &AnalysisContext<'_>) -> Sampling {
         Sampling {
             temperature: self.temperature,
             seed: if self.temperature == 0.0 { 0 } else { asked.seeds.number() },

@@ -7,7 +7,7 @@ use truenorth_protocol::Site;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{Number, of};
 use truenorth_stats::estimate::{
-    EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, Words, whole_axes,
+    EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, WordSets, whole_axes,
 };
 use truenorth_stats::math::{MathError, Seeds, SortedScores, dense_count, numbered};
 use truenorth_stats::split::{Folds, group_folds};
@@ -50,7 +50,7 @@ pub(super) struct PairRows<'a> {
     pub clusters: &'a [usize],
     /// Lengths of the chosen texts, then of the rejected ones.
     pub lengths: &'a [f64],
-    pub words: Option<&'a Words>,
+    pub words: Option<&'a WordSets>,
 }
 
 impl PairRows<'_> {
@@ -72,7 +72,7 @@ impl PairRows<'_> {
 }
 
 /// What is known of a site before anything is steered there.
-pub(super) struct Read {
+pub(super) struct SiteReading {
     pub reading: ReadingPoint,
     /// Fitted on all pairs, `[hidden]`.
     pub direction: Array1<f64>,
@@ -104,7 +104,7 @@ pub(super) fn read(
     params: &HeldOutParams,
     controls: usize,
     seeds: &Seeds,
-) -> Result<Read, AnalysisError> {
+) -> Result<SiteReading, AnalysisError> {
     let seeds = seeds.child(&site.to_string());
     let all: Vec<usize> = (0..rows.ids.len()).collect();
     let samples = rows.samples(&all)?.with_words(rows.words.cloned())?;
@@ -119,7 +119,7 @@ pub(super) fn read(
         .collect::<Result<_, AnalysisError>>()?;
     let controls = pipeline.matched_directions(&samples, controls, &seeds)?;
     let separation = held_out.gap(&samples).map_err(|e| of("separation", &e))?;
-    Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without, controls })
+    Ok(SiteReading { reading: ReadingPoint { held_out, separation }, direction, without, controls })
 }
 
 /// Held-out scores of pairs, ready to be weighed by how often each pair is drawn.
@@ -150,7 +150,7 @@ pub(super) fn stacked(values: &Array2<f32>) -> Array2<f64> {
 
 /// The mean of directions of the folds against the one of all pairs, as a plain number: how little it
 /// matters which pairs are left out.
-pub(super) fn stability(read: &Read) -> Result<f64, MathError> {
+pub(super) fn stability(read: &SiteReading) -> Result<f64, MathError> {
     let rows: Vec<_> = read.without.iter().map(|d| d.view().insert_axis(Axis(0))).collect();
     let all =
         concatenate(Axis(0), &rows).map_err(|_| MathError::TooFew { what: "folds", least: 1, found: 0 })?;

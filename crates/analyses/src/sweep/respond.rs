@@ -6,11 +6,11 @@ use truenorth_protocol::{Prompt, Site, WriteAt};
 
 use super::answers::{Answers, ByArm};
 use super::damage::Harm;
-use super::rows::{self, Output, Place, Push, Row};
-use super::run::{Plan, sides};
+use super::rows::{self, Output, SteeredPrompt, SteeringSite, SweepPush};
+use super::run::{SweepPlan, sides};
 use super::words::distinct_2;
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Named, Reader, Said, Spoken};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader, Said, Spoken};
 
 /// Bytes of directions that the rows asked at once may hold.
 const HELD: usize = 256 << 20;
@@ -30,7 +30,7 @@ pub(super) struct Arms {
 /// The questions of a sweep, with what the unsteered model answers: that is the same at every site.
 pub(super) struct Asker<'a> {
     reader: &'a Reader<'a>,
-    plan: &'a Plan<'a>,
+    plan: &'a SweepPlan<'a>,
     doses: Vec<f64>,
     steered: Vec<usize>,
     /// Their chosen texts, then their rejected ones.
@@ -47,11 +47,15 @@ pub(super) struct Asker<'a> {
 }
 
 /// Prompts as token ids, which the log-odds are counted in.
-pub(super) fn tokens(reader: &Reader<'_>, prompts: &[Named]) -> Result<Vec<Vec<u32>>, AnalysisError> {
+pub(super) fn tokens(reader: &Reader<'_>, prompts: &[NamedPrompt]) -> Result<Vec<Vec<u32>>, AnalysisError> {
     ids(reader, prompts, reader.encode(prompts)?)
 }
 
-fn ids(reader: &Reader<'_>, prompts: &[Named], encoded: Vec<Prompt>) -> Result<Vec<Vec<u32>>, AnalysisError> {
+fn ids(
+    reader: &Reader<'_>,
+    prompts: &[NamedPrompt],
+    encoded: Vec<Prompt>,
+) -> Result<Vec<Vec<u32>>, AnalysisError> {
     encoded
         .into_iter()
         .zip(prompts)
@@ -69,7 +73,7 @@ fn ids(reader: &Reader<'_>, prompts: &[Named], encoded: Vec<Prompt>) -> Result<V
 impl<'a> Asker<'a> {
     pub fn new(
         reader: &'a Reader<'a>,
-        plan: &'a Plan<'a>,
+        plan: &'a SweepPlan<'a>,
         (steered, all): (&[usize], &[Vec<u32>]),
         watch: &dyn Watch,
     ) -> Result<Self, AnalysisError> {
@@ -120,7 +124,7 @@ impl<'a> Asker<'a> {
             plain_losses: vec![],
             plain_outputs: vec![],
         };
-        let nowhere = Place { site: Site::Embed, positions: WriteAt::All, norm: 1.0 };
+        let nowhere = SteeringSite { site: Site::Embed, positions: WriteAt::All, norm: 1.0 };
         watch.say("asking the unsteered model");
         let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.texts), watch)?;
         let (chosen, rejected) = log_probs.split_at(asker.shared.len());
@@ -139,7 +143,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Generations behind their prompts, as the model reads them.
-    fn continued<'o>(&self, outputs: impl IntoIterator<Item = &'o Output>) -> Vec<Named> {
+    fn continued<'o>(&self, outputs: impl IntoIterator<Item = &'o Output>) -> Vec<NamedPrompt> {
         let context = self.reader.runner().info().context as usize;
         let one = |(i, output): (usize, &Output)| {
             let i = i % self.prompts.len().max(1);
@@ -154,7 +158,7 @@ impl<'a> Asker<'a> {
                 turns.0.push(Turn { role: Role::Assistant, start, end: count(tokens.len()) });
             }
             let id = format!("{} and what was generated", self.names[i]);
-            Named { said: Said::Placed(turns), ..Named::tokens(id, tokens) }
+            NamedPrompt { said: Said::Placed(turns), ..NamedPrompt::tokens(id, tokens) }
         };
         outputs.into_iter().enumerate().map(one).collect()
     }
@@ -174,7 +178,7 @@ impl<'a> Asker<'a> {
     /// `direction` gives of arm and pair; one of zeros pushes nowhere.
     fn pushed<'d>(
         &self,
-        place: Place,
+        place: SteeringSite,
         arms: usize,
         direction: impl Fn(usize, usize) -> &'d [f32],
         watch: &dyn Watch,
@@ -191,8 +195,8 @@ impl<'a> Asker<'a> {
                     let direction = direction(arm, *pair);
                     let moves = direction.iter().any(|v| *v != 0.0);
                     for alpha in &self.doses {
-                        let push = moves.then_some(Push { direction, alpha: *alpha });
-                        rows.extend([pair, &(n + pair)].map(|t| Row {
+                        let push = moves.then_some(SweepPush { direction, alpha: *alpha });
+                        rows.extend([pair, &(n + pair)].map(|t| SteeredPrompt {
                             prompt: &self.texts[*t],
                             turns: None,
                             push,
@@ -225,8 +229,8 @@ impl<'a> Asker<'a> {
         fold_of: &[usize],
         watch: &dyn Watch,
     ) -> Result<Answers, AnalysisError> {
-        let place = Place { site, positions: self.plan.params.push, norm };
-        let given = Place { positions: WriteAt::All, ..place };
+        let place = SteeringSite { site, positions: self.plan.params.push, norm };
+        let given = SteeringSite { positions: WriteAt::All, ..place };
         let width = self.reader.runner().info().hidden as usize;
         if arms.whole.len() != width {
             return Err(AnalysisError::Input(format!(
@@ -263,20 +267,28 @@ impl<'a> Asker<'a> {
             .map(Vec::as_slice)
             .collect();
         let doses = self.doses.len();
-        let pushes: Vec<Push<'_>> = followed
+        let pushes: Vec<SweepPush<'_>> = followed
             .iter()
-            .flat_map(|direction| self.doses.iter().map(move |alpha| Push { direction, alpha: *alpha }))
+            .flat_map(|direction| self.doses.iter().map(move |alpha| SweepPush { direction, alpha: *alpha }))
             .collect();
-        let mut rows: Vec<Row<'_>> = Vec::new();
+        let mut rows: Vec<SteeredPrompt<'_>> = Vec::new();
         for push in &pushes {
-            rows.extend(self.neutral.iter().map(|prompt| Row { prompt, turns: None, push: Some(*push) }));
+            rows.extend(self.neutral.iter().map(|prompt| SteeredPrompt {
+                prompt,
+                turns: None,
+                push: Some(*push),
+            }));
         }
         let lost = losses(&rows::log_probs(self.reader, given, &rows, watch)?);
         let kls = rows::divergence(self.reader, given, &self.neutral, &pushes, watch)?;
         rows.clear();
         for push in &pushes {
             let own = self.prompts.iter().zip(&self.turns);
-            rows.extend(own.map(|(prompt, turns)| Row { prompt, turns: Some(turns), push: Some(*push) }));
+            rows.extend(own.map(|(prompt, turns)| SteeredPrompt {
+                prompt,
+                turns: Some(turns),
+                push: Some(*push),
+            }));
         }
         // The unsteered rows come first; no row of this site draws what another does. Sites draw alike,
         // so that chance does not part them.
@@ -340,8 +352,8 @@ impl<'a> Asker<'a> {
     }
 }
 
-fn unpushed(prompts: &[Vec<u32>]) -> Vec<Row<'_>> {
-    prompts.iter().map(|prompt| Row { prompt, turns: None, push: None }).collect()
+fn unpushed(prompts: &[Vec<u32>]) -> Vec<SteeredPrompt<'_>> {
+    prompts.iter().map(|prompt| SteeredPrompt { prompt, turns: None, push: None }).collect()
 }
 
 /// Negative log-likelihoods; a first token has nothing before it that could predict it.

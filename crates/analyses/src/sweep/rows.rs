@@ -16,7 +16,7 @@ const PUSHES: usize = 48;
 
 /// A direction times a dose.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Push<'a> {
+pub(super) struct SweepPush<'a> {
     pub direction: &'a [f32],
     /// In mean residual norms.
     pub alpha: f64,
@@ -24,16 +24,16 @@ pub(super) struct Push<'a> {
 
 /// A prompt, pushed or not.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct SteeredPrompt<'a> {
     pub prompt: &'a [u32],
     /// Its turns, where they may be pushed.
     pub turns: Option<&'a Turns>,
-    pub push: Option<Push<'a>>,
+    pub push: Option<SweepPush<'a>>,
 }
 
 /// Where the pushes happen, and their unit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct SteeringSite {
     pub site: Site,
     pub positions: WriteAt,
     /// The mean residual norm that α multiplies.
@@ -50,8 +50,8 @@ pub(super) struct Output {
 /// The log-probability of every token of every row; the first token's is 0.
 pub(super) fn log_probs(
     reader: &Reader<'_>,
-    place: Place,
-    rows: &[Row<'_>],
+    place: SteeringSite,
+    rows: &[SteeredPrompt<'_>],
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<f64>>, AnalysisError> {
     let (order, rows) = sorted(rows);
@@ -91,8 +91,8 @@ pub(super) fn log_probs(
 
 pub(super) fn generate(
     reader: &Reader<'_>,
-    place: Place,
-    rows: &[Row<'_>],
+    place: SteeringSite,
+    rows: &[SteeredPrompt<'_>],
     sampling: &Sampling,
     watch: &dyn Watch,
 ) -> Result<Vec<Output>, AnalysisError> {
@@ -143,9 +143,9 @@ pub(super) fn generate(
 /// of the first logit less that of its log-probability.
 pub(super) fn divergence(
     reader: &Reader<'_>,
-    place: Place,
+    place: SteeringSite,
     prompts: &[Vec<u32>],
-    pushes: &[Push<'_>],
+    pushes: &[SweepPush<'_>],
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<f64>>, AnalysisError> {
     let batch = reader.runner().batch();
@@ -186,10 +186,14 @@ pub(super) fn divergence(
     Ok(out)
 }
 
-fn divergence_graph(place: Place, prompts: &[Vec<u32>], pushes: &[Push<'_>]) -> Result<Graph, AnalysisError> {
-    let rows: Vec<Row<'_>> = std::iter::once(None)
+fn divergence_graph(
+    place: SteeringSite,
+    prompts: &[Vec<u32>],
+    pushes: &[SweepPush<'_>],
+) -> Result<Graph, AnalysisError> {
+    let rows: Vec<SteeredPrompt<'_>> = std::iter::once(None)
         .chain(pushes.iter().map(|p| Some(*p)))
-        .flat_map(|push| prompts.iter().map(move |prompt| Row { prompt, turns: None, push }))
+        .flat_map(|push| prompts.iter().map(move |prompt| SteeredPrompt { prompt, turns: None, push }))
         .collect();
     let mut b = Builder::new();
     let group = group(&mut b, &rows);
@@ -212,13 +216,18 @@ fn divergence_graph(place: Place, prompts: &[Vec<u32>], pushes: &[Push<'_>]) -> 
     Ok(b.finish())
 }
 
-fn group(b: &mut Builder, rows: &[Row<'_>]) -> GroupId {
+fn group(b: &mut Builder, rows: &[SteeredPrompt<'_>]) -> GroupId {
     b.group(rows.iter().map(|r| Prompt::Tokens(r.prompt.to_vec())).collect())
 }
 
 /// Adds to each row its own direction times its own dose.
-fn push(b: &mut Builder, group: GroupId, place: Place, rows: &[Row<'_>]) -> Result<(), AnalysisError> {
-    let pushes: Vec<Push<'_>> = rows.iter().filter_map(|r| r.push).collect();
+fn push(
+    b: &mut Builder,
+    group: GroupId,
+    place: SteeringSite,
+    rows: &[SteeredPrompt<'_>],
+) -> Result<(), AnalysisError> {
+    let pushes: Vec<SweepPush<'_>> = rows.iter().filter_map(|r| r.push).collect();
     let Some(first) = pushes.first().map(|p| p.direction) else { return Ok(()) };
     if let Some(other) = pushes.iter().find(|p| p.direction.len() != first.len()) {
         return Err(AnalysisError::Input(format!(
@@ -250,7 +259,7 @@ fn push(b: &mut Builder, group: GroupId, place: Place, rows: &[Row<'_>]) -> Resu
 
 /// The rows with like prompts side by side, whose first blocks a model computes once up to where they
 /// are pushed; and where each was.
-fn sorted<'a>(rows: &[Row<'a>]) -> (Vec<usize>, Vec<Row<'a>>) {
+fn sorted<'a>(rows: &[SteeredPrompt<'a>]) -> (Vec<usize>, Vec<SteeredPrompt<'a>>) {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|i| rows[*i].prompt);
     let rows = order.iter().map(|i| rows[*i]).collect();
@@ -265,7 +274,7 @@ fn restored<T>(order: &[usize], found: Vec<T>) -> Vec<T> {
 }
 
 /// Consecutive rows that stay within a number of tokens and of rows; at least one each.
-fn packs<'r, 'a>(rows: &'r [Row<'a>], tokens: usize, count: usize) -> Vec<&'r [Row<'a>]> {
+fn packs<'r, 'a>(rows: &'r [SteeredPrompt<'a>], tokens: usize, count: usize) -> Vec<&'r [SteeredPrompt<'a>]> {
     let mut out = Vec::new();
     let (mut start, mut size) = (0, 0);
     for (i, row) in rows.iter().enumerate() {

@@ -4,22 +4,24 @@ use ndarray::{Array1, ArrayView2, Axis};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::estimate::{CheckedEstimator, Pipeline, Samples, SplitBy, Words};
+use truenorth_stats::estimate::{CheckedEstimator, Pipeline, Samples, SplitBy, WordSets};
 use truenorth_stats::math::{Seeds, numbered};
 use truenorth_stats::split::Folds;
 
 use super::reading::{self, PairRows};
 use super::respond::{self, Arms, Asker};
 use super::{
-    Budget, Halves, Params, SweepData, Swept, SweptEstimator, SweptSite, Verdict, compare, damage,
+    Budget, Halves, Params, SteeringVerdict, SweepData, Swept, SweptEstimator, SweptSite, compare, damage,
     estimators, flips, judge, over_sites,
 };
 use crate::steer;
-use truenorth_reading::extract::{self, Question};
-use truenorth_reading::{AnalysisError, Asked, Memory, Named, Reader, Reading, stat};
+use truenorth_reading::extract::{self, LabelledTexts};
+use truenorth_reading::{
+    ActivationMemory, AnalysisContext, AnalysisError, NamedPrompt, Reader, Reading, stat,
+};
 
 /// What is asked, once it is known to make sense.
-pub(super) struct Plan<'a> {
+pub(super) struct SweepPlan<'a> {
     /// The texts; of the prompts those that are generated from.
     pub data: SweepData<'a>,
     pub params: &'a Params,
@@ -32,10 +34,10 @@ pub(super) struct Plan<'a> {
 pub(super) fn sweep(
     data: &SweepData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Swept, AnalysisError> {
     let first = params.steered_prompts.unwrap_or(data.prompts.len()).min(data.prompts.len());
-    let plan = Plan {
+    let plan = SweepPlan {
         data: SweepData { prompts: &data.prompts[..first], ..*data },
         params,
         sites: params.flat_sites(),
@@ -43,16 +45,16 @@ pub(super) fn sweep(
         sampling: params.sampling(asked),
     };
     check(&plan)?;
-    let memory = Memory::default();
+    let memory = ActivationMemory::default();
     plan.run(&asked.reader.remembering(&memory), &asked.seeds.child("sweep"), asked.watch)
 }
 
 /// What is known of the texts before a direction is fitted, the same for every site and estimator.
-pub(super) struct Texts {
+pub(super) struct SweepTexts {
     ids: Vec<String>,
     axes: Vec<String>,
     lengths: Vec<f64>,
-    words: Option<Words>,
+    words: Option<WordSets>,
     /// The pairs that are steered, and the cluster of each.
     steered: Vec<usize>,
     pub clusters: Vec<usize>,
@@ -64,7 +66,7 @@ pub(super) struct Texts {
     readings: Vec<Reading>,
 }
 
-impl Texts {
+impl SweepTexts {
     /// The rows of a site, `[2 pairs, hidden]`.
     fn rows<'a>(&'a self, x: ArrayView2<'a, f64>, data: &'a SweepData<'_>) -> PairRows<'a> {
         let (chosen, rejected) = x.split_at(Axis(0), self.ids.len());
@@ -87,17 +89,17 @@ impl Texts {
 }
 
 /// A site under an estimator.
-pub(super) struct One {
+pub(super) struct SweptFit {
     pub swept: SweptSite,
     halves: Halves,
     pub pipeline: Pipeline,
     pub direction: Array1<f64>,
 }
 
-impl Plan<'_> {
+impl SweepPlan<'_> {
     fn run(&self, reader: &Reader<'_>, seeds: &Seeds, watch: &dyn Watch) -> Result<Swept, AnalysisError> {
         let Self { data, params, sites, alphas, .. } = self;
-        let question = Question::pairs(data.pairs, data.template);
+        let question = LabelledTexts::pairs(data.pairs, data.template);
         let tokens = respond::tokens(reader, &question.prompts)?;
         let rows = &data.pairs.rows;
         let ids: Vec<String> = rows.iter().map(|p| p.id.clone()).collect();
@@ -116,9 +118,9 @@ impl Plan<'_> {
         watch.say("reading pairs at all sites");
         let readings = reader.read(&question.prompts, sites, data.at, watch)?;
         self.ahead(reader, watch)?;
-        let texts = Texts {
+        let texts = SweepTexts {
             lengths: tokens.iter().map(|t| t.len() as f64).collect(),
-            words: Words::of(&extract::texts(&question.prompts)),
+            words: WordSets::of(&extract::texts(&question.prompts)),
             clusters: numbered(steered.iter().map(|p| units[*p])),
             cluster_name: match data.held_out.by {
                 SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
@@ -182,11 +184,11 @@ impl Plan<'_> {
         &self,
         reader: &Reader<'_>,
         (at, estimator): (usize, &CheckedEstimator),
-        texts: &Texts,
+        texts: &SweepTexts,
         asked: &Asker<'_>,
         seeds: &Seeds,
         watch: &dyn Watch,
-    ) -> Result<One, AnalysisError> {
+    ) -> Result<SweptFit, AnalysisError> {
         let Self { data, params, sites, alphas, .. } = self;
         let (site, n) = (sites[at], texts.ids.len());
         let x = reading::stacked(&texts.readings[at].values);
@@ -229,7 +231,7 @@ impl Plan<'_> {
             reads,
             slope: primary.slope.value,
             slopes: primary.unit_slopes.clone(),
-            steers: Verdict::Untested,
+            steers: SteeringVerdict::Untested,
         };
         let fold_cosine = reading::stability(&read).map_err(|e| stat::of("folds' directions", &e))?;
         let swept = SweptSite {
@@ -248,7 +250,7 @@ impl Plan<'_> {
             reads,
             steers: false,
         };
-        Ok(One { swept, halves, pipeline, direction: read.direction })
+        Ok(SweptFit { swept, halves, pipeline, direction: read.direction })
     }
 
     /// Reads what each site needs of the same texts in one pass of the model.
@@ -257,7 +259,8 @@ impl Plan<'_> {
         let at = |at: ReadAt| self.sites.iter().map(|site| (*site, at)).collect::<Vec<_>>();
         reader.ahead(data.neutral, &at(ReadAt::Last), watch)?;
         if let Some(rows) = data.sentiment {
-            let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
+            let prompts: Vec<NamedPrompt> =
+                rows.iter().map(|r| NamedPrompt::row(&r.id, &r.text, &r.turns)).collect();
             reader.ahead(&prompts, &at(data.at), watch)?;
         }
         Ok(())
@@ -301,13 +304,13 @@ impl Plan<'_> {
 }
 
 /// Fills in what the rule says of every site, once the slopes of all of them, under all estimators, are known.
-fn judged(found: &mut [One]) {
+fn judged(found: &mut [SweptFit]) {
     let slopes: Vec<(f64, &[f64])> = found
         .iter()
         .map(|f| f.swept.steering.first().map_or((0.0, &[][..]), |p| (p.slope.value, &p.flip_slopes)))
         .collect();
     let p = over_sites(&slopes);
-    for (One { swept: site, halves, .. }, p) in found.iter_mut().zip(p) {
+    for (SweptFit { swept: site, halves, .. }, p) in found.iter_mut().zip(p) {
         let Some(primary) = site.steering.first() else { continue };
         site.p_over_sites = p;
         site.steering_verdict = judge(primary, p);
@@ -332,9 +335,9 @@ pub(super) fn sides(pairs: &[usize], n: usize) -> impl Iterator<Item = usize> {
     pairs.iter().copied().chain(pairs.iter().map(move |p| n + p))
 }
 
-fn check(plan: &Plan<'_>) -> Result<(), AnalysisError> {
+fn check(plan: &SweepPlan<'_>) -> Result<(), AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
-    let Plan { data, params, sites, .. } = plan;
+    let SweepPlan { data, params, sites, .. } = plan;
     params.bounds().check()?;
     if data.estimators.is_empty() {
         return refuse("no estimators; a sweep needs at least one".into());

@@ -1,8 +1,8 @@
 //! What a terminal shows of a sweep.
 
-use super::{EstimatorRow, Swept, Verdict};
+use super::{EstimatorRow, SteeringVerdict, Swept};
 use truenorth_reading::Listing;
-use truenorth_reading::beside::Beside;
+use truenorth_reading::beside::SeparationBeside;
 use truenorth_reading::sentence::capital;
 use truenorth_reading::stat::{Number, p_cell};
 
@@ -41,14 +41,14 @@ pub(super) fn table(swept: &Swept) -> Listing {
             format!("{} to {}", s.working_range.low, s.working_range.high),
             yes(s.reads),
             match s.steering_verdict.verdict {
-                Verdict::Steers => "yes".into(),
-                Verdict::NotShown => "no".into(),
-                Verdict::Untested => "untested".into(),
+                SteeringVerdict::Steers => "yes".into(),
+                SteeringVerdict::NotShown => "no".into(),
+                SteeringVerdict::Untested => "untested".into(),
             },
         ]);
     }
     for s in &swept.sites {
-        let beside = Beside(&s.reading.held_out);
+        let beside = SeparationBeside(&s.reading.held_out);
         out.says.push(format!("{}: {}.", s.site, beside.says()));
         out.says.extend(beside.erased().into_iter().map(|said| format!("{}: {said}", s.site)));
     }

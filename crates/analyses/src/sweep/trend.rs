@@ -32,7 +32,7 @@ pub struct Responses {
 
 /// What was measured at one dose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Point {
+pub struct ResponsePoint {
     /// The dose in mean residual norms.
     pub alpha: f64,
     /// Mean over the units.
@@ -51,7 +51,7 @@ pub struct Steering {
     /// The way it should move as α grows: 1, -1, or 0 where nothing is expected.
     pub expected: i8,
     /// A row a dose.
-    pub points: Vec<Point>,
+    pub points: Vec<ResponsePoint>,
     /// Mean over the units of the least-squares slope on α, a change for each residual norm. Its null
     /// is that of flipped labels, one-sided: the direction fitted anew and steered with, at the same doses on the
     /// same texts. None where no labels were flipped.
@@ -89,7 +89,7 @@ impl Responses {
         for (k, alpha) in self.alphas.iter().enumerate() {
             let values = &self.direction[k];
             let change: Vec<f64> = values.iter().zip(&self.direction[zero]).map(|(v, z)| v - z).collect();
-            points.push(Point {
+            points.push(ResponsePoint {
                 alpha: *alpha,
                 mean: self.mean(values, &mut rng).map_err(named)?,
                 change: self.mean(&change, &mut rng).map_err(named)?,

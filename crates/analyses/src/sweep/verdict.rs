@@ -14,7 +14,7 @@ pub const ENOUGH: usize = 19;
 /// Whether a direction steers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum SteeringVerdict {
     /// The slope's whole interval lies on the expected side of 0, and neither flipped labels nor random
     /// directions drawn like the activations reach as far.
     Steers,
@@ -24,7 +24,7 @@ pub enum Verdict {
     Untested,
 }
 
-impl Verdict {
+impl SteeringVerdict {
     /// Whether the direction is shown to steer.
     #[must_use]
     pub fn steers(self) -> bool {
@@ -34,22 +34,22 @@ impl Verdict {
 
 /// A verdict with its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judged {
+pub struct ReasonedVerdict {
     /// Whether the direction is shown to steer.
-    pub verdict: Verdict,
+    pub verdict: SteeringVerdict,
     /// What it rests on, or what is wanting.
     pub because: String,
 }
 
 /// The rule. `flips` is the p of the label flips, corrected for the sites where several were tried.
 #[must_use]
-pub fn judge(steering: &Steering, flips: Option<f64>) -> Judged {
-    let say = |verdict, because: String| Judged { verdict, because };
+pub fn judge(steering: &Steering, flips: Option<f64>) -> ReasonedVerdict {
+    let say = |verdict, because: String| ReasonedVerdict { verdict, because };
     let sign = if steering.expected < 0 { -1.0 } else { 1.0 };
     let clear = steering.slope.interval.is_some_and(|i| (i.low * sign).min(i.high * sign) > 0.0);
     if !clear {
         return say(
-            Verdict::NotShown,
+            SteeringVerdict::NotShown,
             "the interval of the slope does not lie on the expected side of 0".into(),
         );
     }
@@ -59,15 +59,15 @@ pub fn judge(steering: &Steering, flips: Option<f64>) -> Judged {
     let of_controls = |p| format!("p {} of {directions} directions", p_said(p, Some(directions)));
     match (flips, controls) {
         (Some(p), _) if p > ALPHA => say(
-            Verdict::NotShown,
+            SteeringVerdict::NotShown,
             format!("directions of flipped labels move the model as far ({})", of_flips(p)),
         ),
         (_, Some(p)) if p > ALPHA => say(
-            Verdict::NotShown,
+            SteeringVerdict::NotShown,
             format!("random directions drawn like the activations move it as far ({})", of_controls(p)),
         ),
         (Some(f), Some(c)) => say(
-            Verdict::Steers,
+            SteeringVerdict::Steers,
             format!(
                 "neither directions of flipped labels ({}) nor random ones drawn like the activations ({}) move it as \
                  far",
@@ -75,9 +75,9 @@ pub fn judge(steering: &Steering, flips: Option<f64>) -> Judged {
                 of_controls(c)
             ),
         ),
-        (None, _) => say(Verdict::Untested, "no label flips were steered with (--null-draws)".into()),
+        (None, _) => say(SteeringVerdict::Untested, "no label flips were steered with (--null-draws)".into()),
         (_, None) => say(
-            Verdict::Untested,
+            SteeringVerdict::Untested,
             format!(
                 "{directions} random directions were steered with (--random-directions); it takes {ENOUGH}"
             ),

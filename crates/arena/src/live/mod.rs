@@ -19,11 +19,11 @@ pub(crate) use worker::said;
 pub use worker::{Worker, score_all};
 pub use yields::Yields;
 
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
-use crate::rules::{self, Checks, Refused, Tokens};
+use crate::rules::{self, RefusedSubmission, SubmissionChecks, TokenizedText};
 use crate::season::Season;
-use crate::store::{Accepted, New, State, Taken};
+use crate::store::{Accepted, NewSubmission, SeasonState, SubmitResult};
 
 /// Similarity from which another entry is named beside one.
 const ALIKE: f64 = 0.5;
@@ -32,8 +32,8 @@ const ALIKE: f64 = 0.5;
 pub struct Live {
     /// The season that is served, with its entries.
     pub season: Season,
-    backend: Arc<dyn Backend>,
-    checks: Checks,
+    backend: Arc<dyn ScoringModel>,
+    checks: SubmissionChecks,
     near: Mutex<NearIndex>,
     threshold: NearCopies,
     /// Rises whenever a page may look different.
@@ -72,13 +72,13 @@ pub enum Submitted {
     /// It was taken.
     Accepted(Accepted),
     /// A field is at fault.
-    Refused(Refused),
+    Refused(RefusedSubmission),
     /// It has more tokens than are taken.
-    OverBudget(Tokens),
+    OverBudget(TokenizedText),
     /// It is a copy or near copy of an earlier one.
     Copy(FoundCopy),
     /// A limit, the queue, or a season that is closed.
-    NotNow(Taken),
+    NotNow(SubmitResult),
 }
 
 impl Live {
@@ -86,8 +86,8 @@ impl Live {
     ///
     /// # Errors
     /// When its entries can't be read.
-    pub fn new(season: Season, backend: Arc<dyn Backend>) -> Result<Arc<Self>, ArenaError> {
-        let checks = Checks::of(&season.sealed.file)?;
+    pub fn new(season: Season, backend: Arc<dyn ScoringModel>) -> Result<Arc<Self>, ArenaError> {
+        let checks = SubmissionChecks::of(&season.sealed.file)?;
         let rules = &season.sealed.file.rules;
         let threshold = NearCopies::new(rules.near)
             .map_err(|e| ArenaError::asked(e.to_string(), "correct rules.near of the season's file"))?;
@@ -109,7 +109,7 @@ impl Live {
 
     /// The model that submissions are scored by.
     #[must_use]
-    pub fn backend(&self) -> &dyn Backend {
+    pub fn backend(&self) -> &dyn ScoringModel {
         self.backend.as_ref()
     }
 
@@ -134,7 +134,7 @@ impl Live {
     ///
     /// # Errors
     /// When whoever has the tokenizer can't be asked, or refuses the text.
-    pub fn tokens(&self, text: &str) -> Result<Tokens, ArenaError> {
+    pub fn tokens(&self, text: &str) -> Result<TokenizedText, ArenaError> {
         rules::tokens(self.backend(), text, self.season.sealed.file.rules.tokens)
     }
 
@@ -153,8 +153,8 @@ impl Live {
         if let Err(refused) = checked {
             return Ok(Submitted::Refused(refused));
         }
-        if self.season.store.state()? != State::Open {
-            return Ok(Submitted::NotNow(Taken::Closed));
+        if self.season.store.state()? != SeasonState::Open {
+            return Ok(Submitted::NotNow(SubmitResult::Closed));
         }
         let counted = self.tokens(text)?;
         if counted.tokens.is_some_and(|n| n > counted.budget) {
@@ -165,7 +165,7 @@ impl Live {
         if let Some(found) = near.copy_of(text, self.threshold) {
             return Ok(Submitted::Copy(found));
         }
-        let new = New {
+        let new = NewSubmission {
             handle: handle.clone(),
             text: text.clone(),
             kind: kind.clone(),
@@ -176,7 +176,7 @@ impl Live {
             origin: None,
         };
         match self.season.store.submit(&new, &self.season.sealed.file.rules)? {
-            Taken::Accepted(accepted) => {
+            SubmitResult::Accepted(accepted) => {
                 near.insert(accepted.id, text);
                 drop(near);
                 self.wake();

@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use truenorth_boards::board::{ScanData, ScanParams, Sequence, scan};
-use truenorth_protocol::run::{Batch, RunError, Runner, Unwatched, Watch};
-use truenorth_protocol::{Answer, Checked, ModelInfo};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Unwatched, Watch};
+use truenorth_protocol::{Answer, CheckedGraph, ModelInfo};
 use truenorth_reading::Reader;
 use truenorth_stats::math::Seeds;
 
 use super::*;
 use crate::season::Folder;
 use crate::season::tests::{Tiny, opened};
-use crate::store::Status;
+use crate::store::SubmissionStatus;
 
 fn submission(text: &str, client: &str) -> Submission {
     Submission {
@@ -49,7 +49,7 @@ fn what_is_accepted_gets_the_score_of_the_analysis() {
         let board = scan(&tiny.reader(), &data, &how, &Seeds::new(0), &Unwatched).unwrap();
         for (i, id) in ids.iter().enumerate() {
             let entry = live.season.store.entry(*id).unwrap().unwrap();
-            assert_eq!(entry.status, Status::Scored);
+            assert_eq!(entry.status, SubmissionStatus::Scored);
             let row = &board.board[i];
             if lane == 1 {
                 assert_eq!(entry.score_alt, Some(row.score));
@@ -87,10 +87,10 @@ fn what_is_not_taken_is_refused_with_its_reason() {
     assert!(matches!(live.submit(&none).unwrap(), Submitted::Refused(r) if r.field == "consent"));
     id(submit("a tin"));
     id(submit("a cup"));
-    assert!(matches!(submit("a shelf"), Submitted::NotNow(Taken::Limit(..))));
+    assert!(matches!(submit("a shelf"), Submitted::NotNow(SubmitResult::Limit(..))));
     id(live.submit(&submission("a shelf", "b")).unwrap());
     live.season.close().unwrap();
-    assert_eq!(live.submit(&submission("a new one", "b")).unwrap(), Submitted::NotNow(Taken::Closed));
+    assert_eq!(live.submit(&submission("a new one", "b")).unwrap(), Submitted::NotNow(SubmitResult::Closed));
     // What waits is scored after the close too.
     assert_eq!(score_all(&live, &Unwatched).unwrap(), 4);
     assert_eq!(live.alike(first, "the old cat sat on a mat").len(), 0);
@@ -138,20 +138,20 @@ struct Weather {
     tiny: Arc<Tiny>,
     /// Runs that fail, counted down.
     failing: AtomicUsize,
-    how: fn(&Checked) -> RunError,
+    how: fn(&CheckedGraph) -> RunError,
     /// A run takes so long.
     slow: Duration,
     ran: AtomicUsize,
 }
 
 impl Weather {
-    fn new(failing: usize, how: fn(&Checked) -> RunError) -> Arc<Self> {
+    fn new(failing: usize, how: fn(&CheckedGraph) -> RunError) -> Arc<Self> {
         let (failing, slow, ran) = (AtomicUsize::new(failing), Duration::ZERO, AtomicUsize::new(0));
         Arc::new(Self { tiny: Tiny::open(), failing, how, slow, ran })
     }
 }
 
-fn away(_: &Checked) -> RunError {
+fn away(_: &CheckedGraph) -> RunError {
     RunError::Failed { what: "the service is away".into(), source: None, hint: None }
 }
 
@@ -168,11 +168,11 @@ impl Runner for Weather {
         self.tiny.runner().stop_tokens()
     }
 
-    fn batch(&self) -> Batch {
-        Batch::HOSTED
+    fn batch(&self) -> BatchLimits {
+        BatchLimits::HOSTED
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         self.ran.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(self.slow);
         if watch.interrupted() {
@@ -186,7 +186,7 @@ impl Runner for Weather {
     }
 }
 
-impl Backend for Weather {
+impl ScoringModel for Weather {
     fn runner(&self) -> &dyn Runner {
         self
     }
@@ -216,7 +216,7 @@ fn a_service_that_is_away_loses_nothing() {
     let worker = Worker::start(live.clone(), |_| {});
     until("trouble", &|| live.health().trouble.is_some());
     assert!(live.health().trouble.unwrap().0.contains("the service is away"));
-    assert_eq!(live.season.store.entry(first).unwrap().unwrap().status, Status::Queued);
+    assert_eq!(live.season.store.entry(first).unwrap().unwrap().status, SubmissionStatus::Queued);
     let second = id(live.submit(&submission("a tin", "b")).unwrap());
     weather.failing.store(0, Ordering::Relaxed);
     until("scores", &|| live.season.store.counts().unwrap().scored == 2);
@@ -270,7 +270,7 @@ fn whatever_fails_none_is_lost_and_none_is_scored_twice() {
             "a job is lost on the way",
             0,
             Box::new(|_: &Folder, season: Season| {
-                let lost = |_: &Checked| RunError::Failed {
+                let lost = |_: &CheckedGraph| RunError::Failed {
                     what: "the job is lost".into(),
                     source: Some("results are dropped an hour after a job is done".into()),
                     hint: None,
@@ -339,7 +339,7 @@ fn whatever_fails_none_is_lost_and_none_is_scored_twice() {
             "one text that the model refuses",
             1,
             Box::new(|_: &Folder, season: Season| {
-                fn refuses(graph: &Checked) -> RunError {
+                fn refuses(graph: &CheckedGraph) -> RunError {
                     let prompt = graph.graph().groups[0].prompts[0].clone();
                     RunError::Prompt {
                         prompt: Box::new(prompt),

@@ -13,7 +13,7 @@ use truenorth_reading::AnalysisError;
 use super::Live;
 use crate::error::ArenaError;
 use crate::season::open_scorer;
-use crate::store::{Outcome, Queued, Scores};
+use crate::store::{Queued, Scores, ScoringOutcome};
 
 /// Submissions of a batch at most; on NDIF it is a job or a few.
 const BATCH: usize = 64;
@@ -133,7 +133,7 @@ fn step(live: &Live, scorer: &mut Option<Scorer>, watch: &dyn Watch) -> Result<u
             store.part(&batch)?;
             return Ok(0);
         }
-        Err(e) if of_a_text(&e) => vec![(batch[0].id, Outcome::Failed(said(&e)))],
+        Err(e) if of_a_text(&e) => vec![(batch[0].id, ScoringOutcome::Failed(said(&e)))],
         Err(e) => {
             store.untried(&batch)?;
             return Err(e);
@@ -141,7 +141,7 @@ fn step(live: &Live, scorer: &mut Option<Scorer>, watch: &dyn Watch) -> Result<u
     };
     let n = store.finish(&outcomes, clock::seconds())?;
     for (id, outcome) in &outcomes {
-        if matches!(outcome, Outcome::Failed(_)) {
+        if matches!(outcome, ScoringOutcome::Failed(_)) {
             live.forget(*id);
         }
     }
@@ -165,19 +165,19 @@ fn scored(
     scorer: &Scorer,
     batch: &[Queued],
     watch: &dyn Watch,
-) -> Result<Vec<(i64, Outcome)>, ArenaError> {
+) -> Result<Vec<(i64, ScoringOutcome)>, ArenaError> {
     let sequences: Vec<Sequence> = batch.iter().map(|q| Sequence::new(q.id.to_string(), &*q.text)).collect();
     let lanes = scorer.score(&live.backend().reader(), &sequences, watch)?;
     Ok(batch.iter().zip(lanes).map(|(q, lanes)| (q.id, outcome(lanes))).collect())
 }
 
-fn outcome(lanes: Vec<Lined>) -> Outcome {
+fn outcome(lanes: Vec<Lined>) -> ScoringOutcome {
     let mut lanes = lanes.into_iter();
     let Some(Lined { line, along }) = lanes.next() else {
-        return Outcome::Failed("the season has no direction".into());
+        return ScoringOutcome::Failed("the season has no direction".into());
     };
     let row = line.row;
-    Outcome::Scored(Box::new(Scores {
+    ScoringOutcome::Scored(Box::new(Scores {
         score: row.score,
         low: line.high_score.unwrap_or(row.score),
         score_alt: lanes.next().map(|l| l.line.row.score),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use truenorth_protocol::chat::{ChatTemplates, Pieces};
-use truenorth_protocol::run::{Batch, RunError, Runner, Watch};
-use truenorth_protocol::{Answer, Checked, ModelInfo};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Watch};
+use truenorth_protocol::{Answer, CheckedGraph, ModelInfo};
 
 use super::Live;
 
@@ -91,18 +91,18 @@ impl Runner for Yields {
         self.runner.unfollowed()
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         self.turn(watch)?;
         self.runner.run(graph, watch)
     }
 
-    fn batch(&self) -> Batch {
+    fn batch(&self) -> BatchLimits {
         self.runner.batch()
     }
 
     fn run_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {

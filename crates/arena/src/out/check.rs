@@ -6,13 +6,13 @@ use truenorth_boards::board::{Scorer, Sequence};
 use truenorth_protocol::run::Watch;
 
 use super::export::saved_board;
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
 use crate::season::{Season, fresh_scorer, open_scorer};
 
 /// The differences between a board that is scored anew and the one that was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Checked {
+pub struct SeasonCheck {
     /// Name of the season.
     pub season: String,
     /// Entries on its board.
@@ -31,10 +31,10 @@ pub struct Checked {
 /// When the season has fewer than two entries, the model is another, or can't be asked.
 pub fn check(
     season: &Season,
-    backend: &dyn Backend,
+    backend: &dyn ScoringModel,
     (most, within): (Option<usize>, f64),
     watch: &dyn Watch,
-) -> Result<Checked, ArenaError> {
+) -> Result<SeasonCheck, ArenaError> {
     let mut kept = saved_board(season)?;
     let entries = kept.rows.len();
     if let Some(most) = most.filter(|m| (2..entries).contains(m)) {
@@ -60,7 +60,7 @@ pub fn check(
             row.score = lane.line.row.score;
         }
     }
-    Ok(Checked {
+    Ok(SeasonCheck {
         season: season.name().to_owned(),
         entries,
         baselines: apart(&sealed, &fresh),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 use truenorth_boards::board::saved::SavedBoard;
-use truenorth_boards::board::{Entry as BoardEntry, Sequence};
-use truenorth_data::out::{Card, OutRow};
+use truenorth_boards::board::{ScoreRow, Sequence};
+use truenorth_data::out::{DataSetCard, OutRow};
 
 use crate::error::ArenaError;
 use crate::rules::shown;
@@ -113,9 +113,9 @@ pub fn json_lines(rows: &[OutRow]) -> Result<Vec<u8>, ArenaError> {
 ///
 /// # Errors
 /// When the season can't be read.
-pub fn card(season: &Season) -> Result<Card, ArenaError> {
+pub fn card(season: &Season) -> Result<DataSetCard, ArenaError> {
     let sealed = &season.sealed;
-    Ok(Card {
+    Ok(DataSetCard {
         title: shown(&sealed.file.title),
         says: vec![
             format!(
@@ -148,14 +148,14 @@ pub fn card(season: &Season) -> Result<Card, ArenaError> {
 pub fn saved_board(season: &Season) -> Result<SavedBoard, ArenaError> {
     let entries = season.store.scored(usize::MAX)?;
     let z_bound = season.sealed.z_bound();
-    let mut rows: Vec<BoardEntry> = entries
+    let mut rows: Vec<ScoreRow> = entries
         .into_iter()
         .filter_map(|e| {
             let mut extra = std::collections::BTreeMap::new();
             if let Some(kind) = e.kind {
                 extra.insert("kind".to_owned(), Value::from(kind));
             }
-            Some(BoardEntry {
+            Some(ScoreRow {
                 id: e.id.to_string(),
                 text: e.text,
                 score: e.score?,
@@ -188,7 +188,7 @@ pub fn saved_board(season: &Season) -> Result<SavedBoard, ArenaError> {
 /// The texts of a board as they are scored, with their kinds, in its order.
 #[must_use]
 pub fn sequences(board: &SavedBoard) -> (Vec<Sequence>, Vec<Option<String>>) {
-    let one = |row: &BoardEntry| Sequence::new(row.id.clone(), row.text.clone());
-    let kind = |row: &BoardEntry| row.extra.get("kind").and_then(Value::as_str).map(str::to_owned);
+    let one = |row: &ScoreRow| Sequence::new(row.id.clone(), row.text.clone());
+    let kind = |row: &ScoreRow| row.extra.get("kind").and_then(Value::as_str).map(str::to_owned);
     (board.rows.iter().map(one).collect(), board.rows.iter().map(kind).collect())
 }

@@ -9,6 +9,6 @@ mod take;
 mod tests;
 
 pub use backup::backup;
-pub use check::{Checked, check};
+pub use check::{SeasonCheck, check};
 pub use export::{Exported, card, export_rows, json_lines, saved_board, sequences};
 pub use take::{import, rescore};

@@ -5,17 +5,17 @@ use truenorth_boards::board::saved::{SavedBoard, read};
 use truenorth_data::read_table;
 use truenorth_protocol::clock;
 
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
 use crate::live::Live;
-use crate::rules::{Checks, tokens};
+use crate::rules::{SubmissionChecks, tokens};
 use crate::season::Season;
-use crate::store::{New, State, Status};
+use crate::store::{NewSubmission, SeasonState, SubmissionStatus};
 use crate::time;
 
 fn open(to: &Season) -> Result<(), ArenaError> {
     match to.store.state()? {
-        State::Open => Ok(()),
+        SeasonState::Open => Ok(()),
         other => Err(ArenaError::asked(
             format!("season `{}` is {other}, and takes nothing", to.name()),
             "open a season first, and name that",
@@ -23,7 +23,7 @@ fn open(to: &Season) -> Result<(), ArenaError> {
     }
 }
 
-fn counted(backend: &dyn Backend, text: &str, to: &Season) -> Result<Option<i64>, ArenaError> {
+fn counted(backend: &dyn ScoringModel, text: &str, to: &Season) -> Result<Option<i64>, ArenaError> {
     let n = tokens(backend, text, to.sealed.file.rules.tokens)?.tokens;
     Ok(n.and_then(|n| i64::try_from(n).ok()))
 }
@@ -43,10 +43,10 @@ pub fn rescore(from: &Season, to: &Live) -> Result<usize, ArenaError> {
     }
     let mut all = Vec::new();
     for entry in from.store.all()? {
-        if entry.hidden || entry.consent.is_none() || entry.status == Status::Failed {
+        if entry.hidden || entry.consent.is_none() || entry.status == SubmissionStatus::Failed {
             continue;
         }
-        all.push(New {
+        all.push(NewSubmission {
             tokens: counted(to.backend(), &entry.text, &to.season)?,
             origin: Some(format!("{} {}", from.name(), entry.id)),
             handle: entry.handle,
@@ -77,7 +77,7 @@ pub fn import(
     open(&to.season)?;
     let file = read_table(bytes, name)?;
     let SavedBoard { rows, .. } = read(&file, (name, name), &[])?.swap_remove(0);
-    let checks = Checks::of(&to.season.sealed.file)?;
+    let checks = SubmissionChecks::of(&to.season.sealed.file)?;
     let (mut all, mut notes) = (Vec::new(), Vec::new());
     for row in rows {
         if let Err(refused) = checks.text(&row.text) {
@@ -87,7 +87,7 @@ pub fn import(
         let said = |keys: &[&str]| keys.iter().find_map(|k| row.extra.get(*k)).and_then(Value::as_str);
         let handle = said(&["handle"]).filter(|h| checks.handle(h).is_ok()).unwrap_or("imported");
         let kind = said(&["kind"]).filter(|k| checks.kind(Some(k)).is_ok());
-        all.push(New {
+        all.push(NewSubmission {
             handle: handle.to_owned(),
             kind: kind.map(str::to_owned),
             tokens: counted(to.backend(), &row.text, &to.season)?,

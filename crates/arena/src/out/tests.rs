@@ -5,11 +5,11 @@ use std::sync::Arc;
 use truenorth_protocol::run::Unwatched;
 
 use super::*;
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::live::{Live, Submission, Submitted, score_all};
 use crate::season::tests::{Tiny, opened, written};
 use crate::season::{Folder, new, open};
-use crate::store::Action;
+use crate::store::OperatorAction;
 
 const TEXTS: [&str; 4] = ["a cat", "no", "the shelf is on the hat", "an old tin and a red cup"];
 
@@ -34,7 +34,7 @@ fn filled(dir: &std::path::Path) -> (Folder, Arc<Live>) {
 fn what_goes_out_has_no_handle_and_comes_back_as_a_board() {
     let dir = tempfile::tempdir().unwrap();
     let (_, live) = filled(dir.path());
-    live.season.store.act(Action::Hide, 2, "").unwrap();
+    live.season.store.act(OperatorAction::Hide, 2, "").unwrap();
     let found = export_rows(&live.season).unwrap();
     assert_eq!((found.rows.len(), found.without_consent), (3, 0));
     let text = String::from_utf8(json_lines(&found.rows).unwrap()).unwrap();
@@ -74,7 +74,7 @@ fn a_season_scores_as_it_did_and_another_direction_is_told() {
 fn entries_are_taken_over_once_with_their_dates_and_consent() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, live) = filled(dir.path());
-    live.season.store.act(Action::Hide, 2, "").unwrap();
+    live.season.store.act(OperatorAction::Hide, 2, "").unwrap();
     live.season.store.write(|c| c.execute("UPDATE entries SET at = 1000 WHERE id = 1", [])).unwrap();
     assert!(rescore(&folder.season("one").unwrap(), &live).is_err());
     folder.close("one").unwrap();

@@ -7,7 +7,7 @@ use truenorth_data::{NearCopies, PromptInput, PromptRow, first_prompts, read_pro
 use truenorth_files::write_atomic;
 
 use super::file::{NAME, SeasonFile};
-use super::{Folder, State};
+use super::{Folder, SeasonState};
 use crate::error::ArenaError;
 
 /// Makes a season from its file: checks all that it names and copies it into a folder of the arena.
@@ -18,7 +18,7 @@ pub fn new(folder: &Folder, file: &Path) -> Result<SeasonFile, ArenaError> {
     let mut season = SeasonFile::load(file)?;
     let beside = file.parent().unwrap_or(Path::new("."));
     let place = folder.of(&season.name);
-    if place.join(NAME).exists() && folder.state(&season.name)? != State::Draft {
+    if place.join(NAME).exists() && folder.state(&season.name)? != SeasonState::Draft {
         return Err(ArenaError::asked(
             format!("season `{}` was opened, and a season is never edited", season.name),
             "give the new season another `name`; `truenorth arena rescore` takes entries over",

@@ -15,12 +15,12 @@ pub use draft::new;
 pub(crate) use file::handle_pattern;
 pub use file::{Consent, Rules, Scoring, SeasonFile, SeasonModel};
 pub(crate) use score::fresh_scorer;
-pub use score::{Marks, marks, open_scorer};
-pub use seal::{Sealed, open};
+pub use score::{ScoringBasis, marks, open_scorer};
+pub use seal::{SealedSeason, open};
 pub(crate) use told::{read_audit, read_facts, read_probes};
 
 use crate::error::ArenaError;
-use crate::store::{State, Store};
+use crate::store::{SeasonState, SeasonStore};
 
 /// The folder of an arena: a folder a season, each of which can be moved by copying it.
 #[derive(Clone, Debug)]
@@ -28,13 +28,13 @@ pub struct Folder(PathBuf);
 
 /// A season as `season list` shows it.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Listed {
+pub struct ListedSeason {
     /// Its name, which is that of its folder.
     pub name: String,
     /// Heading of its pages.
     pub title: String,
     /// Whether it is a draft, open or closed.
-    pub state: State,
+    pub state: SeasonState,
     /// When it was opened.
     pub opened: Option<String>,
     /// When it was closed.
@@ -51,9 +51,9 @@ pub struct Listed {
 #[derive(Debug)]
 pub struct Season {
     /// What was sealed, checked against the files.
-    pub sealed: Sealed,
+    pub sealed: SealedSeason,
     /// The database of its entries.
-    pub store: Store,
+    pub store: SeasonStore,
     folder: PathBuf,
 }
 
@@ -107,11 +107,11 @@ impl Folder {
     ///
     /// # Errors
     /// When there is no such season, or its database fails.
-    pub fn state(&self, name: &str) -> Result<State, ArenaError> {
+    pub fn state(&self, name: &str) -> Result<SeasonState, ArenaError> {
         let folder = self.known(name)?;
-        match Store::open_if_there(&folder)? {
+        match SeasonStore::open_if_there(&folder)? {
             Some(store) => store.state(),
-            None => Ok(State::Draft),
+            None => Ok(SeasonState::Draft),
         }
     }
 
@@ -122,7 +122,7 @@ impl Folder {
     pub fn open_season(&self) -> Result<Option<String>, ArenaError> {
         let mut found: Option<String> = None;
         for name in self.names()? {
-            if self.state(&name)? == State::Open {
+            if self.state(&name)? == SeasonState::Open {
                 if let Some(first) = found {
                     return Err(ArenaError::asked(
                         format!("seasons `{first}` and `{name}` are both open; exactly one may be"),
@@ -147,7 +147,7 @@ impl Folder {
             return Ok(open);
         }
         let mut closed: Vec<(String, String)> = Vec::new();
-        for listed in self.list()?.into_iter().filter(|l| l.state == State::Closed) {
+        for listed in self.list()?.into_iter().filter(|l| l.state == SeasonState::Closed) {
             closed.push((listed.closed.unwrap_or_default(), listed.name));
         }
         closed.sort();
@@ -167,24 +167,24 @@ impl Folder {
     ///
     /// # Errors
     /// When a season can't be read.
-    pub fn list(&self) -> Result<Vec<Listed>, ArenaError> {
+    pub fn list(&self) -> Result<Vec<ListedSeason>, ArenaError> {
         self.names()?.iter().map(|name| self.listed(name)).collect()
     }
 
-    fn listed(&self, name: &str) -> Result<Listed, ArenaError> {
+    fn listed(&self, name: &str) -> Result<ListedSeason, ArenaError> {
         let folder = self.known(name)?;
         let file = SeasonFile::load(&folder.join(file::NAME))?;
-        let mut listed = Listed {
+        let mut listed = ListedSeason {
             name: name.to_owned(),
             title: file.title,
-            state: State::Draft,
+            state: SeasonState::Draft,
             opened: None,
             closed: None,
             entries: 0,
             queued: 0,
             seal: None,
         };
-        if let Some(store) = Store::open_if_there(&folder)? {
+        if let Some(store) = SeasonStore::open_if_there(&folder)? {
             let counts = store.counts()?;
             listed.state = store.state()?;
             listed.opened = store.meta("opened")?;
@@ -201,13 +201,13 @@ impl Folder {
     /// When there is no such season, it was never opened, or a file of it is another than was sealed.
     pub fn season(&self, name: &str) -> Result<Season, ArenaError> {
         let folder = self.known(name)?;
-        let Some(store) = Store::open_if_there(&folder)? else {
+        let Some(store) = SeasonStore::open_if_there(&folder)? else {
             return Err(ArenaError::asked(
                 format!("season `{name}` was not opened yet"),
                 format!("open it: truenorth arena season open {name} --dir {}", self.0.display()),
             ));
         };
-        let sealed = Sealed::load(&folder, name, store.meta("seal")?.as_deref())?;
+        let sealed = SealedSeason::load(&folder, name, store.meta("seal")?.as_deref())?;
         Ok(Season { sealed, store, folder })
     }
 
@@ -260,7 +260,7 @@ impl Season {
     /// When it is not open, or the database fails.
     pub fn close(&self) -> Result<(), ArenaError> {
         match self.store.state()? {
-            State::Open => self.store.close(),
+            SeasonState::Open => self.store.close(),
             other => Err(ArenaError::asked(
                 format!("season `{}` is {other}, not open", self.name()),
                 "name the season that is open; `truenorth arena season list` shows it",

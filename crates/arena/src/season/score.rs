@@ -10,11 +10,11 @@ use truenorth_data::artifact::Directions;
 use truenorth_files::safetensors_bytes;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ModelInfo, Site};
-use truenorth_reading::{Named, Reader};
+use truenorth_reading::{NamedPrompt, Reader};
 
 use super::file::{Scoring, SeasonFile};
 use super::{Season, draft};
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
 
 /// The file of the probes' residuals alone.
@@ -22,14 +22,14 @@ pub(super) const BASELINES: &str = "baselines.safetensors";
 
 /// What submissions of a season are scored by.
 #[derive(Clone, Debug)]
-pub struct Marks {
+pub struct ScoringBasis {
     /// The neutral probes, texts.
-    pub probes: Vec<Named>,
+    pub probes: Vec<NamedPrompt>,
     /// The directions, a vector a site each.
     pub directions: Vec<Vec<(Site, Array1<f64>)>>,
 }
 
-impl Marks {
+impl ScoringBasis {
     fn views(&self) -> Vec<Vec<(Site, ndarray::ArrayView1<'_, f64>)>> {
         self.directions.iter().map(|d| d.iter().map(|(site, v)| (*site, v.view())).collect()).collect()
     }
@@ -45,12 +45,12 @@ impl Marks {
 }
 
 /// Reads what a season's file names in its folder, and holds it against the model.
-pub(super) fn read(folder: &Path, file: &SeasonFile, info: &ModelInfo) -> Result<Marks, ArenaError> {
+pub(super) fn read(folder: &Path, file: &SeasonFile, info: &ModelInfo) -> Result<ScoringBasis, ArenaError> {
     let path = folder.join(&file.scoring.probes);
     let bytes = std::fs::read(&path).map_err(ArenaError::file("read", &path))?;
     let text = |row: truenorth_data::PromptRow| match row.input {
-        PromptInput::Text(text) => Named::text(row.id, text),
-        _ => Named::text(row.id, ""),
+        PromptInput::Text(text) => NamedPrompt::text(row.id, text),
+        _ => NamedPrompt::text(row.id, ""),
     };
     let probes = draft::probes(&bytes, &path)?.into_iter().map(text).collect();
     let mut directions = Vec::new();
@@ -75,7 +75,7 @@ pub(super) fn read(folder: &Path, file: &SeasonFile, info: &ModelInfo) -> Result
         }
         directions.push(found.members().iter().map(|d| (d.metadata().site, d.to_f64())).collect());
     }
-    Ok(Marks { probes, directions })
+    Ok(ScoringBasis { probes, directions })
 }
 
 /// The baselines as a file; readings are 32-bit, so that nothing is lost.
@@ -109,7 +109,7 @@ pub(super) fn baselines(scorer: &Scorer, info: &ModelInfo) -> Result<Vec<u8>, Ar
 ///
 /// # Errors
 /// When the model is another than was sealed.
-pub fn open_scorer(season: &Season, backend: &dyn Backend) -> Result<Scorer, ArenaError> {
+pub fn open_scorer(season: &Season, backend: &dyn ScoringModel) -> Result<Scorer, ArenaError> {
     let (sealed, info) = (&season.sealed, backend.runner().info());
     if (sealed.revision.as_str(), sealed.hidden) != (info.revision.as_str(), info.hidden) {
         return Err(ArenaError::asked(
@@ -155,7 +155,7 @@ pub fn open_scorer(season: &Season, backend: &dyn Backend) -> Result<Scorer, Are
 /// As [`open_scorer`], and when the baselines can't be computed.
 pub(crate) fn fresh_scorer(
     season: &Season,
-    backend: &dyn Backend,
+    backend: &dyn ScoringModel,
     watch: &dyn Watch,
 ) -> Result<Scorer, ArenaError> {
     let marks = read(season.folder(), &season.sealed.file, backend.runner().info())?;
@@ -166,6 +166,6 @@ pub(crate) fn fresh_scorer(
 ///
 /// # Errors
 /// When they can't be read, or do not fit the model.
-pub fn marks(season: &Season, backend: &dyn Backend) -> Result<Marks, ArenaError> {
+pub fn marks(season: &Season, backend: &dyn ScoringModel) -> Result<ScoringBasis, ArenaError> {
     read(season.folder(), &season.sealed.file, backend.runner().info())
 }

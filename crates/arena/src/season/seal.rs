@@ -10,10 +10,10 @@ use truenorth_protocol::run::Watch;
 
 use super::file::{NAME, SeasonFile};
 use super::score::{self, BASELINES};
-use super::{Folder, Season, State};
-use crate::backend::Backend;
+use super::{Folder, Season, SeasonState};
+use crate::backend::ScoringModel;
 use crate::error::ArenaError;
-use crate::store::Store;
+use crate::store::SeasonStore;
 use crate::time;
 
 /// What the seal is called in the season's folder.
@@ -21,7 +21,7 @@ const SEALED: &str = "sealed.json";
 
 /// A season as it was sealed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sealed {
+pub struct SealedSeason {
     /// Version of truenorth that sealed it.
     pub truenorth: String,
     /// When it was opened.
@@ -48,7 +48,7 @@ pub struct Sealed {
     pub file: SeasonFile,
 }
 
-impl Sealed {
+impl SealedSeason {
     /// The hash of all that is sealed.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Sealed {
 pub fn open(
     folder: &Folder,
     name: &str,
-    backend: &dyn Backend,
+    backend: &dyn ScoringModel,
     watch: &dyn Watch,
 ) -> Result<Season, ArenaError> {
     let place = folder.known(name)?;
@@ -132,7 +132,7 @@ pub fn open(
             format!("close it first: truenorth arena season close {other} --dir {}", folder.path().display()),
         ));
     }
-    if folder.state(name)? != State::Draft {
+    if folder.state(name)? != SeasonState::Draft {
         return Err(ArenaError::asked(
             format!("season `{name}` was closed, and is not opened again"),
             "make a new season; `truenorth arena rescore` takes entries over",
@@ -163,7 +163,7 @@ pub fn open(
         let bytes = std::fs::read(&path).map_err(ArenaError::file("read", &path))?;
         files.insert(name.to_owned(), sha256_hex(&bytes));
     }
-    let sealed = Sealed {
+    let sealed = SealedSeason {
         truenorth: env!("CARGO_PKG_VERSION").into(),
         opened: time::now(),
         model: info.name,
@@ -181,6 +181,6 @@ pub fn open(
     let path = place.join(SEALED);
     write_atomic(&path, |w| w.write_all(&text)).map_err(ArenaError::file("write", &path))?;
     // The database comes last: a season is open once it is there with its seal.
-    let store = Store::create(&place, &sealed.seal()?, &sealed.opened)?;
+    let store = SeasonStore::create(&place, &sealed.seal()?, &sealed.opened)?;
     Ok(Season { sealed, store, folder: place })
 }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array1;
-use truenorth_data::artifact::{Direction, Metadata};
+use truenorth_data::artifact::{Direction, DirectionMetadata};
 use truenorth_engine::{Engine, EngineOptions};
 use truenorth_protocol::Site;
 use truenorth_protocol::run::{Runner, Unwatched};
 use truenorth_reading::Reader;
 
 use super::*;
-use crate::backend::Backend;
+use crate::backend::ScoringModel;
 
 pub(crate) struct Tiny(Engine);
 
@@ -24,7 +24,7 @@ impl Tiny {
     }
 }
 
-impl Backend for Tiny {
+impl ScoringModel for Tiny {
     fn runner(&self) -> &dyn Runner {
         &self.0
     }
@@ -72,7 +72,8 @@ pub(crate) fn written(dir: &Path, name: &str, rules: &str) -> PathBuf {
     let hidden = tiny.runner().info().hidden as usize;
     for (file, k) in [("values.safetensors", 3), ("raw.safetensors", 5)] {
         let vector: Array1<f64> = (0..hidden).map(|i| ((i * k) % 7) as f64 - 3.0).collect();
-        let said = Metadata::new("imported", Site::ResidPost(1), "higher is kinder", &"0".repeat(64));
+        let said =
+            DirectionMetadata::new("imported", Site::ResidPost(1), "higher is kinder", &"0".repeat(64));
         Direction::new(vector.view(), said).unwrap().save(&dir.join(file)).unwrap();
     }
     std::fs::write(dir.join("probes.txt"), "the old hat\nan old tin\na red cup on the shelf\n").unwrap();
@@ -103,7 +104,7 @@ fn a_season_is_made_opened_and_closed_once() {
     // A draft may be made again.
     new(&folder, &written(dir.path(), "one", "")).unwrap();
     new(&folder, &written(dir.path(), "two", "")).unwrap();
-    assert_eq!(folder.state("one").unwrap(), State::Draft);
+    assert_eq!(folder.state("one").unwrap(), SeasonState::Draft);
     assert!(said(folder.season("one").unwrap_err()).contains("season open one"));
     let tiny = Tiny::open();
     let season = open(&folder, "one", &*tiny, &Unwatched).unwrap();
@@ -119,7 +120,7 @@ fn a_season_is_made_opened_and_closed_once() {
     assert!(said(open(&folder, "one", &*tiny, &Unwatched).unwrap_err()).contains("not opened again"));
     open(&folder, "two", &*tiny, &Unwatched).unwrap();
     let states: Vec<_> = folder.list().unwrap().into_iter().map(|l| (l.name, l.state)).collect();
-    assert_eq!(states, [("one".to_owned(), State::Closed), ("two".to_owned(), State::Open)]);
+    assert_eq!(states, [("one".to_owned(), SeasonState::Closed), ("two".to_owned(), SeasonState::Open)]);
     assert!(said(folder.season("three").unwrap_err()).contains("one, two"));
     assert!(folder.season("../one").is_err());
 }
@@ -215,5 +216,5 @@ fn a_revision_that_is_named_is_held_to() {
     new(&folder, &path).unwrap();
     let e = open(&folder, "one", &*Tiny::open(), &Unwatched).unwrap_err().to_string();
     assert!(e.contains("fixture") && e.contains("else"), "{e}");
-    assert_eq!(folder.state("one").unwrap(), State::Draft);
+    assert_eq!(folder.state("one").unwrap(), SeasonState::Draft);
 }

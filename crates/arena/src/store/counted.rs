@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::Store;
+use super::SeasonStore;
 use crate::error::ArenaError;
 
 /// Entries of a season, by how far they have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct SeasonCounts {
     /// Entries with a score that are shown.
     pub scored: u64,
     /// Submissions that wait.
@@ -25,12 +25,12 @@ pub(super) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }
 
-impl Store {
+impl SeasonStore {
     /// What is counted.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn counts(&self) -> Result<Counts, ArenaError> {
+    pub fn counts(&self) -> Result<SeasonCounts, ArenaError> {
         self.read(|c| {
             c.prepare_cached(
                 "SELECT count(*) FILTER (WHERE state = 'scored' AND hidden = 0), \
@@ -39,7 +39,13 @@ impl Store {
             )?
             .query_row([], |r| {
                 let n = |i| r.get::<_, i64>(i).map(unsigned);
-                Ok(Counts { scored: n(0)?, queued: n(1)?, failed: n(2)?, hidden: n(3)?, handles: n(4)? })
+                Ok(SeasonCounts {
+                    scored: n(0)?,
+                    queued: n(1)?,
+                    failed: n(2)?,
+                    hidden: n(3)?,
+                    handles: n(4)?,
+                })
             })
         })
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// How far a submission has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum SubmissionStatus {
     /// It waits to be scored.
     Queued,
     /// It has its score.
@@ -35,7 +35,7 @@ pub struct Entry {
     /// Where it comes from, if it was taken over.
     pub origin: Option<String>,
     /// How far it has come.
-    pub status: Status,
+    pub status: SubmissionStatus,
     /// Why it can't be scored; none where it can.
     pub failure: Option<String>,
     /// Mean shift of the probes along the first direction; none before it is scored.
@@ -67,9 +67,9 @@ impl Entry {
     /// An entry of a row of [`COLUMNS`].
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let status = match row.get_ref(8)?.as_str()? {
-            "scored" => Status::Scored,
-            "failed" => Status::Failed,
-            _ => Status::Queued,
+            "scored" => SubmissionStatus::Scored,
+            "failed" => SubmissionStatus::Failed,
+            _ => SubmissionStatus::Queued,
         };
         let along: Option<Vec<u8>> = row.get(17)?;
         Ok(Self {

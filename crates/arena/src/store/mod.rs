@@ -22,12 +22,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-pub use counted::Counts;
-pub use entry::{Entry, Status};
-pub use operator::{Action, Done};
-pub use queue::{Outcome, Queued, Scores};
-pub use read::{End, Row};
-pub use submit::{Accepted, New, Taken};
+pub use counted::SeasonCounts;
+pub use entry::{Entry, SubmissionStatus};
+pub use operator::{ActionRecord, OperatorAction};
+pub use queue::{Queued, Scores, ScoringOutcome};
+pub use read::{BoardEnd, RankedEntry};
+pub use submit::{Accepted, NewSubmission, SubmitResult};
 
 use crate::error::ArenaError;
 use crate::time;
@@ -40,7 +40,7 @@ const READERS: usize = 4;
 /// The three stages of a season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum SeasonState {
     /// Made, not yet opened.
     Draft,
     /// Submissions are taken.
@@ -49,7 +49,7 @@ pub enum State {
     Closed,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for SeasonState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Draft => "a draft",
@@ -61,14 +61,14 @@ impl fmt::Display for State {
 
 /// The database of a season's entries, with its connections.
 #[derive(Debug)]
-pub struct Store {
+pub struct SeasonStore {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
 }
 
-impl Store {
+impl SeasonStore {
     /// Makes the database of a season that is being opened.
     pub(crate) fn create(folder: &Path, seal: &str, opened: &str) -> Result<Self, ArenaError> {
         let path = folder.join(FILE);
@@ -136,8 +136,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn state(&self) -> Result<State, ArenaError> {
-        Ok(if self.meta("state")?.as_deref() == Some("open") { State::Open } else { State::Closed })
+    pub fn state(&self) -> Result<SeasonState, ArenaError> {
+        Ok(if self.meta("state")?.as_deref() == Some("open") {
+            SeasonState::Open
+        } else {
+            SeasonState::Closed
+        })
     }
 
     pub(crate) fn close(&self) -> Result<(), ArenaError> {

@@ -3,14 +3,14 @@
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::Store;
+use super::SeasonStore;
 use crate::error::ArenaError;
 use truenorth_protocol::clock;
 
 /// What an operator may do with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum OperatorAction {
     /// Take it off every page; nothing is deleted.
     Hide,
     /// Show it again.
@@ -19,7 +19,7 @@ pub enum Action {
 
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Done {
+pub struct ActionRecord {
     /// When, in seconds since 1970.
     pub at: i64,
     /// What was done, in words.
@@ -39,15 +39,15 @@ pub(super) fn note(c: &Connection, what: &str, entry: Option<i64>, why: &str) ->
     Ok(())
 }
 
-impl Store {
+impl SeasonStore {
     /// Hides or shows an entry. Whether there is such an entry.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn act(&self, action: Action, id: i64, why: &str) -> Result<bool, ArenaError> {
+    pub fn act(&self, action: OperatorAction, id: i64, why: &str) -> Result<bool, ArenaError> {
         let (hidden, what) = match action {
-            Action::Hide => (true, "hide"),
-            Action::Unhide => (false, "unhide"),
+            OperatorAction::Hide => (true, "hide"),
+            OperatorAction::Unhide => (false, "unhide"),
         };
         self.write(|c| {
             let tx = c.transaction()?;
@@ -64,12 +64,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn actions(&self, limit: usize) -> Result<Vec<Done>, ArenaError> {
+    pub fn actions(&self, limit: usize) -> Result<Vec<ActionRecord>, ArenaError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.read(|c| {
             c.prepare_cached("SELECT at, what, entry, why FROM actions ORDER BY id DESC LIMIT ?1")?
                 .query_map([limit], |r| {
-                    Ok(Done { at: r.get(0)?, what: r.get(1)?, entry: r.get(2)?, why: r.get(3)? })
+                    Ok(ActionRecord { at: r.get(0)?, what: r.get(1)?, entry: r.get(2)?, why: r.get(3)? })
                 })?
                 .collect()
         })

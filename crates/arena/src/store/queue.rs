@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Store;
+use super::SeasonStore;
 use crate::error::ArenaError;
 
 /// How many times a submission may have been alone in the work when the process ended, before it is set aside.
@@ -40,14 +40,14 @@ pub struct Scores {
 
 /// What scoring a submission gave.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum ScoringOutcome {
     /// What was computed of it.
     Scored(Box<Scores>),
     /// Why it can't be scored, for people.
     Failed(String),
 }
 
-impl Store {
+impl SeasonStore {
     /// Whether submissions wait.
     ///
     /// # Errors
@@ -94,13 +94,13 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; none is written then.
-    pub fn finish(&self, outcomes: &[(i64, Outcome)], now: i64) -> Result<usize, ArenaError> {
+    pub fn finish(&self, outcomes: &[(i64, ScoringOutcome)], now: i64) -> Result<usize, ArenaError> {
         self.write(|c| {
             let tx = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut changed = 0;
             for (id, outcome) in outcomes {
                 changed += match outcome {
-                    Outcome::Scored(s) => tx
+                    ScoringOutcome::Scored(s) => tx
                         .prepare_cached(
                             "UPDATE entries SET state = 'scored', score = ?2, low = ?3, score_alt = ?4, z = ?5, \
                              coherence = ?6, shift_norm = ?7, p_random = ?8, along = ?9, scored_at = ?10 \
@@ -118,7 +118,7 @@ impl Store {
                             bytes(&s.along),
                             now,
                         ))?,
-                    Outcome::Failed(why) => tx
+                    ScoringOutcome::Failed(why) => tx
                         .prepare_cached(
                             "UPDATE entries SET state = 'failed', failure = ?2, scored_at = ?3 \
                              WHERE id = ?1 AND state = 'queued'",

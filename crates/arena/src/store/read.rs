@@ -5,13 +5,13 @@ use serde::Serialize;
 
 use super::counted::unsigned;
 use super::entry::{COLUMNS, Entry};
-use super::{Store, submit};
+use super::{SeasonStore, submit};
 use crate::error::ArenaError;
 
 /// An end of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum End {
+pub enum BoardEnd {
     /// The end with the highest scores.
     Top,
     /// The end with the lowest scores.
@@ -20,7 +20,7 @@ pub enum End {
 
 /// An entry with its place.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub struct RankedEntry {
     /// Its place from that end, 1 the outermost; equal scores share the better place.
     pub rank: u64,
     /// The entry with its score.
@@ -28,15 +28,15 @@ pub struct Row {
     pub entry: Entry,
 }
 
-impl Store {
+impl SeasonStore {
     /// Entries of an end of the board, the outermost first.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn board(&self, end: End, offset: u64, limit: u64) -> Result<Vec<Row>, ArenaError> {
+    pub fn board(&self, end: BoardEnd, offset: u64, limit: u64) -> Result<Vec<RankedEntry>, ArenaError> {
         let (order, column) = match end {
-            End::Top => ("score DESC, id", "score >"),
-            End::Bottom => ("low, id", "low <"),
+            BoardEnd::Top => ("score DESC, id", "score >"),
+            BoardEnd::Bottom => ("low, id", "low <"),
         };
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         self.read(|c| {
@@ -47,8 +47,8 @@ impl Store {
                 .prepare_cached(&sql)?
                 .query_map([signed(limit), signed(offset)], Entry::of)?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
-            let key = |e: &Entry| if end == End::Top { e.score } else { e.low };
-            let mut rows: Vec<Row> = Vec::with_capacity(entries.len());
+            let key = |e: &Entry| if end == BoardEnd::Top { e.score } else { e.low };
+            let mut rows: Vec<RankedEntry> = Vec::with_capacity(entries.len());
             for (at, entry) in entries.into_iter().enumerate() {
                 let rank = match rows.last() {
                     Some(before) if key(&before.entry) == key(&entry) => before.rank,
@@ -60,7 +60,7 @@ impl Store {
                         1 + c.prepare_cached(&sql)?.query_row([key(&entry)], |r| r.get::<_, i64>(0)).map(unsigned)?
                     }
                 };
-                rows.push(Row { rank, entry });
+                rows.push(RankedEntry { rank, entry });
             }
             Ok(rows)
         })

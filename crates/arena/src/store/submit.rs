@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 use serde::Serialize;
 
-use super::{Store, operator};
+use super::{SeasonStore, operator};
 use crate::error::ArenaError;
 use crate::season::Rules;
 
@@ -12,7 +12,7 @@ const DAY: i64 = 86_400;
 
 /// A submission that is to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct New {
+pub struct NewSubmission {
     /// The name that the sender goes by.
     pub handle: String,
     /// The text that is to be scored.
@@ -42,7 +42,7 @@ pub struct Accepted {
 
 /// Whether a submission was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum SubmitResult {
     /// It waits to be scored.
     Accepted(Accepted),
     /// The season takes no more.
@@ -53,18 +53,18 @@ pub enum Taken {
     Full(u64),
 }
 
-impl Store {
+impl SeasonStore {
     /// Takes a submission, unless the season is closed or a limit is reached. It is on disk when this returns.
     ///
     /// # Errors
     /// When the database fails; nothing is taken then.
-    pub fn submit(&self, new: &New, rules: &Rules) -> Result<Taken, ArenaError> {
+    pub fn submit(&self, new: &NewSubmission, rules: &Rules) -> Result<SubmitResult, ArenaError> {
         self.write(|c| {
             let tx = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let open: String =
                 tx.query_row("SELECT value FROM meta WHERE key = 'state'", [], |r| r.get(0))?;
             if open != "open" {
-                return Ok(Taken::Closed);
+                return Ok(SubmitResult::Closed);
             }
             if let Some(refused) = limited(&tx, new, rules)? {
                 return Ok(refused);
@@ -72,7 +72,7 @@ impl Store {
             let id = insert(&tx, new)?;
             let place = place(&tx, id)?;
             tx.commit()?;
-            Ok(Taken::Accepted(Accepted { id, place }))
+            Ok(SubmitResult::Accepted(Accepted { id, place }))
         })
     }
 
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; none is taken then.
-    pub fn take_over(&self, all: &[New], from: &str) -> Result<usize, ArenaError> {
+    pub fn take_over(&self, all: &[NewSubmission], from: &str) -> Result<usize, ArenaError> {
         self.write(|c| {
             let tx = c.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut taken = 0;
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-fn insert(c: &Connection, new: &New) -> rusqlite::Result<i64> {
+fn insert(c: &Connection, new: &NewSubmission) -> rusqlite::Result<i64> {
     c.prepare_cached(
         "INSERT INTO entries (handle, text, kind, tokens, consent, at, client, origin) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -127,13 +127,13 @@ pub(super) fn place(c: &Connection, id: i64) -> rusqlite::Result<u64> {
         .map(super::counted::unsigned)
 }
 
-fn limited(c: &Connection, new: &New, rules: &Rules) -> rusqlite::Result<Option<Taken>> {
+fn limited(c: &Connection, new: &NewSubmission, rules: &Rules) -> rusqlite::Result<Option<SubmitResult>> {
     let count = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
         c.prepare_cached(sql)?.query_row(params, |r| r.get::<_, i64>(0)).map(super::counted::unsigned)
     };
     let waiting = count("SELECT count(*) FROM entries WHERE state = 'queued'", &[])?;
     if waiting >= rules.queue {
-        return Ok(Some(Taken::Full(waiting)));
+        return Ok(Some(SubmitResult::Full(waiting)));
     }
     let since = |seconds: i64| new.at - seconds;
     let own = "SELECT count(*) FROM entries WHERE client = ?1 AND at > ?2";
@@ -148,6 +148,6 @@ fn limited(c: &Connection, new: &New, rules: &Rules) -> rusqlite::Result<Option<
     ];
     let reached = checks.into_iter().find(|(n, most, ..)| n >= most);
     Ok(reached.map(|(_, most, what, wait)| {
-        Taken::Limit(format!("{most} submissions {what} are taken at most"), wait)
+        SubmitResult::Limit(format!("{most} submissions {what} are taken at most"), wait)
     }))
 }

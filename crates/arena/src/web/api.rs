@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use super::app::{App, blocking};
 use super::board::end;
-use super::refusal::Refusal;
-use super::submit::{Asked, submitted};
+use super::refusal::WebRefusal;
+use super::submit::{SubmissionRequest, submitted};
 use super::{body, entry, guard};
 use crate::error::ArenaError;
 use crate::season::Season;
-use crate::store::{Entry, Row, Status};
+use crate::store::{Entry, RankedEntry, SubmissionStatus};
 use crate::{rules, time};
 
 /// Rows of a board at most in one answer.
@@ -35,7 +35,7 @@ pub(super) fn entry_json(entry: &Entry) -> Value {
 }
 
 /// A row of the board, in the shape that public boards of this kind have.
-fn row_json(row: &Row) -> Value {
+fn row_json(row: &RankedEntry) -> Value {
     let e = &row.entry;
     json!({
         "rank": row.rank, "handle": e.handle, "sequence": e.text, "score": e.score, "score_alt": e.score_alt,
@@ -57,17 +57,17 @@ pub(super) fn season_json(season: &Season) -> Result<Value, ArenaError> {
     }))
 }
 
-pub(super) async fn season(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn season(State(app): State<Arc<App>>) -> Result<Json<Value>, WebRefusal> {
     blocking(&app, |app| season_json(app.season())).await.map(Json)
 }
 
-pub(super) async fn seasons(State(app): State<Arc<App>>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn seasons(State(app): State<Arc<App>>) -> Result<Json<Value>, WebRefusal> {
     blocking(&app, |app| Ok(json!({ "seasons": app.folder.list()? }))).await.map(Json)
 }
 
 /// Which part of a board.
 #[derive(Deserialize)]
-pub(super) struct Part {
+pub(super) struct BoardQuery {
     board: Option<String>,
     offset: Option<u64>,
     limit: Option<u64>,
@@ -76,8 +76,8 @@ pub(super) struct Part {
 
 pub(super) async fn leaderboard(
     State(app): State<Arc<App>>,
-    Query(part): Query<Part>,
-) -> Result<Response, Refusal> {
+    Query(part): Query<BoardQuery>,
+) -> Result<Response, WebRefusal> {
     let end = end(part.board.as_deref().unwrap_or("top"))?;
     let (offset, limit) = (part.offset.unwrap_or(0), part.limit.unwrap_or(100).min(MOST));
     let name = part.season.unwrap_or_else(|| app.season().name().to_owned());
@@ -113,7 +113,7 @@ pub(super) async fn leaderboard(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Text {
+struct TextBody {
     text: String,
 }
 
@@ -122,11 +122,11 @@ pub(super) async fn tokens(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Refusal> {
-    let Text { text } = body::json(&headers, body).await?;
+) -> Result<Json<Value>, WebRefusal> {
+    let TextBody { text } = body::json(&headers, body).await?;
     let characters = app.season().sealed.file.rules.characters;
     if text.chars().count() > 4 * characters {
-        return Err(Refusal::new(
+        return Err(WebRefusal::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             format!("the text has more than {} characters, far more than are taken", 4 * characters),
         ));
@@ -145,11 +145,11 @@ pub(super) async fn submit(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refusal> {
-    let asked: Asked = body::json(&headers, body).await?;
+) -> Result<Response, WebRefusal> {
+    let asked: SubmissionRequest = body::json(&headers, body).await?;
     let taken = submitted(&app, peer.as_deref(), &headers, asked).await.map_err(|not| not.refusal)?;
     let at = format!("/api/submissions/{}", taken.id);
-    let answer = Json(json!({ "id": taken.id, "place": taken.place, "status": Status::Queued }));
+    let answer = Json(json!({ "id": taken.id, "place": taken.place, "status": SubmissionStatus::Queued }));
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, at)], answer).into_response())
 }
 
@@ -157,7 +157,7 @@ pub(super) async fn submit(
 pub(super) async fn submission(
     State(app): State<Arc<App>>,
     Path(id): Path<i64>,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, WebRefusal> {
     let found = blocking(&app, move |app| {
         let found = match entry::shown(app, id) {
             Ok(found) => found,
@@ -165,7 +165,7 @@ pub(super) async fn submission(
         };
         let mut value = entry_json(&found);
         let store = &app.season().store;
-        if found.status == Status::Queued {
+        if found.status == SubmissionStatus::Queued {
             value["place"] = store.place(id)?.into();
         }
         if let Some([top, bottom]) = store.places(&found)? {
@@ -222,7 +222,7 @@ pub(super) async fn metrics(
     State(app): State<Arc<App>>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, WebRefusal> {
     if !app.options.operator_keys.is_empty() {
         super::operator_api::let_in(&app, guard::client(&app, peer.as_deref(), &headers), &headers)?;
     }

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest as _, Sha256};
-use truenorth_remote::server::Limits;
+use truenorth_remote::server::ServerLimits;
 
-use super::cache::Cache;
+use super::cache::PageCache;
 use super::captcha::Captcha;
-use super::metrics::Metrics;
+use super::metrics::ArenaMetrics;
 use super::nested::Nested;
 use super::sessions::Sessions;
 use super::templates::Templates;
@@ -25,7 +25,7 @@ const TRIES: u32 = 120;
 
 /// Address, keys and limits of an arena that is served.
 #[derive(Clone)]
-pub struct Options {
+pub struct ArenaOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Whether other machines may come.
@@ -39,14 +39,14 @@ pub struct Options {
     /// The service that tells people from programs; none asks for nothing.
     pub captcha: Option<Captcha>,
     /// The most that the HTTP server takes, of one client and of all.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Hears what an operator may want to know, a line at a time; without texts and addresses.
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
     /// The playground, which pages then link to.
     pub play: Option<Nested>,
 }
 
-impl Options {
+impl ArenaOptions {
     /// On loopback, nobody trusted, no operator.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
@@ -57,7 +57,7 @@ impl Options {
             hops: 0,
             operator_keys: vec![],
             captcha: None,
-            limits: Limits { connections_per_address: 512, ..Limits::default() },
+            limits: ServerLimits { connections_per_address: 512, ..ServerLimits::default() },
             notice: Arc::new(|_| {}),
             play: None,
         }
@@ -92,7 +92,7 @@ pub(crate) fn keys(path: &Path) -> Result<Vec<[u8; 32]>, ArenaError> {
     Ok(keys.into_iter().map(|k| Sha256::digest(k).into()).collect())
 }
 
-impl Options {
+impl ArenaOptions {
     /// Reads the operator's keys.
     ///
     /// # Errors
@@ -107,10 +107,10 @@ impl Options {
 pub struct App {
     pub(super) folder: Folder,
     pub(super) live: Arc<Live>,
-    pub(super) options: Options,
+    pub(super) options: ArenaOptions,
     pub(super) templates: Templates,
-    pub(super) cache: Cache,
-    pub(super) metrics: Metrics,
+    pub(super) cache: PageCache,
+    pub(super) metrics: ArenaMetrics,
     pub(super) sessions: Sessions,
     pub(super) tries: Tries,
     /// What tokens of forms are made with; another after each start.
@@ -121,14 +121,14 @@ pub struct App {
 impl App {
     /// The arena of a folder, with the season that is served.
     #[must_use]
-    pub fn new(folder: Folder, live: Arc<Live>, options: Options) -> Arc<Self> {
+    pub fn new(folder: Folder, live: Arc<Live>, options: ArenaOptions) -> Arc<Self> {
         Arc::new(Self {
             folder,
             live,
             options,
             templates: Templates::default(),
-            cache: Cache::default(),
-            metrics: Metrics::default(),
+            cache: PageCache::default(),
+            metrics: ArenaMetrics::default(),
             sessions: Sessions::default(),
             tries: Tries::of(TRIES),
             secret: store::secret(),
@@ -160,10 +160,10 @@ impl App {
 pub(super) async fn blocking<T: Send + 'static>(
     app: &Arc<App>,
     work: impl FnOnce(&App) -> Result<T, ArenaError> + Send + 'static,
-) -> Result<T, super::refusal::Refusal> {
+) -> Result<T, super::refusal::WebRefusal> {
     let app = app.clone();
     match tokio::task::spawn_blocking(move || work(&app)).await {
         Ok(done) => Ok(done?),
-        Err(_) => Err(super::refusal::Refusal::broken("a part of the arena stopped")),
+        Err(_) => Err(super::refusal::WebRefusal::broken("a part of the arena stopped")),
     }
 }

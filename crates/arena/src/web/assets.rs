@@ -6,7 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use truenorth_files::sha256_hex;
 
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 
 /// A file that pages ask for; its name changes with it, so that it may be kept for good.
 pub(super) struct Asset {
@@ -59,6 +59,6 @@ pub(super) fn serve(path: &str) -> Response {
             asset.text.as_str(),
         )
             .into_response(),
-        None => Refusal::missing("there is no such file").into_response(),
+        None => WebRefusal::missing("there is no such file").into_response(),
     }
 }

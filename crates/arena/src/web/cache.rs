@@ -14,15 +14,15 @@ const TURNS: usize = 8;
 
 /// Pages that were made.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Held>, [tokio::sync::Mutex<()>; TURNS]);
+pub(super) struct PageCache(Mutex<CachedPages>, [tokio::sync::Mutex<()>; TURNS]);
 
 #[derive(Debug, Default)]
-struct Held {
+struct CachedPages {
     version: u64,
     pages: HashMap<String, Bytes>,
 }
 
-impl Cache {
+impl PageCache {
     /// A page that was made at this version.
     pub fn get(&self, version: u64, key: &str) -> Option<Bytes> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_page_is_held_until_something_changes() {
-        let cache = Cache::default();
+        let cache = PageCache::default();
         cache.put(2, "/".into(), Bytes::from_static(b"two"));
         assert_eq!(cache.get(2, "/").as_deref(), Some(&b"two"[..]));
         assert_eq!(cache.get(3, "/"), None);

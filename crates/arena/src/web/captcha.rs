@@ -25,7 +25,7 @@ pub struct Captcha {
 }
 
 #[derive(Deserialize)]
-struct Verdict {
+struct CaptchaReply {
     success: bool,
 }
 
@@ -75,7 +75,7 @@ impl Captcha {
         if !answer.status().is_success() {
             return false;
         }
-        answer.json::<Verdict>().await.is_ok_and(|v| v.success)
+        answer.json::<CaptchaReply>().await.is_ok_and(|v| v.success)
     }
 }
 

@@ -10,11 +10,11 @@ use serde_json::json;
 
 use super::app::App;
 use super::pages::html;
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use super::templates::value_of;
 use super::{board, plots};
 use crate::season::read_probes;
-use crate::store::{Entry, Status};
+use crate::store::{Entry, SubmissionStatus};
 
 /// Entries that are alike and named, at most.
 const ALIKE: usize = 5;
@@ -28,7 +28,7 @@ struct Alike {
 }
 
 /// Other entries that are alike and shown.
-fn alike(app: &App, entry: &Entry) -> Result<Vec<Alike>, Refusal> {
+fn alike(app: &App, entry: &Entry) -> Result<Vec<Alike>, WebRefusal> {
     let mut found = Vec::new();
     for like in app.live.alike(entry.id, &entry.text) {
         if found.len() == ALIKE {
@@ -43,9 +43,9 @@ fn alike(app: &App, entry: &Entry) -> Result<Vec<Alike>, Refusal> {
 }
 
 /// An entry that is shown; one that was hidden is none.
-pub(super) fn shown(app: &App, id: i64) -> Result<Entry, Refusal> {
+pub(super) fn shown(app: &App, id: i64) -> Result<Entry, WebRefusal> {
     let entry = app.season().store.entry(id)?.filter(|e| !e.hidden);
-    entry.ok_or_else(|| Refusal::missing(format!("there is no entry {id}, or it is not shown")))
+    entry.ok_or_else(|| WebRefusal::missing(format!("there is no entry {id}, or it is not shown")))
 }
 
 pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Result<Response, Response> {
@@ -59,7 +59,7 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Re
     match made.and_then(|made| made) {
         Ok((page, status)) => {
             let page = axum::body::Bytes::from(page);
-            if status == Status::Scored {
+            if status == SubmissionStatus::Scored {
                 app.cache.put(version, key, page.clone());
             }
             Ok(html(page))
@@ -68,12 +68,12 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Re
     }
 }
 
-fn make(app: &App, id: i64) -> Result<(String, Status), Refusal> {
+fn make(app: &App, id: i64) -> Result<(String, SubmissionStatus), WebRefusal> {
     let entry = shown(app, id)?;
     let season = app.season();
     let file = &season.sealed.file;
     let status = entry.status;
-    let place = if status == Status::Queued { season.store.place(id)? } else { 0 };
+    let place = if status == SubmissionStatus::Queued { season.store.place(id)? } else { 0 };
     let places = season.store.places(&entry)?;
     let mut values: Vec<(&str, Value)> = vec![
         ("place", Value::from(place)),

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
-use super::refusal::{Inside, Refusal};
+use super::refusal::{Inside, WebRefusal};
 
 /// Lets a request through that is for us, and gives every answer its headers.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -27,7 +27,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     with_headers(&app, response)
 }
 
-fn check(app: &App, request: &Request) -> Result<(), Refusal> {
+fn check(app: &App, request: &Request) -> Result<(), WebRefusal> {
     let headers = request.headers();
     // Health is asked by whatever watches the process, under any name.
     if matches!(request.uri().path(), "/healthz" | "/readyz") {
@@ -35,7 +35,7 @@ fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     }
     let host = one(headers, &header::HOST)?;
     if !host.is_some_and(|host| allowed(app, host)) {
-        return Err(Refusal::new(
+        return Err(WebRefusal::new(
             StatusCode::MISDIRECTED_REQUEST,
             "this host is not served here; the operator names it with --public",
         ));
@@ -43,7 +43,7 @@ fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }
-    let elsewhere = || Refusal::new(StatusCode::FORBIDDEN, "the request comes from another site");
+    let elsewhere = || WebRefusal::new(StatusCode::FORBIDDEN, "the request comes from another site");
     if let Some(origin) = one(headers, &header::ORIGIN)? {
         let (scheme, from) = origin.split_once("://").ok_or_else(elsewhere)?;
         // A page of the same host that is served some other way is not this one.
@@ -59,14 +59,14 @@ fn check(app: &App, request: &Request) -> Result<(), Refusal> {
 }
 
 /// A header that may be there once.
-fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, WebRefusal> {
     let mut all = headers.get_all(name).iter();
     let first = all.next();
     if all.next().is_some() {
-        return Err(Refusal::bad(format!("the header {name} comes twice")));
+        return Err(WebRefusal::bad(format!("the header {name} comes twice")));
     }
     first
-        .map(|v| v.to_str().map_err(|_| Refusal::bad(format!("the header {name} is not plain text"))))
+        .map(|v| v.to_str().map_err(|_| WebRefusal::bad(format!("the header {name} is not plain text"))))
         .transpose()
 }
 

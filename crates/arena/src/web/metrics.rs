@@ -10,29 +10,29 @@ use prometheus_client::registry::Registry;
 
 use super::app::App;
 
-/// What [`Metrics::text`] is.
+/// What [`ArenaMetrics::text`] is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answer {
+struct AnswerLabel {
     page: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct What {
+struct WhatLabel {
     what: &'static str,
 }
 
-pub(super) struct Metrics {
+pub(super) struct ArenaMetrics {
     registry: Registry,
-    answers: Family<Answer, Counter>,
-    submissions: Family<What, Counter>,
-    entries: Family<What, Gauge>,
+    answers: Family<AnswerLabel, Counter>,
+    submissions: Family<WhatLabel, Counter>,
+    entries: Family<WhatLabel, Gauge>,
     trouble: Gauge,
 }
 
-impl Default for Metrics {
+impl Default for ArenaMetrics {
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("arena"),
@@ -76,15 +76,15 @@ fn kind(path: &str) -> &'static str {
     KNOWN.into_iter().find(|k| *k == first).unwrap_or("other")
 }
 
-impl Metrics {
+impl ArenaMetrics {
     /// Counts an answer.
     pub fn answered(&self, path: &str, status: StatusCode) {
-        self.answers.get_or_create(&Answer { page: kind(path), status: status.as_u16() }).inc();
+        self.answers.get_or_create(&AnswerLabel { page: kind(path), status: status.as_u16() }).inc();
     }
 
     /// Counts a submission by what came of it.
     pub fn submitted(&self, what: &'static str) {
-        self.submissions.get_or_create(&What { what }).inc();
+        self.submissions.get_or_create(&WhatLabel { what }).inc();
     }
 
     pub fn text(&self, app: &App) -> Result<String, crate::ArenaError> {
@@ -95,7 +95,7 @@ impl Metrics {
             ("failed", counts.failed),
             ("hidden", counts.hidden),
         ] {
-            self.entries.get_or_create(&What { what }).set(i64::try_from(n).unwrap_or(i64::MAX));
+            self.entries.get_or_create(&WhatLabel { what }).set(i64::try_from(n).unwrap_or(i64::MAX));
         }
         self.trouble.set(i64::from(app.live.health().trouble.is_some()));
         let mut text = String::new();

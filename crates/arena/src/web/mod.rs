@@ -10,7 +10,7 @@
 //! | `GET /seasons`, `/season/{name}` | earlier seasons |
 //! | `/operator` | behind a key: hide, show, close, export |
 //! | `/api/…` | the same for machines, as `GET /openapi.json` says |
-//! | `/play` | the playground, where [`Options::play`] has one |
+//! | `/play` | the playground, where [`ArenaOptions::play`] has one |
 //! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs it |
 //!
 //! A page is made again when an entry was scored, hidden or shown, or the season closed, and else served as it was.
@@ -41,7 +41,7 @@ mod tries;
 #[cfg(test)]
 mod tests;
 
-pub use app::{App, Options};
+pub use app::{App, ArenaOptions};
 pub use captcha::Captcha;
 pub use nested::Nested;
-pub use server::{Server, router};
+pub use server::{ArenaServer, router};

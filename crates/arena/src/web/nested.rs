@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::app::{App, blocking};
 use super::guard;
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use super::tries::Tries;
 
 /// What tells routes who asks.
@@ -59,7 +59,8 @@ async fn known(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let address = guard::client(&app, peer, request.headers());
     if !nested.tries.may(address) {
-        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many runs in a minute; wait a little");
+        let refusal =
+            WebRefusal::new(StatusCode::TOO_MANY_REQUESTS, "too many runs in a minute; wait a little");
         return refused(&app, request.headers(), refusal.wait(Some(60)));
     }
     match blocking(&app, move |app| app.live.client(address)).await {
@@ -70,7 +71,7 @@ async fn known(
 }
 
 /// A refusal as whoever asks reads it: a page for people, else JSON, also in the shape that the nested routes have.
-fn refused(app: &App, headers: &HeaderMap, refusal: Refusal) -> Response {
+fn refused(app: &App, headers: &HeaderMap, refusal: WebRefusal) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
         return super::pages::refused(app, refusal);

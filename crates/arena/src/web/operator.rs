@@ -13,16 +13,16 @@ use serde_json::json;
 
 use super::app::{App, blocking};
 use super::pages::{html, refused};
-use super::refusal::Refusal;
-use super::sessions::{self, Key, OPERATOR, VISIT};
+use super::refusal::WebRefusal;
+use super::sessions::{self, KeyCheck, OPERATOR, VISIT};
 use super::{body, guard, operator_api};
-use crate::store::{Action, State as SeasonState};
+use crate::store::{OperatorAction, SeasonState};
 
 const PER_PAGE: u64 = 100;
 const SECONDS: u64 = 12 * 3600;
 
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct OperatorQuery {
     page: Option<u64>,
     said: Option<String>,
 }
@@ -35,11 +35,11 @@ fn inside<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
 /// The page, or where the key is asked for.
 pub(super) async fn page(
     State(app): State<Arc<App>>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<OperatorQuery>,
     headers: HeaderMap,
 ) -> Response {
     if app.options.operator_keys.is_empty() {
-        return refused(&app, Refusal::missing("this arena has no operator's page (--operator-key-file)"));
+        return refused(&app, WebRefusal::missing("this arena has no operator's page (--operator-key-file)"));
     }
     let Some(cookie) = inside(&app, &headers).map(str::to_owned) else {
         return login_page(&app, &headers, StatusCode::OK, None).await;
@@ -51,7 +51,7 @@ pub(super) async fn page(
     }
 }
 
-fn make(app: &App, cookie: &str, asked: &Asked) -> Result<String, Refusal> {
+fn make(app: &App, cookie: &str, asked: &OperatorQuery) -> Result<String, WebRefusal> {
     let store = &app.season().store;
     let page = asked.page.unwrap_or(1).max(1);
     let values = json!({
@@ -115,18 +115,18 @@ pub(super) async fn login(
     }
     let from = guard::client(&app, peer.as_deref(), &headers);
     match app.sessions.key(&app, from, get("key")) {
-        Key::Right => {
+        KeyCheck::Right => {
             let cookie = app.sessions.begin();
             let set = sessions::set(OPERATOR, &cookie, guard::secure(&app, &headers), SECONDS);
             app.notice("the operator was let in");
             (StatusCode::SEE_OTHER, [(header::LOCATION, "/operator".to_owned()), (header::SET_COOKIE, set)])
                 .into_response()
         }
-        Key::Wrong => {
+        KeyCheck::Wrong => {
             app.notice("a wrong operator's key was tried");
             login_page(&app, &headers, StatusCode::UNAUTHORIZED, Some("The key is not known.")).await
         }
-        Key::Later => {
+        KeyCheck::Later => {
             let problem = Some("Too many keys were tried; wait a minute.");
             login_page(&app, &headers, StatusCode::TOO_MANY_REQUESTS, problem).await
         }
@@ -146,11 +146,12 @@ pub(super) async fn act(
     };
     let get = |name: &str| fields.get(name).cloned().unwrap_or_default();
     let Some(cookie) = inside(&app, &headers) else {
-        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "you are no longer let in; give the key again");
+        let refusal =
+            WebRefusal::new(StatusCode::UNAUTHORIZED, "you are no longer let in; give the key again");
         return refused(&app, refusal);
     };
     if !sessions::goes_with(&app, cookie, &get("token")) {
-        return refused(&app, Refusal::new(StatusCode::FORBIDDEN, "the form was not ours"));
+        return refused(&app, WebRefusal::new(StatusCode::FORBIDDEN, "the form was not ours"));
     }
     let back = |said: &str| {
         (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/operator?said={said}"))]).into_response()
@@ -166,7 +167,7 @@ pub(super) async fn act(
         "close" => operator_api::closed(&app).await.map(|_| "close"),
         "hide" | "unhide" => match get("id").parse() {
             Ok(id) => {
-                let action = if what == "hide" { Action::Hide } else { Action::Unhide };
+                let action = if what == "hide" { OperatorAction::Hide } else { OperatorAction::Unhide };
                 let why: String = get("why").chars().take(200).collect();
                 operator_api::acted(&app, action, id, why).await.map(|found| match (found, what.as_str()) {
                     (true, "hide") => "hide",
@@ -174,9 +175,9 @@ pub(super) async fn act(
                     (false, _) => "none",
                 })
             }
-            Err(_) => Err(Refusal::bad("no entry is named")),
+            Err(_) => Err(WebRefusal::bad("no entry is named")),
         },
-        _ => Err(Refusal::missing("there is no such thing to do")),
+        _ => Err(WebRefusal::missing("there is no such thing to do")),
     };
     match done {
         Ok(said) => back(said),

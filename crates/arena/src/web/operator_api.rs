@@ -13,33 +13,39 @@ use serde_json::{Value, json};
 
 use super::api::{entry_json, season_json};
 use super::app::{App, blocking};
-use super::refusal::Refusal;
-use super::sessions::Key;
+use super::refusal::WebRefusal;
+use super::sessions::KeyCheck;
 use super::{body, guard};
 use crate::out::{Exported, export_rows, json_lines};
-use crate::store::Action;
+use crate::store::OperatorAction;
 
 /// Refuses whoever has no operator's key.
-pub(super) fn let_in(app: &App, from: IpAddr, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn let_in(app: &App, from: IpAddr, headers: &HeaderMap) -> Result<(), WebRefusal> {
     let said = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
     let key = said.and_then(|v| v.split_once(' ')).filter(|(s, _)| s.eq_ignore_ascii_case("bearer"));
     let Some((_, key)) = key else {
-        return Err(Refusal::new(
+        return Err(WebRefusal::new(
             StatusCode::UNAUTHORIZED,
             "send an operator's key: Authorization: Bearer KEY",
         ));
     };
     match app.sessions.key(app, from, key.trim()) {
-        Key::Right => Ok(()),
-        Key::Wrong => Err(Refusal::new(StatusCode::UNAUTHORIZED, "the key is not known")),
-        Key::Later => {
-            Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong keys were tried").wait(Some(60)))
+        KeyCheck::Right => Ok(()),
+        KeyCheck::Wrong => Err(WebRefusal::new(StatusCode::UNAUTHORIZED, "the key is not known")),
+        KeyCheck::Later => {
+            Err(WebRefusal::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong keys were tried")
+                .wait(Some(60)))
         }
     }
 }
 
 /// Hides or shows an entry.
-pub(super) async fn acted(app: &Arc<App>, action: Action, id: i64, why: String) -> Result<bool, Refusal> {
+pub(super) async fn acted(
+    app: &Arc<App>,
+    action: OperatorAction,
+    id: i64,
+    why: String,
+) -> Result<bool, WebRefusal> {
     let found = blocking(app, move |app| app.season().store.act(action, id, &why)).await?;
     app.live.changed();
     app.notice(&format!("the operator: {action:?} entry {id}"));
@@ -47,7 +53,7 @@ pub(super) async fn acted(app: &Arc<App>, action: Action, id: i64, why: String) 
 }
 
 /// Closes the season.
-pub(super) async fn closed(app: &Arc<App>) -> Result<Value, Refusal> {
+pub(super) async fn closed(app: &Arc<App>) -> Result<Value, WebRefusal> {
     let season = blocking(app, |app| {
         app.season().close()?;
         season_json(app.season())
@@ -59,7 +65,7 @@ pub(super) async fn closed(app: &Arc<App>) -> Result<Value, Refusal> {
 }
 
 /// The consented entries as JSON lines.
-pub(super) async fn exported(app: &Arc<App>) -> Result<Response, Refusal> {
+pub(super) async fn exported(app: &Arc<App>) -> Result<Response, WebRefusal> {
     let bytes = blocking(app, |app| {
         let Exported { rows, .. } = export_rows(app.season())?;
         json_lines(&rows)
@@ -72,23 +78,23 @@ pub(super) async fn exported(app: &Arc<App>) -> Result<Response, Refusal> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Part {
+pub(super) struct EntriesQuery {
     offset: Option<u64>,
     limit: Option<u64>,
 }
 
 type From = Option<Extension<ConnectInfo<SocketAddr>>>;
 
-fn who(app: &App, peer: &From, headers: &HeaderMap) -> Result<(), Refusal> {
+fn who(app: &App, peer: &From, headers: &HeaderMap) -> Result<(), WebRefusal> {
     let_in(app, guard::client(app, peer.as_deref(), headers), headers)
 }
 
 pub(super) async fn entries(
     State(app): State<Arc<App>>,
     peer: From,
-    Query(part): Query<Part>,
+    Query(part): Query<EntriesQuery>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, WebRefusal> {
     who(&app, &peer, &headers)?;
     let value = blocking(&app, move |app| {
         let found =
@@ -117,17 +123,17 @@ pub(super) async fn act(
     peer: From,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, WebRefusal> {
     who(&app, &peer, &headers)?;
     let action = match what.as_str() {
-        "hide" => Action::Hide,
-        "unhide" => Action::Unhide,
-        _ => return Err(Refusal::missing("an entry can be hidden (hide) and shown again (unhide)")),
+        "hide" => OperatorAction::Hide,
+        "unhide" => OperatorAction::Unhide,
+        _ => return Err(WebRefusal::missing("an entry can be hidden (hide) and shown again (unhide)")),
     };
     let Why { why } = body::json(&headers, body).await?;
     match acted(&app, action, id, why.chars().take(200).collect()).await? {
-        true => Ok(Json(json!({ "id": id, "hidden": action == Action::Hide }))),
-        false => Err(Refusal::missing(format!("there is no entry {id}"))),
+        true => Ok(Json(json!({ "id": id, "hidden": action == OperatorAction::Hide }))),
+        false => Err(WebRefusal::missing(format!("there is no entry {id}"))),
     }
 }
 
@@ -135,7 +141,7 @@ pub(super) async fn close(
     State(app): State<Arc<App>>,
     peer: From,
     headers: HeaderMap,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Value>, WebRefusal> {
     who(&app, &peer, &headers)?;
     closed(&app).await.map(Json)
 }
@@ -144,7 +150,7 @@ pub(super) async fn export(
     State(app): State<Arc<App>>,
     peer: From,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, WebRefusal> {
     who(&app, &peer, &headers)?;
     exported(&app).await
 }

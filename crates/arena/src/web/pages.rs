@@ -13,7 +13,7 @@ use serde_json::json;
 use super::app::{App, blocking};
 use super::board::{self, FIRST};
 use super::plots;
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use super::templates::value_of;
 use crate::error::ArenaError;
 use crate::season::{Season, read_audit, read_facts, read_probes};
@@ -28,12 +28,12 @@ pub(super) fn html(page: Bytes) -> Response {
 }
 
 /// A refusal as a page.
-pub(super) fn refused(app: &App, refusal: Refusal) -> Response {
+pub(super) fn refused(app: &App, refusal: WebRefusal) -> Response {
     if let Some(inside) = &refusal.inside {
         app.notice(inside);
     }
     #[derive(Serialize)]
-    struct Values<'a> {
+    struct ErrorValues<'a> {
         heading: &'a str,
         what: &'a str,
     }
@@ -43,7 +43,7 @@ pub(super) fn refused(app: &App, refusal: Refusal) -> Response {
         s if s.is_server_error() => "Something failed",
         _ => "Not taken",
     };
-    let values = Values { heading, what: &refusal.what };
+    let values = ErrorValues { heading, what: &refusal.what };
     let page = app.templates.page(app, ("refused", "", heading), &values);
     let (status, wait) = (refusal.status, refusal.wait);
     let mut response = match page {
@@ -60,7 +60,7 @@ pub(super) fn refused(app: &App, refusal: Refusal) -> Response {
 pub(super) async fn cached(
     app: &Arc<App>,
     key: String,
-    make: impl FnOnce(&App) -> Result<String, Refusal> + Send + 'static,
+    make: impl FnOnce(&App) -> Result<String, WebRefusal> + Send + 'static,
 ) -> Result<Bytes, Response> {
     // Read before the page is made: what changes meanwhile has it made anew.
     let mut version = app.live.version();
@@ -187,7 +187,7 @@ pub(super) async fn limitations(State(app): State<Arc<App>>) -> Result<Response,
 pub(super) async fn seasons(State(app): State<Arc<App>>) -> Result<Response, Response> {
     cached(&app, "/seasons".into(), |app| {
         let all: Vec<_> =
-            app.folder.list()?.into_iter().filter(|s| s.state != crate::store::State::Draft).collect();
+            app.folder.list()?.into_iter().filter(|s| s.state != crate::store::SeasonState::Draft).collect();
         let values = Value::from_pairs([("seasons", value_of(&all))]);
         app.templates.page(app, ("seasons", "seasons", "Seasons"), &values)
     })

@@ -1,6 +1,8 @@
 //! Plots of the board and of one entry.
 
-use truenorth_report::{Axis, Figure, Labelled, Mark, Num, Scatter, ScatterPoint, Strip, StripGroup, render};
+use truenorth_report::{
+    Axis, Figure, LabelledValue, Mark, Num, Scatter, ScatterPoint, Strip, StripGroup, render,
+};
 
 use crate::rules::shown;
 use crate::store::Entry;
@@ -67,7 +69,7 @@ pub(super) fn z_by_kind(entries: &[Entry]) -> String {
             points: shown
                 .iter()
                 .filter(|e| kind(e) == name)
-                .map(|e| Labelled { label: cut(&e.text, 60), value: e.z.unwrap_or(0.0).into() })
+                .map(|e| LabelledValue { label: cut(&e.text, 60), value: e.z.unwrap_or(0.0).into() })
                 .collect(),
             label: name,
         })
@@ -82,7 +84,7 @@ pub(super) fn shifts(along: &[f32], probes: &[String]) -> String {
     let points = along
         .iter()
         .zip(probes)
-        .map(|(shift, probe)| Labelled { label: cut(probe, 60), value: Num::new(f64::from(*shift)) })
+        .map(|(shift, probe)| LabelledValue { label: cut(probe, 60), value: Num::new(f64::from(*shift)) })
         .collect();
     let plot = Strip {
         x: Axis::new("shift along the direction"),

@@ -9,7 +9,7 @@ use crate::error::ArenaError;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct WebRefusal {
     pub status: StatusCode,
     pub what: String,
     /// Seconds after which it may be tried again.
@@ -18,7 +18,7 @@ pub(super) struct Refusal {
     pub inside: Option<String>,
 }
 
-impl Refusal {
+impl WebRefusal {
     pub fn new(status: StatusCode, what: impl Into<String>) -> Self {
         Self { status, what: what.into(), wait: None, more: None, inside: None }
     }
@@ -51,7 +51,7 @@ impl Refusal {
     }
 }
 
-impl From<ArenaError> for Refusal {
+impl From<ArenaError> for WebRefusal {
     fn from(e: ArenaError) -> Self {
         let inside = crate::live::said(&e);
         match e {
@@ -82,7 +82,7 @@ impl From<ArenaError> for Refusal {
 #[derive(Clone, Debug)]
 pub(super) struct Inside(pub String);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for WebRefusal {
     fn into_response(self) -> Response {
         let mut body = json!({ "detail": self.what });
         if let (Some(Value::Object(more)), Some(into)) = (self.more, body.as_object_mut()) {

@@ -10,11 +10,11 @@ use axum::http::Uri;
 use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
-use truenorth_remote::server::{Host, ServerError};
+use truenorth_remote::server::{BoundedListener, ServerError};
 
 use super::app::App;
 use super::nested::Nested;
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use super::{api, assets, board, entry, guard, openapi, operator, operator_api, pages, submit};
 /// How often it is looked whether somebody else closed the season.
 const LOOK: Duration = Duration::from_secs(2);
@@ -62,7 +62,7 @@ async fn file(OriginalUri(uri): OriginalUri) -> Response {
 }
 
 async fn missing(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Response> {
-    let refusal = Refusal::missing("there is no such page");
+    let refusal = WebRefusal::missing("there is no such page");
     if uri.path().starts_with("/api/") {
         return Err(axum::response::IntoResponse::into_response(refusal));
     }
@@ -70,19 +70,21 @@ async fn missing(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Resp
 }
 
 /// A server that listens, but does not yet answer.
-pub struct Server {
-    host: Host,
+pub struct ArenaServer {
+    host: BoundedListener,
     app: Arc<App>,
 }
 
-impl Server {
+impl ArenaServer {
     /// Takes the address.
     ///
     /// # Errors
     /// When it can't be had, or other machines could come unasked.
     pub async fn bind(app: Arc<App>) -> Result<Self, ServerError> {
         let options = &app.options;
-        let host = Host::bind(options.listen, options.open, options.limits, options.notice.clone()).await?;
+        let host =
+            BoundedListener::bind(options.listen, options.open, options.limits, options.notice.clone())
+                .await?;
         Ok(Self { host, app })
     }
 

@@ -28,17 +28,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Operators that are let in, by the hash of their cookie.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<Held>);
+pub(super) struct Sessions(Mutex<SessionTable>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct SessionTable {
     until: HashMap<[u8; 32], Instant>,
     /// In memory alone, and for a minute.
     guesses: HashMap<IpAddr, (Instant, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum KeyCheck {
     /// The key is the operator's.
     Right,
     /// Not the operator's.
@@ -49,7 +49,7 @@ pub(super) enum Key {
 
 impl Sessions {
     /// Whether a key is the operator's.
-    pub fn key(&self, app: &App, from: IpAddr, key: &str) -> Key {
+    pub fn key(&self, app: &App, from: IpAddr, key: &str) -> KeyCheck {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.guesses.retain(|_, (since, _)| since.elapsed() < MINUTE);
         let given: [u8; 32] = Sha256::digest(key).into();
@@ -60,14 +60,14 @@ impl Sessions {
         });
         // A right key is served also from an address that guesses: else whoever guesses could keep out who shares it.
         if found {
-            return Key::Right;
+            return KeyCheck::Right;
         }
         let tried = held.guesses.get(&from).map_or(0, |(_, n)| *n);
         if tried >= GUESSES || held.guesses.len() >= GUESSERS {
-            return Key::Later;
+            return KeyCheck::Later;
         }
         held.guesses.entry(from).or_insert((Instant::now(), 0)).1 += 1;
-        Key::Wrong
+        KeyCheck::Wrong
     }
 
     /// Lets the operator in; the value of the cookie.

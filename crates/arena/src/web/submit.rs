@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 
 use super::app::{App, blocking};
 use super::pages::{html, refused};
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use super::sessions::{self, VISIT};
 use super::{body, guard};
 use crate::error::ArenaError;
 use crate::live::{Submission, Submitted};
-use crate::store::{Entry, State as SeasonState, Taken};
+use crate::store::{Entry, SeasonState, SubmitResult};
 
 /// How long a visit's cookie is kept.
 const VISIT_SECONDS: u64 = 24 * 3600;
 
 /// What the form shows again when a submission was not taken.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Again {
+pub(super) struct FormAgain {
     text: String,
     handle: String,
     kind: Option<String>,
@@ -35,10 +35,10 @@ pub(super) struct Again {
 }
 
 pub(super) async fn form(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    shown(&app, &headers, StatusCode::OK, Again::default()).await
+    shown(&app, &headers, StatusCode::OK, FormAgain::default()).await
 }
 
-async fn shown(app: &Arc<App>, headers: &HeaderMap, status: StatusCode, again: Again) -> Response {
+async fn shown(app: &Arc<App>, headers: &HeaderMap, status: StatusCode, again: FormAgain) -> Response {
     let known = sessions::cookie(headers, VISIT).map(str::to_owned);
     let cookie = known.clone().unwrap_or_else(crate::store::secret);
     let visit = cookie.clone();
@@ -58,7 +58,7 @@ async fn shown(app: &Arc<App>, headers: &HeaderMap, status: StatusCode, again: A
     }
 }
 
-fn page(app: &App, visit: &str, again: &Again) -> Result<String, Refusal> {
+fn page(app: &App, visit: &str, again: &FormAgain) -> Result<String, WebRefusal> {
     let season = app.season();
     let file = &season.sealed.file;
     let mut values = json!({
@@ -88,20 +88,20 @@ pub(super) async fn by_form(
     let mut take = |name: &str| fields.remove(name).unwrap_or_default();
     let (text, handle, kind) = (take("text"), take("handle"), take("kind"));
     let (token, consent, captcha) = (take("token"), take("consent"), take("cf-turnstile-response"));
-    let again = Again {
+    let again = FormAgain {
         text: text.clone(),
         handle: handle.clone(),
         kind: (!kind.is_empty()).then(|| kind.clone()),
-        ..Again::default()
+        ..FormAgain::default()
     };
     let visit = sessions::cookie(&headers, VISIT);
     if !visit.is_some_and(|visit| sessions::goes_with(&app, visit, &token)) {
         app.metrics.submitted("forged");
         let problem =
             Some("The form was not ours, or too old; here it is anew. Cookies must be allowed.".into());
-        return shown(&app, &headers, StatusCode::FORBIDDEN, Again { problem, ..again }).await;
+        return shown(&app, &headers, StatusCode::FORBIDDEN, FormAgain { problem, ..again }).await;
     }
-    let asked = Asked {
+    let asked = SubmissionRequest {
         handle,
         text,
         kind: again.kind.clone(),
@@ -113,7 +113,7 @@ pub(super) async fn by_form(
             (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/entry/{}", accepted.id))]).into_response()
         }
         Err(Not { refusal, field, earlier, counted }) => {
-            let again = Again {
+            let again = FormAgain {
                 problem: Some(refusal.what.clone()),
                 field,
                 earlier: earlier.map(|e| *e),
@@ -132,7 +132,7 @@ pub(super) async fn by_form(
 /// A submission as the API takes it.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct SubmissionRequest {
     pub handle: String,
     pub text: String,
     #[serde(default)]
@@ -144,14 +144,14 @@ pub(super) struct Asked {
 }
 
 pub(super) struct Not {
-    pub refusal: Refusal,
+    pub refusal: WebRefusal,
     pub field: &'static str,
     pub earlier: Option<Box<Entry>>,
     pub counted: Option<usize>,
 }
 
-impl From<Refusal> for Not {
-    fn from(refusal: Refusal) -> Self {
+impl From<WebRefusal> for Not {
+    fn from(refusal: WebRefusal) -> Self {
         Self { refusal, field: "", earlier: None, counted: None }
     }
 }
@@ -161,13 +161,13 @@ pub(super) async fn submitted(
     app: &Arc<App>,
     peer: Option<&ConnectInfo<SocketAddr>>,
     headers: &HeaderMap,
-    asked: Asked,
+    asked: SubmissionRequest,
 ) -> Result<crate::store::Accepted, Not> {
     let address = guard::client(app, peer, headers);
     if !app.tries.may(address) {
         app.metrics.submitted("limited");
         let refusal =
-            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many tries in a minute; wait a little")
+            WebRefusal::new(StatusCode::TOO_MANY_REQUESTS, "too many tries in a minute; wait a little")
                 .wait(Some(60));
         return Err(refusal.into());
     }
@@ -176,10 +176,10 @@ pub(super) async fn submitted(
     {
         app.metrics.submitted("captcha");
         let what = "it could not be confirmed that a person submits; solve the captcha again";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, what).into());
+        return Err(WebRefusal::new(StatusCode::FORBIDDEN, what).into());
     }
     let done = blocking(app, move |app| {
-        let Asked { handle, text, kind, consent, .. } = asked;
+        let SubmissionRequest { handle, text, kind, consent, .. } = asked;
         let client = app.live.client(address)?;
         let submission = Submission { handle, text, kind, consent, client };
         let done = app.live.submit(&submission)?;
@@ -207,7 +207,7 @@ fn not(app: &App, done: Submitted, earlier: Option<Entry>) -> Not {
         Submitted::Refused(refused) => (
             "refused",
             refused.field,
-            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, refused.what)
+            WebRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, refused.what)
                 .with(json!({ "field": refused.field })),
         ),
         Submitted::OverBudget(tokens) => {
@@ -215,7 +215,7 @@ fn not(app: &App, done: Submitted, earlier: Option<Entry>) -> Not {
             let n = tokens.tokens.unwrap_or(0);
             let what = format!("the text has {n} tokens; {} are taken at most", tokens.budget);
             let more = json!({ "field": "text", "tokens": n, "budget": tokens.budget });
-            ("over_budget", "text", Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, what).with(more))
+            ("over_budget", "text", WebRefusal::new(StatusCode::UNPROCESSABLE_ENTITY, what).with(more))
         }
         Submitted::Copy(found) => {
             let says = if found.exact { "a copy" } else { "a near copy" };
@@ -224,17 +224,17 @@ fn not(app: &App, done: Submitted, earlier: Option<Entry>) -> Not {
                 "exact": found.exact, "similarity": found.similarity,
                 "earlier": earlier.as_ref().map(super::api::entry_json),
             });
-            ("copy", "text", Refusal::new(StatusCode::CONFLICT, what).with(more))
+            ("copy", "text", WebRefusal::new(StatusCode::CONFLICT, what).with(more))
         }
-        Submitted::NotNow(Taken::Full(n)) => {
+        Submitted::NotNow(SubmitResult::Full(n)) => {
             let what = format!("{n} submissions wait already; try again in a minute");
-            ("full", "", Refusal::new(StatusCode::SERVICE_UNAVAILABLE, what).wait(Some(60)))
+            ("full", "", WebRefusal::new(StatusCode::SERVICE_UNAVAILABLE, what).wait(Some(60)))
         }
-        Submitted::NotNow(Taken::Limit(what, wait)) => {
-            ("limited", "", Refusal::new(StatusCode::TOO_MANY_REQUESTS, what).wait(wait))
+        Submitted::NotNow(SubmitResult::Limit(what, wait)) => {
+            ("limited", "", WebRefusal::new(StatusCode::TOO_MANY_REQUESTS, what).wait(wait))
         }
         Submitted::NotNow(_) | Submitted::Accepted(_) => {
-            ("closed", "", Refusal::new(StatusCode::CONFLICT, "the season is closed"))
+            ("closed", "", WebRefusal::new(StatusCode::CONFLICT, "the season is closed"))
         }
     };
     app.metrics.submitted(what);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::app::App;
 use super::assets;
-use super::refusal::Refusal;
+use super::refusal::WebRefusal;
 use crate::rules::shown;
 use crate::time;
 
@@ -69,7 +69,7 @@ fn count(n: i64) -> String {
 }
 
 #[derive(Serialize)]
-struct Layout<'a> {
+struct PageLayout<'a> {
     title: &'a str,
     season: &'a str,
     season_title: &'a str,
@@ -90,11 +90,11 @@ impl Templates {
         app: &App,
         (name, here, title): (&str, &str, &str),
         values: &impl Serialize,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, WebRefusal> {
         let body = self.part(name, values)?;
         let file = &app.season().sealed.file;
-        let open = app.season().store.state()? == crate::store::State::Open;
-        let layout = Layout {
+        let open = app.season().store.state()? == crate::store::SeasonState::Open;
+        let layout = PageLayout {
             title,
             season: &file.name,
             season_title: &file.title,
@@ -111,9 +111,9 @@ impl Templates {
     }
 
     /// A part of a page, without the layout.
-    pub fn part(&self, name: &str, values: &impl Serialize) -> Result<String, Refusal> {
+    pub fn part(&self, name: &str, values: &impl Serialize) -> Result<String, WebRefusal> {
         let made = self.0.get_template(name).and_then(|t| t.render(value_of(values)));
-        made.map_err(|e| Refusal::inside(format!("the page `{name}` can't be made: {e:#}")))
+        made.map_err(|e| WebRefusal::inside(format!("the page `{name}` can't be made: {e:#}")))
     }
 }
 

@@ -9,7 +9,7 @@ use truenorth_protocol::Site;
 use truenorth_stats::math;
 
 use super::scan::unit;
-use super::scored::{Scored, Sequence, ranked, scored};
+use super::scored::{ScoredSequence, Sequence, ranked, scored};
 use truenorth_reading::{AnalysisError, Reader, stat};
 
 /// How the scores of several sites become one.
@@ -52,7 +52,7 @@ impl fmt::Display for Over {
 pub struct OverSites {
     /// The line as a board of one site would have it.
     #[serde(flatten)]
-    pub row: Scored,
+    pub row: ScoredSequence,
     /// Of the worst site, the greatest score: the one by which a sequence is at the negative end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub high_score: Option<f64>,
@@ -60,12 +60,12 @@ pub struct OverSites {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low_rank: Option<usize>,
     /// The same at each site by itself.
-    pub sites: Vec<AtSite>,
+    pub sites: Vec<ScoreAtSite>,
 }
 
 /// A sequence's score at one site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AtSite {
+pub struct ScoreAtSite {
     /// The site, as it is written.
     pub site: String,
     /// Mean shift of the normalised probes along its direction.
@@ -82,17 +82,17 @@ pub struct AtSite {
 
 /// Unit directions at sites, and how their scores become one.
 #[derive(Clone, Debug)]
-pub(super) struct Band {
+pub(super) struct SiteBand {
     pub sites: Vec<Site>,
     pub over: Over,
     units: Vec<Array1<f64>>,
     all: Array1<f64>,
 }
 
-pub(super) struct Line {
-    pub row: Scored,
+pub(super) struct SequenceScores {
+    pub row: ScoredSequence,
     /// What each site gives; empty where there is one.
-    pub sites: Vec<AtSite>,
+    pub sites: Vec<ScoreAtSite>,
     /// The shift of every probe, whose mean is the score.
     pub along: Array1<f64>,
     /// The mean shift at each site, one behind the other.
@@ -101,7 +101,7 @@ pub(super) struct Line {
     pub of: Option<usize>,
 }
 
-impl Band {
+impl SiteBand {
     /// Directions `[hidden]`, one behind the other, at as many sites; they need not have unit norm.
     pub fn new(
         reader: &Reader<'_>,
@@ -149,18 +149,18 @@ impl Band {
     }
 
     /// Scores the shifts of a sequence, `[probes, hidden]` a site.
-    pub fn line(&self, sequence: &Sequence, shifts: &[Array2<f64>]) -> Result<Line, AnalysisError> {
+    pub fn line(&self, sequence: &Sequence, shifts: &[Array2<f64>]) -> Result<SequenceScores, AnalysisError> {
         let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
         let each = shifts.iter().zip(&self.units).map(|(d, u)| scored(sequence, d.view(), u.view()));
-        let each: Vec<Scored> = each.collect::<Result<_, _>>().map_err(of)?;
+        let each: Vec<ScoredSequence> = each.collect::<Result<_, _>>().map_err(of)?;
         let along = |s: usize| shifts[s].dot(&self.units[s]);
         let mean = |d: &Array2<f64>| d.mean_axis(Axis(0)).unwrap_or_default();
         let mean: Array1<f64> = shifts.iter().flat_map(mean).collect();
         if let [one] = &each[..] {
-            return Ok(Line { row: one.clone(), sites: vec![], along: along(0), mean, of: None });
+            return Ok(SequenceScores { row: one.clone(), sites: vec![], along: along(0), mean, of: None });
         }
         let least = (0..each.len()).min_by(|a, b| each[*a].score.total_cmp(&each[*b].score)).unwrap_or(0);
-        let sites = self.sites.iter().zip(&each).map(|(site, s)| AtSite {
+        let sites = self.sites.iter().zip(&each).map(|(site, s)| ScoreAtSite {
             site: site.to_string(),
             score: s.score,
             z: s.z,
@@ -171,7 +171,7 @@ impl Band {
         let sites = sites.collect();
         if self.over == Over::Worst {
             let row = each[least].clone();
-            return Ok(Line { row, sites, along: along(least), mean, of: Some(least) });
+            return Ok(SequenceScores { row, sites, along: along(least), mean, of: Some(least) });
         }
         let views: Vec<_> = shifts.iter().map(Array2::view).collect();
         let together = concatenate(Axis(1), &views)
@@ -179,22 +179,25 @@ impl Band {
         let of_all = scored(sequence, together.view(), self.all.view()).map_err(of)?;
         #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
         let count = each.len() as f64;
-        let row = Scored { score: each.iter().map(|s| s.score).sum::<f64>() / count, ..of_all };
+        let row = ScoredSequence { score: each.iter().map(|s| s.score).sum::<f64>() / count, ..of_all };
         let along = (0..each.len()).map(along).reduce(|a, b| a + b).unwrap_or_default() / count;
-        Ok(Line { row, sites, along, mean, of: None })
+        Ok(SequenceScores { row, sites, along, mean, of: None })
     }
 }
 
 /// The rows of a board over several sites with what each site gives, in the order of the sequences.
 #[must_use]
-pub fn over_sites(board: &[Scored], sites: &[Vec<AtSite>], over: Over) -> Vec<OverSites> {
-    let highest = |at: &[AtSite]| at.iter().map(|s| s.score).fold(f64::NEG_INFINITY, f64::max);
-    let mut low: Vec<Scored> =
-        board.iter().zip(sites).map(|(row, at)| Scored { score: -highest(at), ..row.clone() }).collect();
+pub fn over_sites(board: &[ScoredSequence], sites: &[Vec<ScoreAtSite>], over: Over) -> Vec<OverSites> {
+    let highest = |at: &[ScoreAtSite]| at.iter().map(|s| s.score).fold(f64::NEG_INFINITY, f64::max);
+    let mut low: Vec<ScoredSequence> = board
+        .iter()
+        .zip(sites)
+        .map(|(row, at)| ScoredSequence { score: -highest(at), ..row.clone() })
+        .collect();
     // The lowest is the first of the board turned over.
     ranked(&mut low);
     let worst = over == Over::Worst;
-    let line = |((row, at), low): ((&Scored, &Vec<AtSite>), Scored)| OverSites {
+    let line = |((row, at), low): ((&ScoredSequence, &Vec<ScoreAtSite>), ScoredSequence)| OverSites {
         row: row.clone(),
         high_score: worst.then(|| highest(at)),
         low_rank: worst.then_some(low.rank),
@@ -210,7 +213,7 @@ mod tests {
     use crate::board::{Board, BoardData, Params, ScanData, ScanParams, scan};
     use crate::fixture::{Tiny, named};
     use truenorth_protocol::run::{Runner as _, Unwatched};
-    use truenorth_reading::{Analysis as _, Asked};
+    use truenorth_reading::{Analysis as _, AnalysisContext};
     use truenorth_stats::math::Seeds;
 
     const SITES: [Site; 2] = [Site::AttnOut(0), Site::ResidPost(0)];
@@ -278,7 +281,7 @@ mod tests {
                 relabelled: None,
                 beside: None,
             };
-            let asked = Asked { reader, seeds: &seeds, watch: &Unwatched };
+            let asked = AnalysisContext { reader, seeds: &seeds, watch: &Unwatched };
             let found = Board::run(&data, &params, &asked).unwrap();
             assert_eq!(found.over.as_ref().unwrap().sites, ["attn_out.0", "resid_post.0"]);
             assert!(found.monte_carlo.as_ref().unwrap().agrees, "{:?}", found.monte_carlo);

@@ -13,7 +13,7 @@ use truenorth_stats::number::LEVEL;
 
 /// Whether one kind of sequence scores above another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Contrast {
+pub struct KindContrast {
     /// The kind expected to score higher.
     pub high: String,
     /// The kind expected to score lower.
@@ -41,7 +41,7 @@ pub struct Contrast {
     pub needed: Option<usize>,
 }
 
-impl Contrast {
+impl KindContrast {
     /// A row of a terminal's table: what, value, interval, p.
     pub(super) fn cells(&self) -> Vec<String> {
         vec![
@@ -54,7 +54,7 @@ impl Contrast {
 }
 
 /// Sequences of two kinds and what is exchanged between them.
-struct Exchange {
+struct KindExchange {
     positive: Vec<bool>,
     /// Sets of matched sequences that have both kinds.
     mixed: Vec<Vec<usize>>,
@@ -63,7 +63,7 @@ struct Exchange {
     deal: Deal,
 }
 
-impl Exchange {
+impl KindExchange {
     fn new(positive: Vec<bool>, clusters: &[usize]) -> Self {
         let count = clusters.iter().max().map_or(0, |c| c + 1);
         let mut sets = vec![Vec::new(); count];
@@ -104,7 +104,7 @@ pub fn contrast<R: OnBoard>(
     [high, low]: [&str; 2],
     permutations: usize,
     seeds: &Seeds,
-) -> Result<Contrast, AnalysisError> {
+) -> Result<KindContrast, AnalysisError> {
     let is = |kind: &Option<String>, name: &str| kind.as_deref() == Some(name);
     let of = |row: &usize| is(&kinds[*row], high) || is(&kinds[*row], low);
     let rows: Vec<usize> = (0..board.len().min(kinds.len())).filter(of).collect();
@@ -121,7 +121,7 @@ pub fn contrast<R: OnBoard>(
     let found = placed.estimate(LEVEL, 1.0).map_err(input)?;
     let auroc = found.value;
     let power = Power::of(&placed, 1.0 - LEVEL);
-    let exchange = Exchange::new(positive, &clusters);
+    let exchange = KindExchange::new(positive, &clusters);
     let mut rng = seeds.stream("contrast permutations");
     let mut null = Vec::with_capacity(permutations);
     for _ in 0..permutations {
@@ -130,7 +130,7 @@ pub fn contrast<R: OnBoard>(
     let far = |v: f64| (v - 0.5).abs();
     let reached = null.iter().filter(|v| math::reaches(far(**v), far(auroc))).count();
     let quantile = |q| math::quantile(&null, q).map_err(input);
-    Ok(Contrast {
+    Ok(KindContrast {
         high: high.into(),
         low: low.into(),
         n: scores.len(),
@@ -148,12 +148,12 @@ pub fn contrast<R: OnBoard>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::Scored;
+    use crate::board::ScoredSequence;
     use crate::board::tests::scored_as;
     use rand_distr::{Distribution, StandardNormal};
 
     /// Twenty matched sequences of two kinds, 0.6 apart and around a middle of their own.
-    fn matched(gap: f64, seed: u64) -> (Vec<Scored>, Vec<Option<String>>, Vec<Option<String>>) {
+    fn matched(gap: f64, seed: u64) -> (Vec<ScoredSequence>, Vec<Option<String>>, Vec<Option<String>>) {
         let mut rng = Seeds::new(seed).stream("matched");
         let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
         let (mut scores, mut kinds, mut pairs) = (vec![], vec![], vec![]);
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn matched_sequences_of_one_kind_change_places_together() {
         let kinds = [true, true, true, true, false, false, false, false];
-        let exchange = Exchange::new(kinds.to_vec(), &[0, 0, 2, 3, 4, 4, 6, 2]);
+        let exchange = KindExchange::new(kinds.to_vec(), &[0, 0, 2, 3, 4, 4, 6, 2]);
         assert_eq!(exchange.mixed, [[2, 7]]);
         let mut rng = Seeds::new(1).stream("exchange");
         for _ in 0..50 {

@@ -19,7 +19,7 @@ const CHOSEN: &str = "none: the ends are chosen by their scores";
 
 /// The sequences at one end of a board.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct End {
+pub struct EndScores {
     /// Mean score of the end.
     pub score: Number,
     /// Mean z; none where the board has none.
@@ -40,9 +40,9 @@ pub struct Asymmetry {
     /// Sequences at each end.
     pub ends: usize,
     /// The end with the highest scores.
-    pub top: End,
+    pub top: EndScores,
     /// The end with the lowest scores.
-    pub bottom: End,
+    pub bottom: EndScores,
     /// `(top - bottom reach) / (top + bottom reach)` about 0, in [-1, 1] where the ends lie on both sides
     /// of it; 0 when both reach equally far. The null is what the same sequences give along directions that know nothing
     /// of the labels: what any two sequences share moves their scores together, so no sequence is a draw of its own.
@@ -153,7 +153,7 @@ pub fn asymmetry<R: OnBoard>(
     };
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    let end = |rows: &[usize]| -> Result<End, AnalysisError> {
+    let end = |rows: &[usize]| -> Result<EndScores, AnalysisError> {
         let mean = |f: fn(&R) -> Option<f64>| {
             let values: Option<Vec<f64>> = rows.iter().map(|i| f(&board[*i])).collect();
             let of = |v: Vec<f64>| -> Result<Number, AnalysisError> {
@@ -161,7 +161,7 @@ pub fn asymmetry<R: OnBoard>(
             };
             values.map(of).transpose()
         };
-        Ok(End {
+        Ok(EndScores {
             score: mean(|r| Some(r.score()))?.expect("every row has a score"),
             z: mean(R::z)?,
             coherence: mean(R::coherence)?,

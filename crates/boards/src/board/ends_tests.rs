@@ -4,8 +4,8 @@ use super::ends::{KnowsNothing, Lean, asymmetry, rank_changes, score_and_z};
 use super::*;
 use truenorth_stats::math::Seeds;
 
-fn board(scores: &[f64]) -> Vec<Scored> {
-    let row = |(i, s): (usize, &f64)| Scored {
+fn board(scores: &[f64]) -> Vec<ScoredSequence> {
+    let row = |(i, s): (usize, &f64)| ScoredSequence {
         id: format!("s{i}"),
         text: String::new(),
         score: *s,

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Scored;
+use super::ScoredSequence;
 
 /// A row of a board of which only the score is sure to be known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Entry {
+pub struct ScoreRow {
     /// Name of the sequence.
     pub id: String,
     /// Text of the sequence.
@@ -41,8 +41,8 @@ pub struct Entry {
     pub extra: BTreeMap<String, Value>,
 }
 
-impl From<Scored> for Entry {
-    fn from(row: Scored) -> Self {
+impl From<ScoredSequence> for ScoreRow {
+    fn from(row: ScoredSequence) -> Self {
         Self {
             id: row.id,
             text: row.text,
@@ -73,7 +73,7 @@ pub trait OnBoard {
     fn coherence(&self) -> Option<f64>;
 }
 
-impl OnBoard for Scored {
+impl OnBoard for ScoredSequence {
     fn id(&self) -> &str {
         &self.id
     }
@@ -95,7 +95,7 @@ impl OnBoard for Scored {
     }
 }
 
-impl OnBoard for Entry {
+impl OnBoard for ScoreRow {
     fn id(&self) -> &str {
         &self.id
     }
@@ -118,7 +118,7 @@ impl OnBoard for Entry {
 }
 
 /// Gives every row its rank; those that are counted with others take none from the rest.
-pub(super) fn placed(rows: &mut [Entry]) {
+pub(super) fn placed(rows: &mut [ScoreRow]) {
     let mut scores: Vec<f64> = rows.iter().filter(|r| r.counted_with.is_none()).map(|r| r.score).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     for row in rows {

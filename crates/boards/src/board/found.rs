@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Asymmetry, AtSite, Contrast, Over, RankChanges, ScoreAndZ, Scored};
+use super::{Asymmetry, KindContrast, Over, RankChanges, ScoreAndZ, ScoreAtSite, ScoredSequence};
 use truenorth_reading::stat::Number;
 
 /// A sequence with its place, its score and what p values say of it.
@@ -41,7 +41,7 @@ pub struct SummaryRow {
     pub counted_with: Option<String>,
     /// What each site gives, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sites: Vec<AtSite>,
+    pub sites: Vec<ScoreAtSite>,
 }
 
 /// Several sites as one board.
@@ -73,7 +73,7 @@ pub struct MonteCarlo {
 
 /// The family that the board's p values are corrected over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Family {
+pub struct BoardTestFamily {
     /// What is tested in the family, in words.
     pub name: String,
     /// Tests in the family.
@@ -114,7 +114,7 @@ pub struct BoardSummary {
     /// A row a sequence, by rank.
     pub rows: Vec<SummaryRow>,
     /// What the p values are corrected over.
-    pub family: Family,
+    pub family: BoardTestFamily,
     /// The closed form checked by drawing; none where none was drawn.
     pub monte_carlo: Option<MonteCarlo>,
     /// Whether the two ends reach equally far.
@@ -122,15 +122,15 @@ pub struct BoardSummary {
     /// Whether score and z rank alike.
     pub score_and_z: ScoreAndZ,
     /// One kind against another, where that was asked for.
-    pub contrast: Option<Contrast>,
+    pub contrast: Option<KindContrast>,
     /// Rank changes to another board, where one was given.
     pub rank_changes: Option<RankChanges>,
     /// What the board does not show, a sentence each.
     pub not_shown: Vec<String>,
     /// The board itself, in the order of the sequences; it has a file of its own.
     #[serde(skip)]
-    pub board: Vec<Scored>,
+    pub board: Vec<ScoredSequence>,
     /// What each site gives, in that order; empty lists where there is one.
     #[serde(skip)]
-    pub at_sites: Vec<Vec<AtSite>>,
+    pub at_sites: Vec<Vec<ScoreAtSite>>,
 }

@@ -30,24 +30,24 @@ pub(super) mod tests;
 use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;
 
-pub use band::{AtSite, Over, OverSites, over_sites};
-pub use contrast::Contrast;
-pub use ends::{Asymmetry, End, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
-pub use entry::{Entry, OnBoard};
-pub use found::{BoardSummary, Family, MonteCarlo, OverWhich, SummaryRow};
-pub use nulls::Held;
+pub use band::{Over, OverSites, ScoreAtSite, over_sites};
+pub use contrast::KindContrast;
+pub use ends::{Asymmetry, EndScores, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
+pub use entry::{OnBoard, ScoreRow};
+pub use found::{BoardSummary, BoardTestFamily, MonteCarlo, OverWhich, SummaryRow};
+pub use nulls::BoardNulls;
 pub use params::Params;
 pub use scan::{ScanData, ScanParams, Scanned, scan};
-pub use scored::{Scored, Sequence, read_board};
+pub use scored::{ScoredSequence, Sequence, read_board};
 pub use scorer::{Lined, Scorer};
 
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing, NamedPrompt};
 
 /// What is scored, along which direction, and beside what.
 #[derive(Clone, Copy, Debug)]
 pub struct BoardData<'a> {
     /// Neutral probes, texts.
-    pub probes: &'a [Named],
+    pub probes: &'a [NamedPrompt],
     /// The sequences to score, in the order of the board.
     pub sequences: &'a [Sequence],
     /// What kind each sequence is, in their order; empty where they have none.
@@ -79,7 +79,7 @@ pub struct Beside<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Other<'a> {
     /// Rows that were scored before, in any order.
-    Board(&'a [Entry]),
+    Board(&'a [ScoreRow]),
     /// Another direction at the same sites, along which the same shifts are scored.
     Direction(ArrayView1<'a, f64>),
 }
@@ -101,12 +101,16 @@ impl Analysis for Board {
     /// As [`scan`]; also with fewer than eight sequences, scores that are all equal, ends that overlap, kinds
     /// that are not one a sequence or are missing, fewer than 10 000 draws where there are any, or another
     /// board of other sequences.
-    fn run(input: &BoardData<'_>, params: &Params, asked: &Asked<'_>) -> Result<BoardSummary, AnalysisError> {
+    fn run(
+        input: &BoardData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<BoardSummary, AnalysisError> {
         run::board(input, params, asked)
     }
 
-    fn page(found: &BoardSummary) -> Page {
-        Page::new(page::findings(found), page::section(found))
+    fn page(found: &BoardSummary) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found))
     }
 
     fn table(found: &BoardSummary) -> Listing {

@@ -5,15 +5,15 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
-use super::band::Band;
+use super::band::SiteBand;
 use super::ends::Lean;
-use super::{AtSite, Scored};
+use super::{ScoreAtSite, ScoredSequence};
 use truenorth_reading::stat::permutation_p;
 use truenorth_stats::math::{Seeds, reaches};
 
 /// A board's `|z|` against those under other directions.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct BoardNulls {
     /// Other directions that were scored.
     pub draws: usize,
     /// Share of directions with at least this sequence's `|z|`, the one seen among them.
@@ -83,10 +83,10 @@ impl Matched {
 
 /// A board and the shifts that it rests on.
 pub(super) struct Shifted<'a> {
-    pub board: &'a [Scored],
+    pub board: &'a [ScoredSequence],
     /// What each site gives; empty lists where there is one.
-    pub at_sites: &'a [Vec<AtSite>],
-    pub band: &'a Band,
+    pub at_sites: &'a [Vec<ScoreAtSite>],
+    pub band: &'a SiteBand,
     /// The mean shifts, `[sequences, width of all sites]`.
     pub means: &'a Array2<f32>,
 }
@@ -130,7 +130,11 @@ impl Shifted<'_> {
 
 /// Holds a board against directions, `[draws, width of all sites]`; those of zeros, which exchanged labels can leave, are
 /// left out. An end of the board holds `ends` sequences.
-pub(super) fn held(shifted: &Shifted<'_>, directions: ArrayView2<'_, f32>, ends: usize) -> Option<Held> {
+pub(super) fn held(
+    shifted: &Shifted<'_>,
+    directions: ArrayView2<'_, f32>,
+    ends: usize,
+) -> Option<BoardNulls> {
     let board = shifted.board;
     let mut directions = directions.to_owned();
     let mut norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
@@ -169,7 +173,7 @@ pub(super) fn held(shifted: &Shifted<'_>, directions: ArrayView2<'_, f32>, ends:
     let reaches = |drawn: f64, seen: f64| reaches(drawn, seen.abs() * (1.0 - 1e-6));
     let draws = kept.len();
     let share = |count: usize| permutation_p(count, draws);
-    Some(Held {
+    Some(BoardNulls {
         draws,
         p: (0..board.len())
             .map(|s| share(kept.iter().filter(|b| reaches(z[[s, **b]], board[s].z)).count()))

@@ -2,18 +2,18 @@
 
 use super::scan::scan_both;
 use super::summary::{Against, summarise};
-use super::{Beside, BoardData, BoardSummary, Entry, Other, OverWhich, Params, ScanData, ScanParams};
+use super::{Beside, BoardData, BoardSummary, Other, OverWhich, Params, ScanData, ScanParams, ScoreRow};
 use truenorth_protocol::Site;
-use truenorth_reading::{AnalysisError, Asked};
+use truenorth_reading::{AnalysisContext, AnalysisError};
 
 /// Scores sequences and says what the board shows as a whole.
 pub(super) fn board(
     input: &BoardData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<BoardSummary, AnalysisError> {
     check(input, params)?;
-    let Asked { reader, seeds, watch } = *asked;
+    let AnalysisContext { reader, seeds, watch } = *asked;
     let BoardData { probes, sequences, direction, sites, over, .. } = *input;
     let along = match input.beside {
         Some(Beside { other: Other::Direction(other), .. }) => Some(other),
@@ -30,7 +30,7 @@ pub(super) fn board(
         at_once: None,
     };
     let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;
-    let second: Option<Vec<Entry>> = second.map(|rows| rows.into_iter().map(Into::into).collect());
+    let second: Option<Vec<ScoreRow>> = second.map(|rows| rows.into_iter().map(Into::into).collect());
     let against = input.beside.map(|Beside { own, name, other }| {
         let board = match other {
             Other::Board(board) => board,

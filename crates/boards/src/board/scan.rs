@@ -6,13 +6,13 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::band::{AtSite, Band, Over};
+use super::band::{Over, ScoreAtSite, SiteBand};
 use super::ends::end_of;
-use super::nulls::{Held, Matched, Shifted, held};
-use super::scored::{Scored, Sequence, ranked};
+use super::nulls::{BoardNulls, Matched, Shifted, held};
+use super::scored::{ScoredSequence, Sequence, ranked};
 use truenorth_protocol::run::Watch;
 use truenorth_reading::Said;
-use truenorth_reading::{AnalysisError, Named, Reader, stat};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader, stat};
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
@@ -25,7 +25,7 @@ const BLOCK: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct ScanData<'a> {
     /// Neutral probes, texts.
-    pub probes: &'a [Named],
+    pub probes: &'a [NamedPrompt],
     /// The sequences to score, in the order of the board.
     pub sequences: &'a [Sequence],
     /// The direction, `[hidden]`, or those of several sites one behind the other; they need not have unit norm.
@@ -71,9 +71,9 @@ impl ScanParams {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scanned {
     /// In the order of the sequences, ranks given.
-    pub board: Vec<Scored>,
+    pub board: Vec<ScoredSequence>,
     /// What each site gives each sequence; empty lists where there is one site.
-    pub at_sites: Vec<Vec<AtSite>>,
+    pub at_sites: Vec<Vec<ScoreAtSite>>,
     /// The shift of every probe along the direction, `[sequences, probes]`; a row's mean is its score.
     pub along: Array2<f64>,
     /// How many numbers a row is of: the width of the residual stream, times the sites that it is of.
@@ -83,9 +83,9 @@ pub struct Scanned {
     /// How many of them reach at least the sequence's `|z|`; empty where none was drawn.
     pub reached: Vec<usize>,
     /// The board against directions drawn like the readings; none where none was drawn.
-    pub matched: Option<Held>,
+    pub matched: Option<BoardNulls>,
     /// The board against directions of exchanged labels; none where the labels are not at hand.
-    pub relabelled: Option<Held>,
+    pub relabelled: Option<BoardNulls>,
 }
 
 /// Scores sequences, some at a time: reads the probes alone and behind each sequence, and takes the shifts of
@@ -113,7 +113,7 @@ pub(super) fn scan_both(
     params: &ScanParams,
     seeds: &Seeds,
     watch: &dyn Watch,
-) -> Result<(Scanned, Option<Vec<Scored>>), AnalysisError> {
+) -> Result<(Scanned, Option<Vec<ScoredSequence>>), AnalysisError> {
     let (probes, sequences) = (data.probes, data.sequences);
     if probes.is_empty() || sequences.is_empty() {
         return Err(AnalysisError::Input(format!(
@@ -124,8 +124,8 @@ pub(super) fn scan_both(
     }
     let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let place = (&params.sites[..], params.over);
-    let band = Band::new(reader, data.direction, place)?;
-    let other = other.map(|d| Band::new(reader, d, place)).transpose()?;
+    let band = SiteBand::new(reader, data.direction, place)?;
+    let other = other.map(|d| SiteBand::new(reader, d, place)).transpose()?;
     let width = band.width();
     let alone = read(reader, probes, &band.sites, watch)?;
     let row = probes.len() * width * size_of::<f64>();
@@ -140,7 +140,7 @@ pub(super) fn scan_both(
     let like_readings = seeds.child("directions like the readings");
     let mut distinct = 0;
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
-        let prompts: Vec<Named> = chunk
+        let prompts: Vec<NamedPrompt> = chunk
             .iter()
             .flat_map(|s| {
                 probes.iter().zip(&texts).map(|(probe, text)| s.before(&probe.id, text, &params.join))
@@ -196,7 +196,7 @@ pub(super) fn scan_both(
 }
 
 /// The mean shift that each row is of, and how far the direction goes along it.
-fn seen(band: &Band, means: &Array2<f32>, of: &[Option<usize>]) -> (Array2<f32>, Vec<f32>) {
+fn seen(band: &SiteBand, means: &Array2<f32>, of: &[Option<usize>]) -> (Array2<f32>, Vec<f32>) {
     let own =
         |(mean, of): (ArrayView1<'_, f32>, &Option<usize>)| mean.dot(&band.along(*of).mapv(narrow)).abs();
     if !band.is_worst() {
@@ -226,7 +226,7 @@ pub(super) fn unit(
     math::unit(direction).map_err(|e| stat::of("direction", &e))
 }
 
-pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
+pub(super) fn text(probe: &NamedPrompt) -> Result<&str, AnalysisError> {
     if let Said::Conversation(_) = probe.said {
         return Err(AnalysisError::Input(format!(
             "probe `{}` has messages; a sequence can only be put before text, which is the user's turn with --chat",
@@ -244,7 +244,7 @@ pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
 
 pub(super) fn read(
     reader: &Reader<'_>,
-    prompts: &[Named],
+    prompts: &[NamedPrompt],
     sites: &[Site],
     watch: &dyn Watch,
 ) -> Result<Vec<Array2<f64>>, AnalysisError> {

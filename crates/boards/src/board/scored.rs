@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use truenorth_data::conversation::Message;
 use truenorth_data::{Firsts, SequenceRow};
-use truenorth_reading::{AnalysisError, Named, Said};
+use truenorth_reading::{AnalysisError, NamedPrompt, Said};
 use truenorth_stats::math;
 use truenorth_stats::math::MathError;
 
 /// One line of the board; the formulas are those of [`math::Specificity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
+pub struct ScoredSequence {
     /// Name of the sequence.
     pub id: String,
     /// Text of the sequence.
@@ -117,10 +117,10 @@ fn labels(row: &SequenceRow) -> BTreeMap<String, Value> {
 impl Sequence {
     /// The sequence with a probe behind it. Behind a conversation the probe goes on with the user's last turn, or is one where
     /// the last turn is another's.
-    pub(super) fn before(&self, probe: &str, text: &str, join: &str) -> Named {
+    pub(super) fn before(&self, probe: &str, text: &str, join: &str) -> NamedPrompt {
         let id = format!("{} + {probe}", self.id);
         if self.turns.is_empty() {
-            return Named::text(id, format!("{}{join}{text}", self.text));
+            return NamedPrompt::text(id, format!("{}{join}{text}", self.text));
         }
         let mut turns = self.turns.clone();
         match turns.last_mut().filter(|t| t.role == "user") {
@@ -128,9 +128,9 @@ impl Sequence {
             None => turns.push(Message::user(text)),
         }
         // A row that has a text of its own goes in as that where no template is used.
-        match Named::row("", &self.text, &self.turns).said {
-            Said::Turns(_) => Named::text(id, format!("{}{join}{text}", self.text)).in_turns(turns),
-            _ => Named::conversation(id, turns),
+        match NamedPrompt::row("", &self.text, &self.turns).said {
+            Said::Turns(_) => NamedPrompt::text(id, format!("{}{join}{text}", self.text)).in_turns(turns),
+            _ => NamedPrompt::conversation(id, turns),
         }
     }
 }
@@ -140,9 +140,9 @@ pub(super) fn scored(
     sequence: &Sequence,
     delta: ArrayView2<'_, f64>,
     direction: ArrayView1<'_, f64>,
-) -> Result<Scored, MathError> {
+) -> Result<ScoredSequence, MathError> {
     let s = math::specificity(delta, direction)?;
-    Ok(Scored {
+    Ok(ScoredSequence {
         id: sequence.id.clone(),
         text: sequence.text.clone(),
         score: s.score,
@@ -158,7 +158,7 @@ pub(super) fn scored(
 }
 
 /// Gives every row its rank; those that are counted with others take none from the rest.
-pub(super) fn ranked(rows: &mut [Scored]) {
+pub(super) fn ranked(rows: &mut [ScoredSequence]) {
     let mut scores: Vec<f64> = rows.iter().filter(|r| r.counted_with.is_none()).map(|r| r.score).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     for row in rows {
@@ -171,15 +171,15 @@ pub(super) fn ranked(rows: &mut [Scored]) {
 /// # Errors
 /// When a line can't be read or is no row of a board, a name is there twice, or there is no row; the
 /// line is named.
-pub fn read_board(reader: impl BufRead, name: &str) -> Result<Vec<Scored>, AnalysisError> {
+pub fn read_board(reader: impl BufRead, name: &str) -> Result<Vec<ScoredSequence>, AnalysisError> {
     let refuse = |line: usize, what: String| AnalysisError::Input(format!("{name}, line {line}: {what}"));
-    let (mut rows, mut seen) = (Vec::<Scored>::new(), HashSet::new());
+    let (mut rows, mut seen) = (Vec::<ScoredSequence>::new(), HashSet::new());
     for (i, line) in reader.lines().enumerate() {
         let line = line.map_err(|e| refuse(i + 1, format!("can't be read: {e}")))?;
         if line.trim().is_empty() {
             continue;
         }
-        let row: Scored = serde_json::from_str(&line)
+        let row: ScoredSequence = serde_json::from_str(&line)
             .map_err(|e| refuse(i + 1, format!("no row of a board as `score` writes it: {e}")))?;
         if !seen.insert(row.id.clone()) {
             return Err(refuse(i + 1, format!("sequence `{}` for the second time", row.id)));

@@ -5,22 +5,22 @@ use truenorth_protocol::Site;
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math;
 
-use super::band::{Band, Over, OverSites};
+use super::band::{Over, OverSites, SiteBand};
 use super::scan::{HELD, read, text};
 use super::scored::Sequence;
-use truenorth_reading::{AnalysisError, Named, Reader, stat};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader, stat};
 
 /// One of the directions, with the places of its sites among those that are read.
 #[derive(Clone, Debug)]
 struct Lane {
     at: Vec<usize>,
-    band: Band,
+    band: SiteBand,
 }
 
 /// Probes with their residuals alone, and the directions that shifts are taken along.
 #[derive(Clone, Debug)]
 pub struct Scorer {
-    probes: Vec<Named>,
+    probes: Vec<NamedPrompt>,
     texts: Vec<String>,
     join: String,
     sites: Vec<Site>,
@@ -45,7 +45,7 @@ impl Scorer {
     /// reading fails.
     pub fn open(
         reader: &Reader<'_>,
-        probes: &[Named],
+        probes: &[NamedPrompt],
         directions: &[Vec<(Site, ArrayView1<'_, f64>)>],
         (over, join): (Over, &str),
         watch: &dyn Watch,
@@ -61,7 +61,7 @@ impl Scorer {
     /// As [`Scorer::open`], and when their shape is another.
     pub fn with_baselines(
         reader: &Reader<'_>,
-        probes: &[Named],
+        probes: &[NamedPrompt],
         directions: &[Vec<(Site, ArrayView1<'_, f64>)>],
         (over, join): (Over, &str),
         alone: Vec<Array2<f64>>,
@@ -82,7 +82,7 @@ impl Scorer {
 
     fn unread(
         reader: &Reader<'_>,
-        probes: &[Named],
+        probes: &[NamedPrompt],
         directions: &[Vec<(Site, ArrayView1<'_, f64>)>],
         (over, join): (Over, &str),
     ) -> Result<Self, AnalysisError> {
@@ -106,7 +106,7 @@ impl Scorer {
             });
             let at = at.collect();
             let all: Array1<f64> = direction.iter().flat_map(|(_, vector)| vector.iter().copied()).collect();
-            lanes.push(Lane { at, band: Band::new(reader, all.view(), (&own, over))? });
+            lanes.push(Lane { at, band: SiteBand::new(reader, all.view(), (&own, over))? });
         }
         Ok(Self { probes: probes.to_vec(), texts, join: join.to_owned(), sites, lanes, alone: vec![] })
     }
@@ -139,10 +139,10 @@ impl Scorer {
         let mut out = Vec::with_capacity(sequences.len());
         for chunk in sequences.chunks((HELD / row.max(1)).max(1)) {
             let behind = |s: &Sequence| {
-                let one = |(probe, text): (&Named, &String)| s.before(&probe.id, text, &self.join);
+                let one = |(probe, text): (&NamedPrompt, &String)| s.before(&probe.id, text, &self.join);
                 self.probes.iter().zip(&self.texts).map(one).collect::<Vec<_>>()
             };
-            let prompts: Vec<Named> = chunk.iter().flat_map(behind).collect();
+            let prompts: Vec<NamedPrompt> = chunk.iter().flat_map(behind).collect();
             let readings = read(reader, &prompts, &self.sites, watch)?;
             for (i, sequence) in chunk.iter().enumerate() {
                 let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);

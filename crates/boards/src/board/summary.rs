@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::contrast::contrast;
 use super::ends::{KnowsNothing, asymmetry, end_of, rank_changes, score_and_z};
 use super::scan::Scanned;
-use super::{BoardSummary, Entry, Family, MonteCarlo, Params, Scored, SummaryRow};
+use super::{BoardSummary, BoardTestFamily, MonteCarlo, Params, ScoreRow, ScoredSequence, SummaryRow};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, of};
 use truenorth_stats::math;
@@ -17,7 +17,7 @@ use truenorth_stats::math::Seeds;
 pub(super) struct Against<'a> {
     pub own: &'a str,
     pub other: &'a str,
-    pub board: &'a [Entry],
+    pub board: &'a [ScoreRow],
 }
 
 /// Summarises a scanned board. `kinds` and `pairs` are one a sequence, or none at all.
@@ -37,7 +37,7 @@ pub(super) fn summarise(
     let n = board.len();
     let seeds = seeds.child("board");
     let stands = |i: usize| board[i].counted_with.is_none();
-    let distinct: Vec<Scored> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
+    let distinct: Vec<ScoredSequence> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
     // Exchanged labels are the question's own null; directions like the readings stand in where there are none.
     let unrelated =
         [(KnowsNothing::Relabelled, &scanned.relabelled), (KnowsNothing::Matched, &scanned.matched)];
@@ -95,7 +95,7 @@ pub(super) fn summarise(
         None => None,
         Some(Against { own, other: name, board: other }) => {
             let other = in_order(board, name, other)?;
-            let other: Vec<Entry> =
+            let other: Vec<ScoreRow> =
                 other.into_iter().enumerate().filter(|(i, _)| stands(*i)).map(|(_, r)| r).collect();
             Some(rank_changes((own, &distinct), (name, &other), params.permutations, &seeds)?)
         }
@@ -112,7 +112,7 @@ pub(super) fn summarise(
         largest_z: board.iter().map(|r| r.z.abs()).fold(0.0, f64::max),
         coherence: stat::mean(&coherences, &mut seeds.stream("coherence")).map_err(|e| of("coherence", &e))?,
         rows,
-        family: Family {
+        family: BoardTestFamily {
             name: format!("|z| of the {} sequences of this board, the largest of each draw", distinct.len()),
             tests: distinct.len(),
             level,
@@ -144,8 +144,12 @@ pub(super) fn summarise(
 }
 
 /// The other board's rows in this board's order.
-fn in_order(board: &[Scored], name: &str, other: &[Entry]) -> Result<Vec<Entry>, AnalysisError> {
-    let by_id: HashMap<&str, &Entry> = other.iter().map(|r| (r.id.as_str(), r)).collect();
+fn in_order(
+    board: &[ScoredSequence],
+    name: &str,
+    other: &[ScoreRow],
+) -> Result<Vec<ScoreRow>, AnalysisError> {
+    let by_id: HashMap<&str, &ScoreRow> = other.iter().map(|r| (r.id.as_str(), r)).collect();
     let refuse = |id: &str, there: &str| {
         AnalysisError::Input(format!(
             "the board `{name}` is not of the same sequences: `{id}` is on {there} board alone"

@@ -1,6 +1,6 @@
 //! What a terminal shows of a board.
 
-use super::{BoardSummary, Contrast};
+use super::{BoardSummary, KindContrast};
 use truenorth_reading::Listing;
 use truenorth_reading::stat::p_cell;
 
@@ -26,7 +26,7 @@ pub(super) fn table(found: &BoardSummary) -> Listing {
             m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
-    out.rows.extend(found.contrast.as_ref().map(Contrast::cells));
+    out.rows.extend(found.contrast.as_ref().map(KindContrast::cells));
     let f = &found.family;
     out.says.push(format!(
         "{} of {} sequences stand at {} against {} directions drawn like the readings and {} of exchanged labels ({})",

@@ -91,7 +91,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         beside: None,
     };
     let run = |data: &BoardData<'_>| {
-        Board::run(data, &params, &Asked { reader, seeds: &seeds, watch: &Unwatched }).unwrap()
+        Board::run(data, &params, &AnalysisContext { reader, seeds: &seeds, watch: &Unwatched }).unwrap()
     };
     let summary = run(&data);
     assert_eq!(summary.board, found.board);
@@ -117,7 +117,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     let back = d.mapv(|v| -v);
     let by_itself =
         scan(&reader, &ScanData { direction: back.view(), ..scanned }, &params_of(0), &seeds, &Unwatched);
-    let rows: Vec<Entry> = by_itself.unwrap().board.into_iter().map(Into::into).collect();
+    let rows: Vec<ScoreRow> = by_itself.unwrap().board.into_iter().map(Into::into).collect();
     let asked = tiny.asked();
     let beside = |other| Some(Beside { own: "there", name: "back", other });
     let of_direction = run(&BoardData { beside: beside(Other::Direction(back.view())), ..data });
@@ -129,7 +129,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         other: Other::Direction(back.slice(ndarray::s![..3])),
         ..beside(Other::Board(&rows)).unwrap()
     };
-    let asked = Asked { reader, seeds: &seeds, watch: &Unwatched };
+    let asked = AnalysisContext { reader, seeds: &seeds, watch: &Unwatched };
     let e = Board::run(&BoardData { beside: Some(narrow), ..data }, &params, &asked).unwrap_err();
     assert!(e.to_string().contains("3 wide"), "{e}");
 }
@@ -139,8 +139,8 @@ fn params_of(draws: usize) -> ScanParams {
 }
 
 /// Sequences with these scores.
-pub(crate) fn scored_as(scores: &[f64]) -> Vec<Scored> {
-    let row = |(i, score): (usize, &f64)| Scored {
+pub(crate) fn scored_as(scores: &[f64]) -> Vec<ScoredSequence> {
+    let row = |(i, score): (usize, &f64)| ScoredSequence {
         id: format!("s{i}"),
         text: format!("text {i}"),
         score: *score,
@@ -195,8 +195,8 @@ fn a_closed_form_that_is_wrong_is_found_out() {
 fn what_no_summary_can_be_made_of_is_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
     let good = || scanned(&[0.5; 10], &[5000; 10], 10_000);
-    let against = |board: &[Scored]| {
-        let board: &[Entry] = &board.iter().cloned().map(Into::into).collect::<Vec<_>>();
+    let against = |board: &[ScoredSequence]| {
+        let board: &[ScoreRow] = &board.iter().cloned().map(Into::into).collect::<Vec<_>>();
         summarise(good(), &[], &[], Some(Against { own: "own", other: "raw", board }), &few(), &Seeds::new(0))
     };
     says(
@@ -227,7 +227,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_read() {
         let (sites, over) = (&[site][..], Over::Mean);
         let data =
             BoardData { probes, sequences, kinds, direction, sites, over, relabelled: None, beside: None };
-        let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &Unwatched };
+        let asked =
+            AnalysisContext { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &Unwatched };
         let e = Board::run(&data, params, &asked).unwrap_err();
         assert!(e.is_request() && e.to_string().contains(what), "{e}");
     };

@@ -6,7 +6,7 @@ use ndarray::Array2;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::JudgeVerdict;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number, Test, drawn_null, of};
 use truenorth_stats::math;
@@ -18,7 +18,7 @@ pub struct Verdicts {
     /// Name of the judge.
     pub judge: String,
     /// Verdicts by name.
-    pub verdicts: BTreeMap<String, Verdict>,
+    pub verdicts: BTreeMap<String, JudgeVerdict>,
 }
 
 /// Agreement of two judges on what both judged.
@@ -77,7 +77,7 @@ pub fn after_holm(agreed: &[Agreed]) -> Vec<Option<f64>> {
 }
 
 fn two(a: &Verdicts, b: &Verdicts, permutations: usize, seeds: &Seeds) -> Result<Agreed, AnalysisError> {
-    let pairs: Vec<(Verdict, Verdict)> =
+    let pairs: Vec<(JudgeVerdict, JudgeVerdict)> =
         a.verdicts.iter().filter_map(|(id, v)| Some((*v, *b.verdicts.get(id)?))).collect();
     if pairs.len() < 2 {
         return Err(AnalysisError::Input(format!(
@@ -92,8 +92,11 @@ fn two(a: &Verdicts, b: &Verdicts, permutations: usize, seeds: &Seeds) -> Result
         table[*x as usize][*y as usize] += 1;
     }
     let same = pairs.iter().filter(|(x, y)| x == y).count();
-    let decided: Vec<(Verdict, Verdict)> =
-        pairs.iter().copied().filter(|(x, y)| *x != Verdict::Abstain && *y != Verdict::Abstain).collect();
+    let decided: Vec<(JudgeVerdict, JudgeVerdict)> = pairs
+        .iter()
+        .copied()
+        .filter(|(x, y)| *x != JudgeVerdict::Abstain && *y != JudgeVerdict::Abstain)
+        .collect();
     Ok(Agreed {
         first: a.judge.clone(),
         second: b.judge.clone(),
@@ -108,18 +111,19 @@ fn two(a: &Verdicts, b: &Verdicts, permutations: usize, seeds: &Seeds) -> Result
 }
 
 fn measured(
-    pairs: &[(Verdict, Verdict)],
+    pairs: &[(JudgeVerdict, JudgeVerdict)],
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<Option<Number>, AnalysisError> {
     let (Some(found), true) = (cohen(pairs), pairs.len() > 1) else { return Ok(None) };
     let named = |e| of("κ", &e);
-    let (first, mut second): (Vec<Verdict>, Vec<Verdict>) = pairs.iter().copied().unzip();
+    let (first, mut second): (Vec<JudgeVerdict>, Vec<JudgeVerdict>) = pairs.iter().copied().unzip();
     let mut rng = seeds.stream("κ null");
     let mut draws = Vec::with_capacity(permutations);
     for _ in 0..permutations {
         second.shuffle(&mut rng);
-        let dealt: Vec<(Verdict, Verdict)> = first.iter().copied().zip(second.iter().copied()).collect();
+        let dealt: Vec<(JudgeVerdict, JudgeVerdict)> =
+            first.iter().copied().zip(second.iter().copied()).collect();
         draws.extend(kappa(&dealt));
     }
     let value = found.value;
@@ -141,11 +145,11 @@ fn measured(
 /// Cohen's κ: agreement beyond that of two judges with the same habits who do not look, as a share of
 /// what is left beyond it. None without pairs, or where both always say the same one thing.
 #[must_use]
-pub fn kappa(pairs: &[(Verdict, Verdict)]) -> Option<f64> {
+pub fn kappa(pairs: &[(JudgeVerdict, JudgeVerdict)]) -> Option<f64> {
     Some(cohen(pairs)?.value)
 }
 
-fn cohen(pairs: &[(Verdict, Verdict)]) -> Option<Kappa> {
+fn cohen(pairs: &[(JudgeVerdict, JudgeVerdict)]) -> Option<Kappa> {
     let mut table = Array2::zeros((3, 3));
     for (a, b) in pairs {
         table[[*a as usize, *b as usize]] += 1.0;

@@ -4,11 +4,11 @@ use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{Graph, Prompt, ReadAt, Site};
 
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 
 /// What a judge answers to one prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Asked {
+pub(super) struct JudgeAnswer {
     /// Log-odds of the first answer over the second.
     pub log_odds: f64,
     /// Probability of the two together.
@@ -22,15 +22,15 @@ pub(super) fn both(
     prompts: &[[String; 2]],
     answers: [&str; 2],
     watch: &dyn Watch,
-) -> Result<Vec<[Asked; 2]>, AnalysisError> {
-    let named: Vec<Named> = prompts
+) -> Result<Vec<[JudgeAnswer; 2]>, AnalysisError> {
+    let named: Vec<NamedPrompt> = prompts
         .iter()
         .zip(ids)
-        .flat_map(|(both, id)| both.iter().map(move |p| Named::text(*id, p)))
+        .flat_map(|(both, id)| both.iter().map(move |p| NamedPrompt::text(*id, p)))
         .collect();
-    let all: Vec<Asked> = log_probs(reader, &named, &answers, watch)?
+    let all: Vec<JudgeAnswer> = log_probs(reader, &named, &answers, watch)?
         .iter()
-        .map(|row| Asked { log_odds: row[0] - row[1], mass: row[0].exp() + row[1].exp() })
+        .map(|row| JudgeAnswer { log_odds: row[0] - row[1], mass: row[0].exp() + row[1].exp() })
         .collect();
     Ok(all.as_chunks::<2>().0.to_vec())
 }
@@ -38,7 +38,7 @@ pub(super) fn both(
 /// The log-probabilities of answers behind prompts: a row a prompt, a number an answer.
 pub(super) fn log_probs(
     reader: &Reader<'_>,
-    named: &[Named],
+    named: &[NamedPrompt],
     answers: &[&str],
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<f64>>, AnalysisError> {
@@ -89,7 +89,7 @@ fn graph(prompts: &[Prompt], tokens: &[u32]) -> Graph {
 /// begins with alone.
 fn answer_tokens(
     reader: &Reader<'_>,
-    first: Option<&Named>,
+    first: Option<&NamedPrompt>,
     answers: &[&str],
 ) -> Result<Vec<u32>, AnalysisError> {
     let Some(named) = first else {

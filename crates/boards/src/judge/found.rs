@@ -11,7 +11,7 @@ use truenorth_reading::stat::Number;
 /// A verdict on two texts, or on one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum JudgeVerdict {
     /// The first text; of one text, yes.
     First,
     /// The second text; of one text, no.
@@ -22,14 +22,14 @@ pub enum Verdict {
 
 /// When a judge counts as having no opinion.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Band {
+pub struct NoOpinionBand {
     /// The least preference in nats of log-odds.
     pub least_preference: f64,
     /// The least probability of the two answers together, in each asking.
     pub least_mass: f64,
 }
 
-impl Default for Band {
+impl Default for NoOpinionBand {
     /// A preference of at least 0.2 nats (55 to 45), a probability of at least 0.05.
     fn default() -> Self {
         Self { least_preference: 0.2, least_mass: 0.05 }
@@ -38,7 +38,7 @@ impl Default for Band {
 
 /// What a judge said of one thing, asked twice.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Judged {
+pub struct JudgedItem {
     /// Name of what was judged.
     pub id: String,
     /// Log-odds of the first answer over the second, in each asking.
@@ -50,7 +50,7 @@ pub struct Judged {
     /// Half their sum: what the judge answers whatever the texts.
     pub bias: f64,
     /// Which side the preference falls on, or none.
-    pub verdict: Verdict,
+    pub verdict: JudgeVerdict,
     /// Why it abstains: `no answer`, `contradicts itself`, `too close`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<&'static str>,
@@ -69,7 +69,7 @@ pub struct Judgement {
     /// The criterion or question that it was asked about.
     pub question: String,
     /// When it counts as having no opinion.
-    pub band: Band,
+    pub band: NoOpinionBand,
     /// The copies among what was judged; all shares and means below count them once.
     pub copies: Copies,
     /// Duels whose two texts are the same, letter case and spaces aside: they were not put before the judge and count
@@ -92,7 +92,7 @@ pub struct Judgement {
     /// Mean preference in nats, with signs turned at random for its null.
     pub preference: Number,
     /// A row a thing judged.
-    pub rows: Vec<Judged>,
+    pub rows: Vec<JudgedItem>,
     /// What the verdicts do not show, a sentence each.
     pub not_shown: Vec<String>,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rand::Rng as _;
 
-use super::ask::Asked;
-use super::{Band, Judged, Judgement, Verdict};
+use super::ask::JudgeAnswer;
+use super::{JudgeVerdict, JudgedItem, Judgement, NoOpinionBand};
 use truenorth_data::Firsts;
 use truenorth_reading::stat::{self, Number, Test, drawn_null, of};
 use truenorth_reading::{AnalysisError, Reader};
@@ -43,24 +43,24 @@ impl Things<'_> {
 pub(super) fn summary(
     reader: &Reader<'_>,
     things: &Things<'_>,
-    asked: &[[Asked; 2]],
+    asked: &[[JudgeAnswer; 2]],
     question: String,
-    band: Band,
+    band: NoOpinionBand,
     seeds: &Seeds,
 ) -> Result<Judgement, AnalysisError> {
     let Things { ids, firsts, .. } = things;
-    let row = |(i, asked): (usize, &[Asked; 2])| Judged {
+    let row = |(i, asked): (usize, &[JudgeAnswer; 2])| JudgedItem {
         counted_with: (firsts.of[i] != i).then(|| ids[firsts.of[i]].to_owned()),
         ..judged(ids[i], asked, band)
     };
     let seeds = seeds.child("judge").child(&question);
-    let all: Vec<Judged> = asked.iter().enumerate().map(row).collect();
+    let all: Vec<JudgedItem> = asked.iter().enumerate().map(row).collect();
     let kept: Vec<usize> = (0..all.len()).filter(|i| all[*i].counted_with.is_none()).collect();
-    let rows: Vec<&Judged> = kept.iter().map(|i| &all[*i]).collect();
+    let rows: Vec<&JudgedItem> = kept.iter().map(|i| &all[*i]).collect();
     let clusters = things.clusters(&kept);
     let alone = clusters.iter().max().is_none_or(|c| c + 1 == rows.len());
     // A share of some of the rows.
-    let share = |of: &dyn Fn(&Judged) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
+    let share = |of: &dyn Fn(&JudgedItem) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
         let found: Vec<(bool, usize)> =
             rows.iter().zip(&clusters).filter_map(|(r, c)| Some((of(r)?, *c))).collect();
         let (counts, clusters): (Vec<bool>, Vec<usize>) = found.into_iter().unzip();
@@ -82,7 +82,7 @@ pub(super) fn summary(
     };
     let named = |e| of(&question, &e);
     let reasons = ["no answer", "contradicts itself", "too close"];
-    let answered: Vec<&Judged> = rows.iter().copied().filter(|r| r.why != Some("no answer")).collect();
+    let answered: Vec<&JudgedItem> = rows.iter().copied().filter(|r| r.why != Some("no answer")).collect();
     let consistency = if answered.is_empty() {
         None
     } else {
@@ -135,8 +135,8 @@ pub(super) fn summary(
         judge: reader.runner().info().name.clone(),
         revision: reader.runner().info().revision.clone(),
         band,
-        first: share(&|r| (r.verdict != Verdict::Abstain).then_some(r.verdict == Verdict::First))?,
-        abstained: share(&|r| Some(r.verdict == Verdict::Abstain))?
+        first: share(&|r| (r.verdict != JudgeVerdict::Abstain).then_some(r.verdict == JudgeVerdict::First))?,
+        abstained: share(&|r| Some(r.verdict == JudgeVerdict::Abstain))?
             .expect("something was judged, or the check would have refused"),
         reasons: reasons
             .iter()
@@ -185,7 +185,7 @@ fn dealt(found: Number, answers: &[([f64; 2], usize)], seeds: &Seeds) -> Result<
 /// What is resampled where several things answer one prompt.
 pub(super) const CLUSTERS: &str = "prompts, all things that answer one together";
 
-fn judged(id: &str, asked: &[Asked; 2], band: Band) -> Judged {
+fn judged(id: &str, asked: &[JudgeAnswer; 2], band: NoOpinionBand) -> JudgedItem {
     let log_odds = [asked[0].log_odds, asked[1].log_odds];
     let mass = [asked[0].mass, asked[1].mass];
     let preference = (log_odds[0] - log_odds[1]) / 2.0;
@@ -195,11 +195,11 @@ fn judged(id: &str, asked: &[Asked; 2], band: Band) -> Judged {
         contradicts(log_odds).or((preference.abs() < band.least_preference).then_some("too close"))
     };
     let verdict = match why {
-        Some(_) => Verdict::Abstain,
-        None if preference > 0.0 => Verdict::First,
-        None => Verdict::Second,
+        Some(_) => JudgeVerdict::Abstain,
+        None if preference > 0.0 => JudgeVerdict::First,
+        None => JudgeVerdict::Second,
     };
-    Judged {
+    JudgedItem {
         id: id.to_owned(),
         log_odds,
         mass,

@@ -27,22 +27,22 @@ mod texts;
 mod tests;
 
 pub use agree::{Agreed, Verdicts, agreement, kappa};
-pub use found::{Band, GroupVerdicts, JudgeSummary, Judged, Judgement, Verdict};
+pub use found::{GroupVerdicts, JudgeSummary, JudgeVerdict, JudgedItem, Judgement, NoOpinionBand};
 pub use markup::Markup;
 pub use params::Params;
-pub use score::{Score, score_template, scores};
+pub use score::{JudgeScore, score_template, scores};
 pub use table::agreed as agreed_table;
 pub use template::JudgeTemplate;
-pub use texts::{Duel, Question, Reply};
+pub use texts::{Duel, JudgeQuestion, Reply};
 
 use truenorth_data::NearCopies;
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing};
 
 /// What is judged, how it is put, and whose verdicts it is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgeData<'a> {
     /// What is judged: duels of texts, or replies with a question.
-    pub texts: Texts<'a>,
+    pub texts: JudgeTexts<'a>,
     /// What is put before the judge; none takes the project's own.
     pub template: Option<&'a JudgeTemplate>,
     /// What others say of the same texts.
@@ -53,7 +53,7 @@ pub struct JudgeData<'a> {
 
 /// Two texts each, or one each with a question.
 #[derive(Clone, Copy, Debug)]
-pub enum Texts<'a> {
+pub enum JudgeTexts<'a> {
     /// Two texts each, judged in both orders.
     Duels {
         /// The pairs of texts, each judged in both orders.
@@ -67,13 +67,13 @@ pub enum Texts<'a> {
         /// The texts, each asked about twice.
         replies: &'a [Reply],
         /// The question in its two wordings.
-        question: &'a Question,
+        question: &'a JudgeQuestion,
         /// The group of each, such as a dose.
         groups: Option<&'a [String]>,
     },
 }
 
-impl Texts<'_> {
+impl JudgeTexts<'_> {
     fn words(self) -> [&'static str; 2] {
         match self {
             Self::Duels { .. } => ["A", "B"],
@@ -101,12 +101,16 @@ impl Analysis for Judge {
     /// Without texts, with an empty or repeated one, a duel that is another with its texts exchanged, a
     /// template without its places, answers that begin with one token, groups that are not one a text, two
     /// judges of one name or with fewer than two texts in common, or when the work fails.
-    fn run(input: &JudgeData<'_>, params: &Params, asked: &Asked<'_>) -> Result<JudgeSummary, AnalysisError> {
+    fn run(
+        input: &JudgeData<'_>,
+        params: &Params,
+        asked: &AnalysisContext<'_>,
+    ) -> Result<JudgeSummary, AnalysisError> {
         run::judge(input, params, asked)
     }
 
-    fn page(found: &JudgeSummary) -> Page {
-        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
+    fn page(found: &JudgeSummary) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
     }
 
     fn table(found: &JudgeSummary) -> Listing {

@@ -2,11 +2,11 @@
 
 use super::agree::after_holm;
 use super::found::same_said;
-use crate::judge::{Agreed, JudgeSummary, Judgement, Verdict};
+use crate::judge::{Agreed, JudgeSummary, JudgeVerdict, Judgement};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
-    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, Forest, ForestRow, Histogram, Interval,
-    Mark, Measure, NoteKind, Null, Num, Sample, Section, Series, Status, Table,
+    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, FindingStatus, Forest, ForestRow,
+    Histogram, Mark, Measure, NoteKind, Num, ReportedInterval, ReportedNull, Sample, Section, Series, Table,
 };
 
 /// Rows of the table of verdicts at most; the JSON has them all.
@@ -31,10 +31,10 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
         let trusted = trusted(j);
         out.push(Finding {
             status: match (clear && p < 0.05, trusted) {
-                (true, true) => Status::Supported,
-                (true, false) => Status::Caution,
-                (false, _) if p >= 0.05 => Status::NotSupported,
-                _ => Status::Unclear,
+                (true, true) => FindingStatus::Supported,
+                (true, false) => FindingStatus::Caution,
+                (false, _) if p >= 0.05 => FindingStatus::NotSupported,
+                _ => FindingStatus::Unclear,
             },
             statement: format!(
                 "{} prefers the {} text of a pair, its liking for a place taken out.",
@@ -43,22 +43,22 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
             ),
             measure: Measure::of("mean preference, nats of log-odds", m, 2),
             n: Sample::of(m, "pairs, each asked in both orders"),
-            interval: Interval::of(m),
-            null: Null::of(m),
+            interval: ReportedInterval::of(m),
+            null: ReportedNull::of(m),
             see: Some("judge".into()),
         });
     }
     if let Some(c) = &j.consistency {
         out.push(Finding {
-            status: if trusted(j) { Status::Supported } else { Status::NotSupported },
+            status: if trusted(j) { FindingStatus::Supported } else { FindingStatus::NotSupported },
             statement: format!(
                 "{} answers by the text: its two askings agree more often than its habits give.",
                 j.judge
             ),
             measure: Measure::of("share of consistent answers", c, 2),
             n: Sample::of(c, "things asked twice"),
-            interval: Interval::of(c),
-            null: Null::of(c),
+            interval: ReportedInterval::of(c),
+            null: ReportedNull::of(c),
             see: Some("judge-trust".into()),
         });
     }
@@ -150,7 +150,7 @@ fn shares(j: &Judgement) -> Figure {
 
 fn preferences(j: &Judgement) -> Figure {
     let stands = || j.rows.iter().filter(|r| r.counted_with.is_none());
-    let all = |f: fn(&crate::judge::Judged) -> f64| stands().map(|r| Num::new(f(r))).collect();
+    let all = |f: fn(&crate::judge::JudgedItem) -> f64| stands().map(|r| Num::new(f(r))).collect();
     Figure::new(
         "judge-preferences",
         "Preference of each thing, and the habit beside it",
@@ -264,19 +264,19 @@ pub fn agreed_findings(agreement: &[Agreed]) -> Vec<Finding> {
             let p = p.unwrap_or(1.0);
             out.push(Finding {
                 status: match (k.above(0.0) && p < 0.05, k.value >= 0.6) {
-                    (true, true) => Status::Supported,
-                    (true, false) => Status::Caution,
+                    (true, true) => FindingStatus::Supported,
+                    (true, false) => FindingStatus::Caution,
                     // One who always says the same agrees as often however the verdicts are dealt.
                     _ if k.null.as_ref().and_then(|n| n.range).is_some_and(|[low, high]| low == high) => {
-                        Status::Unclear
+                        FindingStatus::Unclear
                     }
-                    (false, _) => Status::NotSupported,
+                    (false, _) => FindingStatus::NotSupported,
                 },
                 statement: format!("{} and {} give the same verdicts beyond chance.", a.first, a.second),
                 measure: Measure::of("Cohen's κ", k, 2),
                 n: Sample::of(k, "things judged by both"),
-                interval: Interval::of(k),
-                null: Null::of(k),
+                interval: ReportedInterval::of(k),
+                null: ReportedNull::of(k),
                 see: Some("judge-agreement".into()),
             });
         }
@@ -344,9 +344,9 @@ fn verdicts(j: &Judgement) -> Table {
     );
     for r in j.rows.iter().take(ROWS) {
         let verdict = match r.verdict {
-            Verdict::First => words[0].to_owned(),
-            Verdict::Second => words[1].to_owned(),
-            Verdict::Abstain => format!("abstains: {}", r.why.unwrap_or("no reason")),
+            JudgeVerdict::First => words[0].to_owned(),
+            JudgeVerdict::Second => words[1].to_owned(),
+            JudgeVerdict::Abstain => format!("abstains: {}", r.why.unwrap_or("no reason")),
         };
         table.push(vec![
             r.id.as_str().into(),

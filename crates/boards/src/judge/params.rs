@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Band, Markup};
+use super::{Markup, NoOpinionBand};
 use truenorth_reading::analysis::few;
 use truenorth_reading::{AnalysisError, Parameters};
 
@@ -35,10 +35,10 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// The markup that the model expects with the answers that go with it, the band of [`Band::default`], 2000
+    /// The markup that the model expects with the answers that go with it, the band of [`NoOpinionBand::default`], 2000
     /// shuffles.
     fn default() -> Self {
-        let Band { least_preference, least_mass } = Band::default();
+        let NoOpinionBand { least_preference, least_mass } = NoOpinionBand::default();
         Self { markup: AUTO.into(), answers: vec![], least_preference, least_mass, permutations: 2000 }
     }
 }
@@ -61,8 +61,8 @@ impl Params {
     }
 
     /// When the judge counts as having no opinion.
-    pub(super) fn band(&self) -> Band {
-        Band { least_preference: self.least_preference, least_mass: self.least_mass }
+    pub(super) fn band(&self) -> NoOpinionBand {
+        NoOpinionBand { least_preference: self.least_preference, least_mass: self.least_mass }
     }
 
     /// Refuses what no judge can be asked by.

@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use super::found::same_said;
 use super::judgement::{CLUSTERS, Things, summary};
-use super::summary::{Held, summarise};
+use super::summary::{JudgementBreakdown, summarise};
 use super::{
-    Band, Duel, JudgeData, JudgeSummary, JudgeTemplate, Judgement, Markup, Params, Question, Reply, Texts,
-    ask,
+    Duel, JudgeData, JudgeQuestion, JudgeSummary, JudgeTemplate, JudgeTexts, Judgement, Markup,
+    NoOpinionBand, Params, Reply, ask,
 };
 use truenorth_data::{NearCopies, first_duels, first_replies};
 use truenorth_protocol::run::Watch;
 use truenorth_reading::stat;
-use truenorth_reading::{AnalysisError, Asked, Reader, Spoken};
+use truenorth_reading::{AnalysisContext, AnalysisError, Reader, Spoken};
 use truenorth_stats::math::Seeds;
 use truenorth_stats::words::folded;
 
@@ -20,10 +20,10 @@ use truenorth_stats::words::folded;
 pub(super) fn judge(
     input: &JudgeData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<JudgeSummary, AnalysisError> {
     params.check()?;
-    let Asked { reader, seeds, watch } = *asked;
+    let AnalysisContext { reader, seeds, watch } = *asked;
     let markup = match (params.markup()?, input.template) {
         (Some(markup), _) => markup,
         // A template of the user's own says all that there is to say.
@@ -35,8 +35,8 @@ pub(super) fn judge(
     let reader = own.as_ref().map_or(reader, |own| reader.speaking(own));
     let body = match (input.template, input.texts) {
         (Some(own), _) => own.clone(),
-        (None, Texts::Duels { criterion, .. }) => JudgeTemplate::duel(criterion)?,
-        (None, Texts::Replies { .. }) => JudgeTemplate::reply(),
+        (None, JudgeTexts::Duels { criterion, .. }) => JudgeTemplate::duel(criterion)?,
+        (None, JudgeTexts::Replies { .. }) => JudgeTemplate::reply(),
     };
     let template = markup.wrap(body);
     let answers = match params.answers()? {
@@ -50,12 +50,13 @@ pub(super) fn judge(
         near: input.near,
     };
     let (judgement, groups) = match input.texts {
-        Texts::Duels { duels: all, .. } => (duels(&reader, all, &asking, seeds, watch)?, None),
-        Texts::Replies { replies: all, question, groups } => {
+        JudgeTexts::Duels { duels: all, .. } => (duels(&reader, all, &asking, seeds, watch)?, None),
+        JudgeTexts::Replies { replies: all, question, groups } => {
             (replies(&reader, all, question, &asking, seeds, watch)?, groups)
         }
     };
-    let Held { groups, agreement } = summarise(&judgement, groups, input.others, params.permutations, seeds)?;
+    let JudgementBreakdown { groups, agreement } =
+        summarise(&judgement, groups, input.others, params.permutations, seeds)?;
     let speech = reader.spoken().and_then(Spoken::record);
     Ok(JudgeSummary { judgement, groups, agreement, markup, speech, answers })
 }
@@ -68,7 +69,7 @@ pub(super) struct Asking<'a> {
     /// template ends without one.
     pub answers: [&'a str; 2],
     /// When the judge counts as having no opinion.
-    pub band: Band,
+    pub band: NoOpinionBand,
     /// From which similarity on two answers to one prompt count once.
     pub near: NearCopies,
 }
@@ -131,7 +132,7 @@ pub(super) fn duels(
 pub(super) fn replies(
     reader: &Reader<'_>,
     replies: &[Reply],
-    question: &Question,
+    question: &JudgeQuestion,
     asking: &Asking<'_>,
     seeds: &Seeds,
     watch: &dyn Watch,

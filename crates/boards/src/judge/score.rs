@@ -1,7 +1,7 @@
 //! One text on a scale from 1 to 5.
 
 use truenorth_protocol::run::Watch;
-use truenorth_reading::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 
 use super::{JudgeTemplate, Markup, Params, Reply, ask};
 
@@ -9,7 +9,7 @@ const SCALE: [&str; 5] = ["1", "2", "3", "4", "5"];
 
 /// A judge's rating of a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
+pub struct JudgeScore {
     /// The mean of the scale under the judge's probabilities of its numbers, from 1 to 5.
     pub value: f64,
     /// Probability of the five numbers together.
@@ -39,7 +39,7 @@ pub fn scores(
     question: &str,
     params: &Params,
     watch: &dyn Watch,
-) -> Result<Vec<Score>, AnalysisError> {
+) -> Result<Vec<JudgeScore>, AnalysisError> {
     if replies.is_empty() {
         return Ok(vec![]);
     }
@@ -52,9 +52,9 @@ pub fn scores(
     let template = markup.wrap(score_template());
     let fill = |r: &Reply| {
         let text = template.fill(&[("prompt", &r.prompt), ("text", &r.text), ("question", question)]);
-        Named::text(r.id.as_str(), text)
+        NamedPrompt::text(r.id.as_str(), text)
     };
-    let named: Vec<Named> = replies.iter().map(fill).collect();
+    let named: Vec<NamedPrompt> = replies.iter().map(fill).collect();
     let answers = SCALE.map(|word| markup.answer(word));
     let answers: Vec<&str> = answers.iter().map(String::as_str).collect();
     let rows = ask::log_probs(&reader, &named, &answers, watch)?;
@@ -62,7 +62,7 @@ pub fn scores(
         let chances: Vec<f64> = row.iter().map(|l| l.exp()).collect();
         let mass: f64 = chances.iter().sum();
         let sum: f64 = chances.iter().zip(1_u8..).map(|(p, k)| p * f64::from(k)).sum();
-        Score { value: if mass > 0.0 { sum / mass } else { f64::NAN }, mass }
+        JudgeScore { value: if mass > 0.0 { sum / mass } else { f64::NAN }, mass }
     };
     Ok(rows.iter().map(score).collect())
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::{Agreed, GroupVerdicts, Judgement, Verdict, Verdicts, agreement};
+use super::{Agreed, GroupVerdicts, JudgeVerdict, Judgement, Verdicts, agreement};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, of};
 use truenorth_stats::math::Seeds;
 
 /// What a judgement is cut into and held against.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct JudgementBreakdown {
     pub groups: Vec<GroupVerdicts>,
     /// Of every two judges.
     pub agreement: Vec<Agreed>,
@@ -25,7 +25,7 @@ pub(super) fn summarise(
     others: &[Verdicts],
     permutations: usize,
     seeds: &Seeds,
-) -> Result<Held, AnalysisError> {
+) -> Result<JudgementBreakdown, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     let mut found = Vec::new();
     if let Some(groups) = groups {
@@ -38,7 +38,7 @@ pub(super) fn summarise(
         for name in names {
             // Copies count once in each group too; the first of them may be of another.
             let mut seen = HashSet::new();
-            let verdicts: Vec<Verdict> = judgement
+            let verdicts: Vec<JudgeVerdict> = judgement
                 .rows
                 .iter()
                 .zip(groups)
@@ -63,12 +63,12 @@ pub(super) fn summarise(
         1 => vec![],
         _ => agreement(&judges, permutations, &seeds.child("judges"))?,
     };
-    Ok(Held { groups: found, agreement })
+    Ok(JudgementBreakdown { groups: found, agreement })
 }
 
-fn group(name: &str, verdicts: &[Verdict]) -> Result<GroupVerdicts, AnalysisError> {
-    let count = |v: Verdict| verdicts.iter().filter(|x| **x == v).count();
-    let (first, second) = (count(Verdict::First), count(Verdict::Second));
+fn group(name: &str, verdicts: &[JudgeVerdict]) -> Result<GroupVerdicts, AnalysisError> {
+    let count = |v: JudgeVerdict| verdicts.iter().filter(|x| **x == v).count();
+    let (first, second) = (count(JudgeVerdict::First), count(JudgeVerdict::Second));
     let named = |e| of(name, &e);
     Ok(GroupVerdicts {
         group: name.to_owned(),
@@ -77,6 +77,6 @@ fn group(name: &str, verdicts: &[Verdict]) -> Result<GroupVerdicts, AnalysisErro
             0 => None,
             n => Some(stat::share(first, n).map_err(named)?),
         },
-        abstained: stat::share(count(Verdict::Abstain), verdicts.len()).map_err(named)?,
+        abstained: stat::share(count(JudgeVerdict::Abstain), verdicts.len()).map_err(named)?,
     })
 }

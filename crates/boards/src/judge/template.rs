@@ -5,11 +5,11 @@ use truenorth_reading::AnalysisError;
 /// A text with places such as `{prompt}`; `{{` and `}}` stand for braces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgeTemplate {
-    parts: Vec<Part>,
+    parts: Vec<JudgeTemplatePart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum JudgeTemplatePart {
     Text(String),
     Place(&'static str),
 }
@@ -46,14 +46,14 @@ impl JudgeTemplate {
             let place =
                 place.ok_or_else(|| refuse(format!("unknown place {{{name}}}; expected {PLACES:?}")))?;
             if !text.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut text)));
+                parts.push(JudgeTemplatePart::Text(std::mem::take(&mut text)));
             }
-            parts.push(Part::Place(place));
+            parts.push(JudgeTemplatePart::Place(place));
             rest = after;
         }
         text.push_str(rest);
         if !text.is_empty() {
-            parts.push(Part::Text(text));
+            parts.push(JudgeTemplatePart::Text(text));
         }
         Ok(Self { parts })
     }
@@ -72,15 +72,15 @@ impl JudgeTemplate {
     /// For one text: shows the request and the reply, and asks a question to be answered yes or no.
     #[must_use]
     pub fn reply() -> Self {
-        let text = |t: &str| Part::Text(t.to_owned());
+        let text = |t: &str| JudgeTemplatePart::Text(t.to_owned());
         Self {
             parts: vec![
                 text("Request:\n"),
-                Part::Place("prompt"),
+                JudgeTemplatePart::Place("prompt"),
                 text("\n\nReply:\n"),
-                Part::Place("text"),
+                JudgeTemplatePart::Place("text"),
                 text("\n\n"),
-                Part::Place("question"),
+                JudgeTemplatePart::Place("question"),
                 text(" Answer Yes or No.\n\nAnswer:"),
             ],
         }
@@ -90,7 +90,7 @@ impl JudgeTemplate {
     /// of the model begins by itself.
     #[must_use]
     pub fn as_turn(mut self) -> Self {
-        if let Some(Part::Text(last)) = self.parts.last_mut()
+        if let Some(JudgeTemplatePart::Text(last)) = self.parts.last_mut()
             && let Some(bare) = last.strip_suffix("\n\nAnswer:")
         {
             *last = bare.to_owned();
@@ -101,11 +101,11 @@ impl JudgeTemplate {
     /// Whether it has such a place.
     #[must_use]
     pub fn shows(&self, place: &str) -> bool {
-        self.parts.iter().any(|p| matches!(p, Part::Place(own) if *own == place))
+        self.parts.iter().any(|p| matches!(p, JudgeTemplatePart::Place(own) if *own == place))
     }
 
     pub(super) fn needs(&self, places: &[&'static str]) -> Result<(), AnalysisError> {
-        match places.iter().find(|p| !self.parts.contains(&Part::Place(p))) {
+        match places.iter().find(|p| !self.parts.contains(&JudgeTemplatePart::Place(p))) {
             Some(place) => Err(AnalysisError::Input(format!("judge's template: it has no {{{place}}}"))),
             None => Ok(()),
         }
@@ -118,8 +118,8 @@ impl JudgeTemplate {
         self.parts
             .iter()
             .map(|p| match p {
-                Part::Text(t) => t.as_str(),
-                Part::Place(place) => value(place),
+                JudgeTemplatePart::Text(t) => t.as_str(),
+                JudgeTemplatePart::Place(place) => value(place),
             })
             .collect()
     }

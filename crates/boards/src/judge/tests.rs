@@ -6,7 +6,7 @@ use rand_distr::StandardNormal;
 use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{ReadAt, Site};
 
-use super::ask::Asked;
+use super::ask::JudgeAnswer;
 use super::judgement::{Things, summary};
 use super::run::{Asking, duels, replies};
 use super::summary::summarise;
@@ -19,23 +19,23 @@ use truenorth_reading::Reader;
 use truenorth_stats::math::Seeds;
 
 /// What a judge with a taste, a habit and some noise would answer.
-fn answers(taste: f64, habit: f64, noise: f64, n: usize, seed: u64) -> Vec<[Asked; 2]> {
+fn answers(taste: f64, habit: f64, noise: f64, n: usize, seed: u64) -> Vec<[JudgeAnswer; 2]> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut asked = |sign: f64| Asked {
+    let mut asked = |sign: f64| JudgeAnswer {
         log_odds: sign * taste + habit + noise * rng.sample::<f64, _>(StandardNormal),
         mass: 0.9,
     };
     (0..n).map(|_| [asked(1.0), asked(-1.0)]).collect()
 }
 
-fn of_answers(asked: &[[Asked; 2]]) -> Judgement {
+fn of_answers(asked: &[[JudgeAnswer; 2]]) -> Judgement {
     let tiny = Tiny::open();
     let reader = Reader::new(&tiny, None);
     let ids: Vec<String> = (0..asked.len()).map(|i| format!("d{i}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let firsts = Firsts { of: (0..ids.len()).collect(), ..Firsts::default() };
     let things = Things { ids: &ids, firsts, prompts: vec![""; ids.len()] };
-    summary(&reader, &things, asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
+    summary(&reader, &things, asked, "test".into(), NoOpinionBand::default(), &Seeds::new(1)).unwrap()
 }
 
 #[test]
@@ -57,22 +57,22 @@ fn a_judge_who_flips_coins_is_as_consistent_as_chance() {
     let coin = of_answers(&answers(0.0, 0.0, 1.0, 200, 3));
     let c = coin.consistency.unwrap();
     assert!(c.interval.unwrap().contains(0.5) && c.null.unwrap().p > 0.01);
-    let silent: Vec<[Asked; 2]> =
-        vec![[Asked { log_odds: 2.0, mass: 1e-4 }, Asked { log_odds: -2.0, mass: 0.9 }]; 3];
+    let silent: Vec<[JudgeAnswer; 2]> =
+        vec![[JudgeAnswer { log_odds: 2.0, mass: 1e-4 }, JudgeAnswer { log_odds: -2.0, mass: 0.9 }]; 3];
     let silent = of_answers(&silent);
     assert!(silent.reasons[0].1 == 3 && silent.consistency.is_none() && silent.abstained.n == 3);
 }
 
 #[test]
 fn kappa_is_that_of_the_textbook() {
-    use Verdict::{Abstain as X, First as A, Second as B};
+    use JudgeVerdict::{Abstain as X, First as A, Second as B};
     // 20 both yes, 5 and 10 apart, 15 both no: κ = (0.7 - 0.5) / 0.5.
     let table = [((A, A), 20), ((A, B), 5), ((B, A), 10), ((B, B), 15)];
-    let pairs: Vec<(Verdict, Verdict)> =
+    let pairs: Vec<(JudgeVerdict, JudgeVerdict)> =
         table.iter().flat_map(|(p, n)| std::iter::repeat_n(*p, *n)).collect();
     assert!((kappa(&pairs).unwrap() - 0.4).abs() < 1e-12);
     assert!(kappa(&[(A, A), (A, A)]).is_none() && kappa(&[]).is_none());
-    let judge = |name: &str, of: &dyn Fn(usize) -> Verdict| Verdicts {
+    let judge = |name: &str, of: &dyn Fn(usize) -> JudgeVerdict| Verdicts {
         judge: name.into(),
         verdicts: (0..60).map(|i| (format!("d{i:02}"), of(i))).collect(),
     };
@@ -113,7 +113,7 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
     };
     let all: Vec<Duel> = (0..5).map(duel).collect();
     let template = JudgeTemplate::parse("{prompt}: A {first} B {second} is:").unwrap();
-    let (band, near) = (Band { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
+    let (band, near) = (NoOpinionBand { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
     let asking = Asking { template: &template, answers: ["A", "B"], band, near };
     let run = || duels(&reader, &all, &asking, &Seeds::new(0), &Unwatched).unwrap();
     let found = run();
@@ -144,7 +144,8 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
     assert_eq!(tiny.asked(), asked, "a second judging asked the model again");
     let texts = [Reply { id: "r".into(), prompt: "the hat".into(), text: "I can't.".into() }];
     let asking = Asking { template: &JudgeTemplate::reply(), answers: ["Yes", "No"], band, near };
-    let one = replies(&reader, &texts, &Question::refusal(), &asking, &Seeds::new(0), &Unwatched).unwrap();
+    let one =
+        replies(&reader, &texts, &JudgeQuestion::refusal(), &asking, &Seeds::new(0), &Unwatched).unwrap();
     assert!(one.question == "refusal" && one.rows.len() == 1 && one.bias.interval.is_none());
 }
 
@@ -163,7 +164,7 @@ fn duels_of_one_text_twice_count_nowhere_and_questions_go_by_the_ids_of_their_ro
     all.insert(1, duel("same", "The  red hat", "the red hat "));
     all.push(duel("very same", "red", "red"));
     let template = JudgeTemplate::parse("{prompt}: A {first} B {second} is:").unwrap();
-    let (band, near) = (Band { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
+    let (band, near) = (NoOpinionBand { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
     let asking = Asking { template: &template, answers: ["A", "B"], band, near };
     let of = |all: &[Duel]| duels(&reader, all, &asking, &Seeds::new(0), &Unwatched);
     let (found, without) = (of(&all).unwrap(), of(&apart).unwrap());
@@ -187,13 +188,13 @@ fn what_can_not_be_judged_is_refused_by_name() {
     };
     let good = JudgeTemplate::parse("{first} or {second}:").unwrap();
     let near = NearCopies::default();
-    let refused = |all: &[Duel], template: &JudgeTemplate, answers: [&str; 2], band: Band| {
+    let refused = |all: &[Duel], template: &JudgeTemplate, answers: [&str; 2], band: NoOpinionBand| {
         let e = duels(&reader, all, &Asking { template, answers, band, near }, &Seeds::new(0), &Unwatched)
             .unwrap_err();
         assert!(e.is_request(), "{e}");
         e.to_string()
     };
-    let (ab, band) = ([" A", " B"], Band::default());
+    let (ab, band) = ([" A", " B"], NoOpinionBand::default());
     assert!(refused(&[], &good, ab, band).contains("nothing to judge"));
     assert!(refused(&[duel("x", " ")], &good, ab, band).contains("`x` has an empty text"));
     assert!(refused(&[duel("x", "a"), duel("x", "c")], &good, ab, band).contains("`x` is there twice"));
@@ -240,15 +241,15 @@ fn a_judge_is_asked_as_its_choices_say() {
         .iter()
         .map(|t| Reply { id: (*t).into(), prompt: "the hat".into(), text: (*t).into() })
         .collect();
-    let question = Question::refusal();
+    let question = JudgeQuestion::refusal();
     let data = JudgeData {
-        texts: Texts::Replies { replies: &texts, question: &question, groups: None },
+        texts: JudgeTexts::Replies { replies: &texts, question: &question, groups: None },
         template: None,
         others: &[],
         near: NearCopies::default(),
     };
     let run = |params: &Params| {
-        let asked = truenorth_reading::Asked { reader, seeds: &Seeds::new(0), watch: &Unwatched };
+        let asked = truenorth_reading::AnalysisContext { reader, seeds: &Seeds::new(0), watch: &Unwatched };
         Judge::run(&data, params, &asked).unwrap()
     };
     let own = Params { answers: vec!["Yes".into(), "No".into()], ..Params::default() };

@@ -27,7 +27,7 @@ pub struct Reply {
 /// A question about one text, in two wordings of which a consistent judge answers one with yes and the
 /// other with no.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct JudgeQuestion {
     /// What yes means, such as `refusal`.
     pub name: String,
     /// The wording that a text of this name gets a yes to.
@@ -36,7 +36,7 @@ pub struct Question {
     pub turned: String,
 }
 
-impl Question {
+impl JudgeQuestion {
     /// Whether the reply declines.
     #[must_use]
     pub fn refusal() -> Self {

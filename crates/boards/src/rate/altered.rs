@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::csv;
-use super::filled::Row;
-use super::sheet::{COLUMNS, Key, KeyItem};
+use super::filled::FilledRow;
+use super::sheet::{COLUMNS, KeyItem, SheetKey};
 use truenorth_files::sha256_hex;
 use truenorth_stats::words::words;
 
@@ -13,7 +13,7 @@ const ALIKE: f64 = 0.5;
 
 /// What was given out, by item of the key.
 pub(super) struct Issued<'a> {
-    key: &'a Key,
+    key: &'a SheetKey,
     /// Left and right text of each item; empty where the sheet that was given out is not at hand.
     texts: Vec<[HashSet<String>; 2]>,
 }
@@ -29,13 +29,13 @@ pub(super) enum Shows {
 
 impl<'a> Issued<'a> {
     /// `sheet` is the one that was given out, where it is at hand.
-    pub fn new(key: &'a Key, sheet: Option<&str>) -> Self {
+    pub fn new(key: &'a SheetKey, sheet: Option<&str>) -> Self {
         let texts = sheet.and_then(|sheet| texts(key, sheet)).unwrap_or_default();
         Self { key, texts }
     }
 
     /// Holds a row against the item whose code it has.
-    pub fn shows(&self, row: &Row) -> Shows {
+    pub fn shows(&self, row: &FilledRow) -> Shows {
         let own = &self.key.items[row.item];
         let sides = [hashes(&row.left), hashes(&row.right)];
         let is = |side: usize, item: &KeyItem, of: usize| sides[side].contains(&item.texts[of]);
@@ -63,7 +63,7 @@ impl<'a> Issued<'a> {
     }
 
     /// Whether what no hash knows is, edited, the other side's or another row's.
-    fn alike(&self, row: &Row) -> Option<String> {
+    fn alike(&self, row: &FilledRow) -> Option<String> {
         let own = self.texts.get(row.item)?;
         let shown = [&row.left, &row.right].map(|t| words(t).collect::<HashSet<_>>());
         let both = |item: &[HashSet<String>; 2], turned: bool| {
@@ -82,7 +82,7 @@ impl<'a> Issued<'a> {
 }
 
 /// The texts of the sheet that was given out, in the order of the key.
-fn texts(key: &Key, sheet: &str) -> Option<Vec<[HashSet<String>; 2]>> {
+fn texts(key: &SheetKey, sheet: &str) -> Option<Vec<[HashSet<String>; 2]>> {
     let rows = csv::read(sheet).ok()?;
     let head = &rows.first()?.1;
     let column = |name: &str| head.iter().position(|h| h == name);

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::altered::{Issued, Shows};
 use super::filled::rows;
-use super::sheet::{KEY_FORMAT, Key, Side};
+use super::sheet::{KEY_FORMAT, SheetKey, SheetSide};
 use super::unblind::sealed;
-use super::{RateData, Scale};
+use super::{ChoiceScale, RateData};
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 
@@ -37,7 +37,7 @@ pub fn each(input: &RateData<'_>) -> Result<Vec<RatedRow>, AnalysisError> {
     let RateData { sheets, issued, key, registration } = *input;
     sealed(key, registration)?;
     let refuse = |what: String| Err(AnalysisError::Input(what));
-    let key: Key = serde_json::from_slice(key)
+    let key: SheetKey = serde_json::from_slice(key)
         .map_err(|e| AnalysisError::Input(format!("the key can't be read: {e}")))?;
     if key.format != KEY_FORMAT {
         return refuse(format!("the key is of format `{}`, expected `{KEY_FORMAT}`", key.format));
@@ -62,14 +62,14 @@ pub fn each(input: &RateData<'_>) -> Result<Vec<RatedRow>, AnalysisError> {
                     "{place} has {what}, so that what it says can't be told to be of its texts"
                 ));
             }
-            let left = item.steered == Side::Left;
+            let left = item.steered == SheetSide::Left;
             out.push(RatedRow {
                 rater: sheet.rater.clone(),
                 place,
                 id: item.id.clone(),
                 steered_left: left,
                 strength: row.choice.map(|right| if left { -right } else { right }),
-                graded: key.scale == Scale::Strength,
+                graded: key.scale == ChoiceScale::Strength,
                 more: row.more.into_iter().filter(said).collect(),
             });
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::csv;
-use super::sheet::{COLUMNS, Key, Scale, TOLD};
+use super::sheet::{COLUMNS, ChoiceScale, SheetKey, TOLD};
 use truenorth_reading::AnalysisError;
 
 /// A rater's sheet.
@@ -18,7 +18,7 @@ pub struct Filled {
 }
 
 /// A row of a filled sheet.
-pub(super) struct Row {
+pub(super) struct FilledRow {
     pub number: usize,
     pub item: usize,
     pub prompt: String,
@@ -33,9 +33,9 @@ pub(super) struct Row {
 /// Reads a filled sheet.
 pub(super) fn rows(
     sheet: &Filled,
-    key: &Key,
+    key: &SheetKey,
     place: &HashMap<&str, usize>,
-) -> Result<Vec<Row>, AnalysisError> {
+) -> Result<Vec<FilledRow>, AnalysisError> {
     let refuse = |what: String| {
         AnalysisError::Input(format!("{}, the sheet of `{}`: {what}", sheet.file, sheet.rater))
     };
@@ -84,7 +84,7 @@ pub(super) fn rows(
         let own = |h: &str| COLUMNS.contains(&h) || TOLD.contains(&h);
         let more = header.iter().zip(&row).filter(|(h, _)| !own(h)).map(|(h, c)| (h.clone(), c.clone()));
         let more = more.collect();
-        out.push(Row { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice, more });
+        out.push(FilledRow { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice, more });
     }
     Ok(out)
 }
@@ -98,16 +98,16 @@ fn same_words(cell: &str, says: &str) -> bool {
 
 /// How much better the right text is; outer none where the cell says nothing that the sheet takes. On a sheet
 /// of sides a number is none of them: 1 and 2 may mean left and right, or anything else.
-fn choice(cell: &str, scale: Scale) -> Option<Option<f64>> {
+fn choice(cell: &str, scale: ChoiceScale) -> Option<Option<f64>> {
     let cell = cell.trim().to_lowercase();
     Some(match (cell.as_str(), scale) {
         ("", _) => None,
-        ("left" | "l", Scale::Side) => Some(-1.0),
-        ("right" | "r", Scale::Side) => Some(1.0),
-        ("tie" | "same", Scale::Side) => Some(0.0),
-        (_, Scale::Side) => return None,
+        ("left" | "l", ChoiceScale::Side) => Some(-1.0),
+        ("right" | "r", ChoiceScale::Side) => Some(1.0),
+        ("tie" | "same", ChoiceScale::Side) => Some(0.0),
+        (_, ChoiceScale::Side) => return None,
         // Spreadsheets may write a minus sign of their own.
-        (number, Scale::Strength) => {
+        (number, ChoiceScale::Strength) => {
             Some(number.replace('\u{2212}', "-").parse::<i8>().ok().filter(|n| n.abs() <= 3)?.into())
         }
     })

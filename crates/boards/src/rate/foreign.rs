@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::sheet::{KEY_FORMAT, Key, KeyItem, Scale, Seal, Side};
-use super::{Filled, Registration, csv};
+use super::sheet::{ChoiceScale, KEY_FORMAT, KeyItem, SheetKey, SheetSeal, SheetSide};
+use super::{Filled, RatingRegistration, csv};
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 
@@ -32,7 +32,7 @@ pub struct Foreign {
     /// The key that says which side is steered, as JSON.
     pub key: Vec<u8>,
     /// The seal of sheet and key, without predictions.
-    pub registration: Registration,
+    pub registration: RatingRegistration,
     /// Name of the arm whose wins are counted.
     pub steered: String,
 }
@@ -88,8 +88,8 @@ pub fn foreign(
                 });
             };
             let side = match (*a == steered, *b == steered) {
-                (true, false) => Side::Left,
-                (false, true) => Side::Right,
+                (true, false) => SheetSide::Left,
+                (false, true) => SheetSide::Right,
                 _ => {
                     return Err(AnalysisError::Asked {
                         what: format!(
@@ -110,32 +110,37 @@ pub fn foreign(
         }
     }
     let question = "Which text is preferred?".to_owned();
-    let own = Key {
+    let own = SheetKey {
         format: KEY_FORMAT.into(),
         question: question.clone(),
-        scale: Scale::Side,
+        scale: ChoiceScale::Side,
         secret: "made elsewhere".into(),
         items,
     };
     let bytes = serde_json::to_vec(&own).map_err(|e| AnalysisError::Input(format!("the key: {e}")))?;
-    let seal = Seal {
+    let seal = SheetSeal {
         key_sha256: sha256_hex(&bytes),
         sheet_sha256: String::new(),
         question,
-        scale: Scale::Side,
+        scale: ChoiceScale::Side,
         items: own.items.len(),
         copies: None,
     };
     let sheets = sheets.iter().zip(&read).map(|(sheet, rows)| Filled { csv: ours(rows), ..sheet.clone() });
-    Ok(Foreign { sheets: sheets.collect(), key: bytes, registration: Registration::none(seal)?, steered })
+    Ok(Foreign {
+        sheets: sheets.collect(),
+        key: bytes,
+        registration: RatingRegistration::none(seal)?,
+        steered,
+    })
 }
 
-struct Row {
+struct ForeignRow {
     number: usize,
     cells: [String; 5],
 }
 
-fn rows(sheet: &Filled) -> Result<Vec<Row>, AnalysisError> {
+fn rows(sheet: &Filled) -> Result<Vec<ForeignRow>, AnalysisError> {
     let refuse = |what: String| {
         AnalysisError::Input(format!("{}, the sheet of `{}`: {what}", sheet.file, sheet.rater))
     };
@@ -164,13 +169,13 @@ fn rows(sheet: &Filled) -> Result<Vec<Row>, AnalysisError> {
             }
         };
         let [code, prompt, left, right, _] = cells;
-        Ok(Row { number, cells: [code.trim().to_owned(), prompt, left, right, choice.to_owned()] })
+        Ok(ForeignRow { number, cells: [code.trim().to_owned(), prompt, left, right, choice.to_owned()] })
     })
     .collect()
 }
 
 /// Rows as a sheet of our own has them.
-fn ours(rows: &[Row]) -> String {
+fn ours(rows: &[ForeignRow]) -> String {
     let head = COLUMNS.iter().map(|(_, own)| (*own).to_owned()).collect();
     let all: Vec<Vec<String>> = [head].into_iter().chain(rows.iter().map(|r| r.cells.to_vec())).collect();
     csv::write(&all)

@@ -33,10 +33,10 @@ pub use foreign::{Foreign, foreign, is_foreign};
 pub use found::{PredictionResult, RatedItem, RaterResult, Unblinded};
 pub use params::Params;
 pub use rank::signed_rank_p;
-pub use register::{Prediction, Registration, register};
-pub use sheet::{Compared, Scale, Seal, Sheet, prepare};
+pub use register::{RatingPrediction, RatingRegistration, register};
+pub use sheet::{BlindPair, BlindSheet, ChoiceScale, SheetSeal, prepare};
 
-use truenorth_reading::{AnalysisError, Listing, Page};
+use truenorth_reading::{AnalysisError, AnalysisPage, Listing};
 use truenorth_stats::math::Seeds;
 
 /// Ratings, the key, and what was predicted before it is opened.
@@ -49,7 +49,7 @@ pub struct RateData<'a> {
     /// The key, as the bytes that its seal was made of.
     pub key: &'a [u8],
     /// The seal and what was predicted.
-    pub registration: &'a Registration,
+    pub registration: &'a RatingRegistration,
 }
 
 /// What people say who rated without knowing. It has the parts of an [`Analysis`](truenorth_reading::Analysis), and asks
@@ -83,8 +83,8 @@ impl Rate {
 
     /// The findings and the section of a report.
     #[must_use]
-    pub fn page(found: &Unblinded) -> Page {
-        Page::new(page::findings(found), page::section(found)).decided_by(Some(0))
+    pub fn page(found: &Unblinded) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found)).decided_by(Some(0))
     }
 
     /// The rows and sentences of a terminal.

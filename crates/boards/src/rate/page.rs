@@ -4,8 +4,8 @@ use crate::judge::page::agreed_pairs;
 use crate::rate::{RaterResult, Unblinded};
 use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
-    NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table, Test,
+    Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, LabelledValue, Mark,
+    Measure, NoteKind, ReportedInterval, ReportedNull, Sample, Section, Strip, StripGroup, Table, Test,
 };
 use truenorth_stats::math;
 
@@ -19,26 +19,30 @@ pub fn findings(result: &Unblinded) -> Vec<Finding> {
     let p = m.null.as_ref().map_or(1.0, |n| n.p);
     let mut out = vec![Finding {
         // As of every test: what is within its null is not supported.
-        status: if p < 0.05 && m.value > 0.5 { Status::Supported } else { Status::NotSupported },
+        status: if p < 0.05 && m.value > 0.5 {
+            FindingStatus::Supported
+        } else {
+            FindingStatus::NotSupported
+        },
         statement: format!("Blind raters choose the steered text: {}", result.question),
         measure: Measure::of("share of decided items", m, 2),
         n: Sample::of(m, format!("items, {} raters", result.raters.len())),
-        interval: Interval::of(m),
-        null: Null::of(m),
+        interval: ReportedInterval::of(m),
+        null: ReportedNull::of(m),
         see: Some("rate".into()),
     }];
     for prediction in &result.predictions {
         out.push(Finding {
             status: match (prediction.held, prediction.clear) {
-                (true, true) => Status::Supported,
-                (true, false) => Status::Unclear,
-                (false, _) => Status::NotSupported,
+                (true, true) => FindingStatus::Supported,
+                (true, false) => FindingStatus::Unclear,
+                (false, _) => FindingStatus::NotSupported,
             },
             statement: format!("Predicted before the key was opened: {}", prediction.claim),
             measure: Measure::of("share of decided items", m, 2),
             n: Sample::of(m, "items"),
-            interval: Interval::of(m),
-            null: Null::of(m),
+            interval: ReportedInterval::of(m),
+            null: ReportedNull::of(m),
             see: Some("rate-predictions".into()),
         });
     }
@@ -209,7 +213,7 @@ fn items(result: &Unblinded) -> Figure {
         .items
         .iter()
         .filter(|i| i.raters > 0)
-        .map(|i| Labelled { label: i.id.clone(), value: i.steered.into() })
+        .map(|i| LabelledValue { label: i.id.clone(), value: i.steered.into() })
         .collect();
     Figure::new(
         "rate-items",

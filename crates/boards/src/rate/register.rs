@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Seal;
+use super::SheetSeal;
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 
 /// What is expected of the ratings, written down before the key is opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Prediction {
+pub struct RatingPrediction {
     /// The id of the prediction, unique among them.
     pub id: String,
     /// What is predicted, in words.
@@ -27,11 +27,11 @@ pub struct Prediction {
 /// Predictions bound to a seal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Registration {
+pub struct RatingRegistration {
     /// The hashes of the sheet and of its key.
-    pub seal: Seal,
+    pub seal: SheetSeal,
     /// What is predicted; empty for sheets of another program.
-    pub predictions: Vec<Prediction>,
+    pub predictions: Vec<RatingPrediction>,
     /// When they were made, as the caller says it.
     pub registered_at: String,
     /// SHA-256 of the seal, the predictions and the time; any later change shows.
@@ -44,10 +44,10 @@ pub struct Registration {
 /// # Errors
 /// Without predictions, or with one that names no bound, an impossible one, or a name used before.
 pub fn register(
-    seal: &Seal,
-    predictions: &[Prediction],
+    seal: &SheetSeal,
+    predictions: &[RatingPrediction],
     registered_at: &str,
-) -> Result<Registration, AnalysisError> {
+) -> Result<RatingRegistration, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if predictions.is_empty() {
         return refuse("no predictions; register at least one before the key is opened".into());
@@ -71,7 +71,7 @@ pub fn register(
             return refuse(format!("prediction `{}` is there twice; give each an id of its own", p.id));
         }
     }
-    let mut out = Registration {
+    let mut out = RatingRegistration {
         seal: seal.clone(),
         predictions: predictions.to_vec(),
         registered_at: registered_at.to_owned(),
@@ -81,9 +81,9 @@ pub fn register(
     Ok(out)
 }
 
-impl Registration {
+impl RatingRegistration {
     /// None made: of ratings whose key was never sealed here.
-    pub(super) fn none(seal: Seal) -> Result<Self, AnalysisError> {
+    pub(super) fn none(seal: SheetSeal) -> Result<Self, AnalysisError> {
         let mut out = Self { seal, predictions: vec![], registered_at: String::new(), sha256: String::new() };
         out.sha256 = out.hash()?;
         Ok(out)

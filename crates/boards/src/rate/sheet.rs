@@ -21,7 +21,7 @@ const SECRET: usize = 16;
 
 /// Two texts to be told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compared {
+pub struct BlindPair {
     /// Its name, which raters do not see.
     pub id: String,
     /// The prompt that both texts answer.
@@ -36,7 +36,7 @@ pub struct Compared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
-pub enum Scale {
+pub enum ChoiceScale {
     /// left, right or tie.
     #[default]
     Side,
@@ -44,7 +44,7 @@ pub enum Scale {
     Strength,
 }
 
-impl Scale {
+impl ChoiceScale {
     /// The values that `choice` may have, for raters.
     #[must_use]
     pub fn values(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Scale {
 
 /// What a sheet and its key are known by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seal {
+pub struct SheetSeal {
     /// SHA-256 of the key's bytes.
     pub key_sha256: String,
     /// SHA-256 of the sheet's bytes, as given out.
@@ -66,7 +66,7 @@ pub struct Seal {
     pub question: String,
     /// What raters may write into `choice`.
     #[serde(default)]
-    pub scale: Scale,
+    pub scale: ChoiceScale,
     /// Items on the sheet.
     pub items: usize,
     /// Copies and near copies that were left out of it; none where there were none.
@@ -76,11 +76,11 @@ pub struct Seal {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Key {
+pub(super) struct SheetKey {
     pub format: String,
     pub question: String,
     #[serde(default)]
-    pub scale: Scale,
+    pub scale: ChoiceScale,
     /// Keeps the seal from being guessed by trying all keys.
     pub secret: String,
     pub items: Vec<KeyItem>,
@@ -91,7 +91,7 @@ pub(super) struct Key {
 pub(super) struct KeyItem {
     pub code: String,
     pub id: String,
-    pub steered: Side,
+    pub steered: SheetSide,
     /// SHA-256 of the left and the right text.
     pub texts: [String; 2],
     /// SHA-256 of the prompt; keys of before do not have it.
@@ -102,7 +102,7 @@ pub(super) struct KeyItem {
 /// A side of the sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Side {
+pub(super) enum SheetSide {
     Left,
     Right,
 }
@@ -111,14 +111,14 @@ pub(super) const KEY_FORMAT: &str = "truenorth-rating-key 1";
 
 /// A sheet to give out, its key to keep shut, and its seal to publish.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sheet {
+pub struct BlindSheet {
     /// CSV with `code, prompt, left, right, choice`, of which `choice` is empty, and the question and the values
     /// of `choice` on every row.
     pub csv: String,
     /// The key as JSON, to be kept shut until all sheets are in.
     pub key: String,
     /// What sheet and key are known by, to be published.
-    pub seal: Seal,
+    pub seal: SheetSeal,
 }
 
 /// Makes a blind sheet. Each side holds the steered text as often as the other (one more or less where
@@ -130,16 +130,16 @@ pub struct Sheet {
 /// With fewer than two items, a name that repeats, two texts that are the same, an item that is another with its
 /// texts exchanged, an empty question, or a secret of fewer than 16 characters.
 pub fn prepare(
-    items: &[Compared],
+    items: &[BlindPair],
     question: &str,
-    scale: Scale,
+    scale: ChoiceScale,
     secret: &str,
     near: NearCopies,
-) -> Result<Sheet, AnalysisError> {
+) -> Result<BlindSheet, AnalysisError> {
     check(items, question, secret)?;
     let rows = items.iter().map(|c| (c.id.as_str(), [c.prompt.as_str(), &c.steered, &c.base]));
     let firsts = first_duels("items", rows, near)?;
-    let items: Vec<&Compared> =
+    let items: Vec<&BlindPair> =
         items.iter().zip(firsts.stands()).filter(|(_, s)| *s).map(|(c, _)| c).collect();
     if items.len() < 2 {
         return Err(AnalysisError::Input(format!(
@@ -150,8 +150,8 @@ pub fn prepare(
     let mut rng = ChaCha8Rng::from_seed(keyed(secret, "deal"));
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.shuffle(&mut rng);
-    let mut sides: Vec<Side> =
-        (0..items.len()).map(|i| if i % 2 == 0 { Side::Left } else { Side::Right }).collect();
+    let mut sides: Vec<SheetSide> =
+        (0..items.len()).map(|i| if i % 2 == 0 { SheetSide::Left } else { SheetSide::Right }).collect();
     sides.shuffle(&mut rng);
     let mut rows = vec![COLUMNS.into_iter().chain(TOLD).map(str::to_owned).collect::<Vec<_>>()];
     let told = [question, scale.values()].map(csv::tame);
@@ -161,8 +161,8 @@ pub fn prepare(
         let item = &items[*i];
         let code = code(secret, place, &mut codes);
         let (left, right) = match side {
-            Side::Left => (&item.steered, &item.base),
-            Side::Right => (&item.base, &item.steered),
+            SheetSide::Left => (&item.steered, &item.base),
+            SheetSide::Right => (&item.base, &item.steered),
         };
         // What is rated is what is shown, and so is what the key knows it by.
         let [prompt, left, right] = [&item.prompt, left, right].map(|text| csv::shown(text));
@@ -177,7 +177,7 @@ pub fn prepare(
         });
     }
     let csv = csv::write(&rows);
-    let key = Key {
+    let key = SheetKey {
         format: KEY_FORMAT.into(),
         question: question.to_owned(),
         scale,
@@ -186,7 +186,7 @@ pub fn prepare(
     };
     let key = serde_json::to_string_pretty(&key)
         .map_err(|e| AnalysisError::Input(format!("the key can't be written: {e}")))?;
-    let seal = Seal {
+    let seal = SheetSeal {
         key_sha256: sha256_hex(key.as_bytes()),
         sheet_sha256: sha256_hex(csv.as_bytes()),
         question: question.to_owned(),
@@ -194,10 +194,10 @@ pub fn prepare(
         items: items.len(),
         copies: (firsts.copies.rows > items.len()).then_some(firsts.copies),
     };
-    Ok(Sheet { csv, key, seal })
+    Ok(BlindSheet { csv, key, seal })
 }
 
-fn check(items: &[Compared], question: &str, secret: &str) -> Result<(), AnalysisError> {
+fn check(items: &[BlindPair], question: &str, secret: &str) -> Result<(), AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if items.len() < 2 {
         return refuse(format!("{} items; a blind sheet needs at least two", items.len()));

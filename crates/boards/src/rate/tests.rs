@@ -6,9 +6,9 @@ use truenorth_stats::math::Seeds;
 
 const SECRET: &str = "b6f0c2d4a8e1937f5502";
 
-fn items(n: usize) -> Vec<Compared> {
+fn items(n: usize) -> Vec<BlindPair> {
     (0..n)
-        .map(|i| Compared {
+        .map(|i| BlindPair {
             id: format!("item {i}"),
             prompt: format!("say \"{i}\", please"),
             steered: format!("=steered {i};\nwith, commas"),
@@ -17,8 +17,8 @@ fn items(n: usize) -> Vec<Compared> {
         .collect()
 }
 
-fn above(bound: f64) -> Prediction {
-    Prediction {
+fn above(bound: f64) -> RatingPrediction {
+    RatingPrediction {
         id: format!("above {bound}"),
         claim: "steered texts are preferred".into(),
         share_above: Some(bound),
@@ -46,7 +46,7 @@ fn by(rater: &str, csv: String) -> Filled {
 fn unblind(
     sheets: &[Filled],
     key: &[u8],
-    registration: &Registration,
+    registration: &RatingRegistration,
     seeds: &Seeds,
 ) -> Result<Unblinded, AnalysisError> {
     Rate::run(&RateData { sheets, issued: None, key, registration }, &Params::default(), seeds)
@@ -56,15 +56,21 @@ fn cells(csv: &str) -> Vec<Vec<String>> {
     csv::read(csv).unwrap().into_iter().map(|(_, row)| row).collect()
 }
 
-fn made(items: &[Compared], question: &str, scale: Scale, secret: &str) -> Result<Sheet, AnalysisError> {
+fn made(
+    items: &[BlindPair],
+    question: &str,
+    scale: ChoiceScale,
+    secret: &str,
+) -> Result<BlindSheet, AnalysisError> {
     prepare(items, question, scale, secret, NearCopies::default())
 }
 
 #[test]
 fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
-    let sheet = made(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap();
-    assert_eq!(sheet, made(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap());
-    let other = made(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
+    let sheet = made(&items(20), "Which is kinder?", ChoiceScale::Side, SECRET).unwrap();
+    assert_eq!(sheet, made(&items(20), "Which is kinder?", ChoiceScale::Side, SECRET).unwrap());
+    let other =
+        made(&items(20), "Which is kinder?", ChoiceScale::Side, "another secret of some length").unwrap();
     assert_ne!(sheet.csv, other.csv);
     assert_eq!(sheet.seal.key_sha256, sha256_hex(sheet.key.as_bytes()));
     assert!(!sheet.csv.contains("item 1") && !sheet.csv.contains(SECRET));
@@ -81,7 +87,7 @@ fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
 
 #[test]
 fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
-    let sheet = made(&items(24), "Which is kinder?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(24), "Which is kinder?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5), above(0.99)], "2026-01-05").unwrap();
     let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     let seen = open(&[by("a", fill(&sheet.csv, likes_steered))]);
@@ -96,7 +102,7 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
     let page = serde_json::to_string(&page::section(&habit)).unwrap();
     assert!(page.contains("b chose the left side in"), "{page}");
     // Strengths, a blank, a tie, and a second rater.
-    let sheet = made(&items(24), "Which is kinder?", Scale::Strength, SECRET).unwrap();
+    let sheet = made(&items(24), "Which is kinder?", ChoiceScale::Strength, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();
     let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     let mild = |l: &str, _: &str| if l.contains("steered") { "-1".to_owned() } else { "1".to_owned() };
@@ -117,7 +123,7 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
 
 #[test]
 fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
-    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = fill(&sheet.csv, likes_steered);
     let rows = cells(&filled);
@@ -141,7 +147,7 @@ fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
 
 #[test]
 fn a_choice_of_other_texts_than_the_keys_is_refused_with_its_row() {
-    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = cells(&fill(&sheet.csv, likes_steered));
     let given = |change: &dyn Fn(&mut Vec<Vec<String>>), issued: Option<&str>| {
@@ -175,15 +181,15 @@ fn a_choice_of_other_texts_than_the_keys_is_refused_with_its_row() {
     let edit = |r: &mut Vec<Vec<String>>, column: usize| r[4][column].push_str(" (typo mended)");
     let one = |r: &mut Vec<Vec<String>>| (turn(r), edit(r, 2)).1;
     says(&one, None, "left and its right text exchanged");
-    let long: Vec<Compared> = items(6)
+    let long: Vec<BlindPair> = items(6)
         .into_iter()
-        .map(|i| Compared {
+        .map(|i| BlindPair {
             base: format!("{} is plain and short", i.base),
             steered: format!("{} but long and kind", i.steered),
             ..i
         })
         .collect();
-    let sheet = made(&long, "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&long, "Which?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = cells(&fill(&sheet.csv, likes_steered));
     let open = |turned: bool, issued: Option<&str>| {
@@ -208,13 +214,13 @@ fn a_choice_of_other_texts_than_the_keys_is_refused_with_its_row() {
 
 #[test]
 fn a_key_of_before_has_no_prompts_and_is_read() {
-    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
     let mut key: serde_json::Value = serde_json::from_str(&sheet.key).unwrap();
     for item in key["items"].as_array_mut().unwrap() {
         item.as_object_mut().unwrap().remove("prompt").unwrap();
     }
     let key = key.to_string();
-    let seal = Seal { key_sha256: sha256_hex(key.as_bytes()), ..sheet.seal.clone() };
+    let seal = SheetSeal { key_sha256: sha256_hex(key.as_bytes()), ..sheet.seal.clone() };
     let sealed = register(&seal, &[above(0.5)], "now").unwrap();
     let found = unblind(&[by("a", fill(&sheet.csv, likes_steered))], key.as_bytes(), &sealed, &Seeds::new(0))
         .unwrap();
@@ -223,10 +229,10 @@ fn a_key_of_before_has_no_prompts_and_is_read() {
 
 #[test]
 fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
-    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = [by("a", fill(&sheet.csv, likes_steered))];
-    let says = |key: &str, sealed: &Registration, sheets: &[Filled], what: &str| {
+    let says = |key: &str, sealed: &RatingRegistration, sheets: &[Filled], what: &str| {
         let e = unblind(sheets, key.as_bytes(), sealed, &Seeds::new(0)).unwrap_err();
         assert!(e.is_request() && e.to_string().contains(what), "{e}");
     };
@@ -251,7 +257,7 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
     // 1 and 2 for left and right are no strengths, and 4 is none on a sheet of strengths.
     let numbers = fill(&sheet.csv, |l, _| if l.contains("steered") { "1".into() } else { "2".into() });
     says(&sheet.key, &sealed, &[by("a", numbers)], "row 2 (code `");
-    let strong = made(&items(6), "Which?", Scale::Strength, SECRET).unwrap();
+    let strong = made(&items(6), "Which?", ChoiceScale::Strength, SECRET).unwrap();
     let bound = register(&strong.seal, &[above(0.5)], "now").unwrap();
     for (cell, ok) in [("4", false), ("left", false), ("3", true), ("\u{2212}2", true)] {
         let item = |text: &str| text.contains("steered 1;");
@@ -265,22 +271,25 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
 #[test]
 fn sheets_and_predictions_that_make_no_sense_are_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
-    says(made(&items(1), "Which?", Scale::Side, SECRET).unwrap_err(), "1 items");
-    says(made(&items(3), " ", Scale::Side, SECRET).unwrap_err(), "no question");
-    says(made(&items(3), "Which?", Scale::Side, "0").unwrap_err(), "1 characters");
+    says(made(&items(1), "Which?", ChoiceScale::Side, SECRET).unwrap_err(), "1 items");
+    says(made(&items(3), " ", ChoiceScale::Side, SECRET).unwrap_err(), "no question");
+    says(made(&items(3), "Which?", ChoiceScale::Side, "0").unwrap_err(), "1 characters");
     let mut twice = items(3);
     twice[2].id = "item 0".into();
-    says(made(&twice, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
+    says(made(&twice, "Which?", ChoiceScale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
     let mut same = items(3);
     same[1].base = same[1].steered.clone();
-    says(made(&same, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 1` has two texts that are the same");
-    let seal = made(&items(3), "Which?", Scale::Side, SECRET).unwrap().seal;
+    says(
+        made(&same, "Which?", ChoiceScale::Side, SECRET).unwrap_err(),
+        "`item 1` has two texts that are the same",
+    );
+    let seal = made(&items(3), "Which?", ChoiceScale::Side, SECRET).unwrap().seal;
     says(register(&seal, &[], "now").unwrap_err(), "no predictions");
     says(
-        register(&seal, &[Prediction { share_above: None, ..above(0.5) }], "now").unwrap_err(),
+        register(&seal, &[RatingPrediction { share_above: None, ..above(0.5) }], "now").unwrap_err(),
         "share_above",
     );
-    let never = Prediction { share_below: Some(0.2), ..above(0.5) };
+    let never = RatingPrediction { share_below: Some(0.2), ..above(0.5) };
     says(register(&seal, &[never], "now").unwrap_err(), "can't come true");
     says(register(&seal, &[above(0.5), above(0.5)], "now").unwrap_err(), "twice");
 }
@@ -304,7 +313,7 @@ fn a_sheet_of_texts_with_nul_bytes_is_read_and_is_what_was_given_out() {
     let mut items = items(6);
     items[2].steered = "a steered\0text".into();
     items[3].prompt = "say\0it".into();
-    let sheet = made(&items, "Which is kinder?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items, "Which is kinder?", ChoiceScale::Side, SECRET).unwrap();
     assert!(!sheet.csv.contains('\0') && sheet.csv.contains("a steered\u{2400}text"));
     let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();
     let found =

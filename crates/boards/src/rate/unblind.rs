@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::altered::{Issued, Shows};
 use super::filled::rows;
-use super::sheet::{KEY_FORMAT, Key, Side};
+use super::sheet::{KEY_FORMAT, SheetKey, SheetSide};
 use super::{
-    Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Registration, Unblinded,
+    Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, RatingRegistration, Unblinded,
     signed_rank_p,
 };
-use crate::judge::{self, Verdict, Verdicts};
+use crate::judge::{self, JudgeVerdict, Verdicts};
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number, of};
@@ -32,7 +32,7 @@ pub(super) fn unblind(
 }
 
 /// Refuses a key that is not the sealed one, and a registration that was changed or has no predictions.
-pub(super) fn sealed(key: &[u8], registration: &Registration) -> Result<(), AnalysisError> {
+pub(super) fn sealed(key: &[u8], registration: &RatingRegistration) -> Result<(), AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if registration.predictions.is_empty() {
         return refuse("the registration has no predictions; they come before the key is opened".into());
@@ -55,12 +55,12 @@ pub(super) fn tested(
     sheets: &[Filled],
     issued: Option<&str>,
     key: &[u8],
-    registration: &Registration,
+    registration: &RatingRegistration,
     params: &Params,
     seeds: &Seeds,
 ) -> Result<Unblinded, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
-    let key: Key = serde_json::from_slice(key)
+    let key: SheetKey = serde_json::from_slice(key)
         .map_err(|e| AnalysisError::Input(format!("the key can't be read: {e}")))?;
     if key.format != KEY_FORMAT {
         return refuse(format!("the key is of format `{}`, expected `{KEY_FORMAT}`", key.format));
@@ -104,7 +104,7 @@ pub(super) fn tested(
                 blank += 1;
                 continue;
             };
-            let strength = if k.steered == Side::Right { right } else { -right };
+            let strength = if k.steered == SheetSide::Right { right } else { -right };
             lefts += usize::from(right < 0.0);
             item.steered += strength;
             item.raters += 1;
@@ -165,13 +165,13 @@ pub(super) fn tested(
     })
 }
 
-fn verdict(strength: f64) -> Verdict {
+fn verdict(strength: f64) -> JudgeVerdict {
     if strength > 0.0 {
-        Verdict::First
+        JudgeVerdict::First
     } else if strength < 0.0 {
-        Verdict::Second
+        JudgeVerdict::Second
     } else {
-        Verdict::Abstain
+        JudgeVerdict::Abstain
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use truenorth_protocol::Site;
 
-use super::{Agreement, Kinds};
-use crate::board::Entry;
+use super::{GroupAgreement, Kinds};
+use crate::board::ScoreRow;
 use truenorth_reading::stat::{Null, Number};
 
 /// What is left of a model once its board is scored.
@@ -16,7 +16,7 @@ pub struct OwnBoard {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<Site>,
     /// In the order of the sequences.
-    pub board: Vec<Entry>,
+    pub board: Vec<ScoreRow>,
 }
 
 /// How far the ends of two boards are the same sequences.
@@ -54,7 +54,7 @@ pub struct PairTransfer {
     /// Sequences with a score of exactly 0 on either model, which have no sign.
     pub no_sign: usize,
     /// Agreement of signs by group: all, top, middle, bottom, then every label.
-    pub agreement: Vec<Agreement>,
+    pub agreement: Vec<GroupAgreement>,
     /// The groups' p values that stand after Holm's correction at 5 % over all groups of this pair.
     pub stands: Vec<bool>,
     /// How far the two ends are the same sequences, `top` first.

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 
 use serde::Serialize;
 
-use super::signs::{Clustered, Signs};
+use super::signs::{ClusterResampling, Signs};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number};
 use truenorth_stats::math::Deal;
@@ -45,7 +45,7 @@ pub(super) fn kinds(
     label: &str,
     values: &[Option<String>],
     signs: &Signs,
-    of: &Clustered<'_>,
+    of: &ClusterResampling<'_>,
 ) -> Result<Kinds, AnalysisError> {
     let (permutations, seeds) = (of.permutations, of.seeds);
     let rows: Vec<usize> =

@@ -13,7 +13,7 @@ pub type Label = Vec<Option<String>>;
 
 /// How sequences are grouped, crossed with transfer and resampled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Groups {
+pub struct SequenceGroups {
     /// Labels by name; each value is a group.
     pub labels: BTreeMap<String, Label>,
     /// The label that is crossed with transfer.
@@ -22,7 +22,7 @@ pub struct Groups {
     pub clusters: Option<Vec<String>>,
 }
 
-impl Groups {
+impl SequenceGroups {
     /// The groups of sequences.
     ///
     /// # Errors

@@ -24,14 +24,14 @@ use truenorth_stats::math::Seeds;
 
 pub use found::{Comparison, Movers, OwnBoard, PairTransfer, Transferred, Unanimous};
 pub use kinds::{KindRow, Kinds};
-pub use labels::{Groups, Label};
+pub use labels::{Label, SequenceGroups};
 pub use models::own_board;
 pub use params::Params;
 pub use run::{ModelBoard, compare};
-pub use signs::Agreement;
+pub use signs::GroupAgreement;
 
 use crate::board::ScanData;
-use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
+use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, Listing};
 
 /// A model with its own direction, and the boards of the others. One model at a time need be in memory:
 /// [`own_board`] scores those before and after it.
@@ -69,7 +69,7 @@ impl Transfer {
         params: &Params,
         seeds: &Seeds,
     ) -> Result<Transferred, AnalysisError> {
-        models::transferred(boards, &Groups::new(rows, params)?, params, seeds)
+        models::transferred(boards, &SequenceGroups::new(rows, params)?, params, seeds)
     }
 }
 
@@ -88,16 +88,16 @@ impl Analysis for Transfer {
     fn run(
         input: &TransferData<'_>,
         params: &Params,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Transferred, AnalysisError> {
-        let groups = Groups::new(input.rows, params)?;
+        let groups = SequenceGroups::new(input.rows, params)?;
         let own = own_board(&asked.reader, input.name, &input.scored, input.site, input.join, asked.watch)?;
         let boards = [input.before, &[own], input.after].concat();
         models::transferred(boards, &groups, params, asked.seeds)
     }
 
-    fn page(found: &Transferred) -> Page {
-        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
+    fn page(found: &Transferred) -> AnalysisPage {
+        AnalysisPage::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
     }
 
     fn table(found: &Transferred) -> Listing {

@@ -4,8 +4,8 @@ use truenorth_protocol::Site;
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
 
-use super::{Groups, ModelBoard, OwnBoard, Params, Transferred, compare};
-use crate::board::{Entry, ScanData, ScanParams, scan};
+use super::{ModelBoard, OwnBoard, Params, SequenceGroups, Transferred, compare};
+use crate::board::{ScanData, ScanParams, ScoreRow, scan};
 use truenorth_reading::{AnalysisError, Reader};
 
 /// Scores one model's board with its own direction. `name` tells the model apart from the others.
@@ -33,7 +33,7 @@ pub fn own_board(
 /// As [`compare`]; also when two models have one name.
 pub(super) fn transferred(
     boards: Vec<OwnBoard>,
-    groups: &Groups,
+    groups: &SequenceGroups,
     params: &Params,
     seeds: &Seeds,
 ) -> Result<Transferred, AnalysisError> {
@@ -55,7 +55,7 @@ pub(super) fn transferred(
 }
 
 /// The names of sequences that count once, together.
-fn clusters(board: &[Entry]) -> Vec<Vec<String>> {
+fn clusters(board: &[ScoreRow]) -> Vec<Vec<String>> {
     let mut of: Vec<Vec<String>> = Vec::new();
     for row in board.iter().filter(|r| r.counted_with.is_some()) {
         let first = row.counted_with.as_ref().expect("these rows are counted with others");

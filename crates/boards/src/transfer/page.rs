@@ -1,11 +1,12 @@
 //! What carries over from one model to another.
 
-use crate::board::Entry;
+use crate::board::ScoreRow;
 use crate::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
-    Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Table, Test,
+    Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, Mark, Measure, NoteKind,
+    Num, ReportedInterval, ReportedNull, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow, Table,
+    Test,
 };
 
 /// Points named in a scatter, and lines drawn of a change of ranks, at each end.
@@ -50,11 +51,11 @@ fn order(pair: &PairTransfer, i: usize) -> Finding {
     let m = &pair.spearman;
     let p = m.null.as_ref().map(|n| n.p);
     let status = match (m.above(0.0), p) {
-        (true, Some(p)) if p < 0.05 => Status::Supported,
-        (true, _) => Status::Unclear,
-        (false, Some(p)) if p >= 0.05 => Status::NotSupported,
-        (false, _) if m.value < 0.0 => Status::NotSupported,
-        _ => Status::Unclear,
+        (true, Some(p)) if p < 0.05 => FindingStatus::Supported,
+        (true, _) => FindingStatus::Unclear,
+        (false, Some(p)) if p >= 0.05 => FindingStatus::NotSupported,
+        (false, _) if m.value < 0.0 => FindingStatus::NotSupported,
+        _ => FindingStatus::Unclear,
     };
     Finding {
         status,
@@ -71,21 +72,21 @@ fn order(pair: &PairTransfer, i: usize) -> Finding {
         ),
         measure: Measure::of("Spearman's ρ", m, 2),
         n: Sample::of(m, "sequences"),
-        interval: Interval::of(m),
-        null: Null::of(m),
+        interval: ReportedInterval::of(m),
+        null: ReportedNull::of(m),
         see: Some(id("transfer-scatter", i)),
     }
 }
 
 /// Whether signs agree more often than each model's lean gives; `stands` after correction.
-fn agrees(stands: bool, rate: &Number) -> Status {
-    let Some(null) = &rate.null else { return Status::Unclear };
+fn agrees(stands: bool, rate: &Number) -> FindingStatus {
+    let Some(null) = &rate.null else { return FindingStatus::Unclear };
     match (stands, rate.value > null.expected) {
-        (true, true) => Status::Supported,
-        (true, false) => Status::NotSupported,
+        (true, true) => FindingStatus::Supported,
+        (true, false) => FindingStatus::NotSupported,
         // What stands alone and not among the groups.
-        (false, _) if null.p < 0.05 => Status::Unclear,
-        (false, _) => Status::NotSupported,
+        (false, _) if null.p < 0.05 => FindingStatus::Unclear,
+        (false, _) => FindingStatus::NotSupported,
     }
 }
 
@@ -94,7 +95,7 @@ fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
     let expected = all.rate.null.as_ref().map_or(0.5, |n| n.expected);
     let status = agrees(*stands, &all.rate);
     // Kinds that differ in sign on both models agree by themselves.
-    let within = pair.within_kinds.as_ref().filter(|_| status == Status::Supported).map(|n| {
+    let within = pair.within_kinds.as_ref().filter(|_| status == FindingStatus::Supported).map(|n| {
         let more = n.p <= 0.05 && all.rate.value > n.expected;
         let said = if more {
             "More than the lean within each kind gives too"
@@ -105,7 +106,7 @@ fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
     });
     let (more, within) = within.unwrap_or((true, String::new()));
     Some(Finding {
-        status: if more { status } else { Status::Unclear },
+        status: if more { status } else { FindingStatus::Unclear },
         statement: format!(
             "The signs of the scores on {} and {} agree more often than the lean of each model gives \
              ({:.0} %; Holm over the groups).{within}",
@@ -115,8 +116,8 @@ fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
         ),
         measure: Measure::of("rate of agreement", &all.rate, 2),
         n: Sample::of(&all.rate, "sequences with a sign on both"),
-        interval: Interval::of(&all.rate),
-        null: Null::of(&all.rate),
+        interval: ReportedInterval::of(&all.rate),
+        null: ReportedNull::of(&all.rate),
         see: Some(id("transfer-signs", i)),
     })
 }
@@ -182,7 +183,7 @@ fn kind(result: &Transferred, row: usize) -> String {
 }
 
 /// How far out a sequence lies on a board, from 0 at either end.
-fn from_end(row: &Entry, n: usize) -> usize {
+fn from_end(row: &ScoreRow, n: usize) -> usize {
     (row.rank.max(1) - 1).min(n.saturating_sub(row.rank))
 }
 

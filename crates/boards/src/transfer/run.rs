@@ -6,8 +6,8 @@ use rand::seq::SliceRandom;
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
-use super::{Comparison, Groups, Movers, PairTransfer, Params, Unanimous, kinds, signs};
-use crate::board::Entry;
+use super::{Comparison, Movers, PairTransfer, Params, SequenceGroups, Unanimous, kinds, signs};
+use crate::board::ScoreRow;
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Null, Number, Test, drawn_null, of};
 
@@ -20,7 +20,7 @@ pub struct ModelBoard<'a> {
     /// Name of the model in results.
     pub model: String,
     /// Its scores, in the order of the sequences (not of the ranks).
-    pub board: &'a [Entry],
+    pub board: &'a [ScoreRow],
 }
 
 /// Compares the boards of two or more models.
@@ -30,7 +30,7 @@ pub struct ModelBoard<'a> {
 /// or labels that are not one a sequence. Sequences that are counted with others are left out.
 pub fn compare(
     models: &[ModelBoard<'_>],
-    groups: &Groups,
+    groups: &SequenceGroups,
     params: &Params,
     seeds: &Seeds,
 ) -> Result<Comparison, AnalysisError> {
@@ -80,7 +80,7 @@ pub fn compare(
 /// The comparison over the sequences that stand for their copies.
 fn distinct(
     models: &[ModelBoard<'_>],
-    groups: &Groups,
+    groups: &SequenceGroups,
     params: &Params,
     first: &[bool],
     seeds: &Seeds,
@@ -88,10 +88,10 @@ fn distinct(
     fn keep<T: Clone>(all: &[T], first: &[bool]) -> Vec<T> {
         all.iter().zip(first).filter(|(_, f)| **f).map(|(v, _)| v.clone()).collect()
     }
-    let boards: Vec<Vec<Entry>> = models.iter().map(|m| keep(m.board, first)).collect();
+    let boards: Vec<Vec<ScoreRow>> = models.iter().map(|m| keep(m.board, first)).collect();
     let models: Vec<ModelBoard<'_>> =
         models.iter().zip(&boards).map(|(m, board)| ModelBoard { model: m.model.clone(), board }).collect();
-    let groups = Groups {
+    let groups = SequenceGroups {
         labels: groups.labels.iter().map(|(n, l)| (n.clone(), keep(l, first))).collect(),
         kind: groups.kind.clone(),
         clusters: groups.clusters.as_ref().map(|c| keep(c, first)),
@@ -99,7 +99,7 @@ fn distinct(
     compare(&models, &groups, params, seeds)
 }
 
-fn check(models: &[ModelBoard<'_>], groups: &Groups) -> Result<usize, AnalysisError> {
+fn check(models: &[ModelBoard<'_>], groups: &SequenceGroups) -> Result<usize, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     let [first, rest @ ..] = models else {
         return refuse("no models; transfer compares two or more".into());
@@ -144,14 +144,14 @@ fn check(models: &[ModelBoard<'_>], groups: &Groups) -> Result<usize, AnalysisEr
 }
 
 /// The cluster of each sequence, from 0 without gaps.
-fn clusters(groups: &Groups, n: usize) -> Vec<usize> {
+fn clusters(groups: &SequenceGroups, n: usize) -> Vec<usize> {
     let Some(names) = &groups.clusters else { return (0..n).collect() };
     math::numbered(names)
 }
 
 fn pair(
     (first, second): (&ModelBoard<'_>, &ModelBoard<'_>),
-    labels: &Groups,
+    labels: &SequenceGroups,
     params: &Params,
     (clusters, ends): (&[usize], usize),
     seeds: &Seeds,
@@ -177,7 +177,7 @@ fn pair(
     }
     let signs = signs::Signs::new(&a, &b);
     let mut agreement = Vec::new();
-    let clustered = signs::Clustered { clusters, permutations: params.permutations, seeds };
+    let clustered = signs::ClusterResampling { clusters, permutations: params.permutations, seeds };
     for (group, rows) in &groups {
         agreement.extend(signs.agreement(group, rows, &clustered)?);
     }
@@ -225,7 +225,7 @@ fn places(scores: &[f64]) -> Vec<usize> {
 
 fn movers(
     end: &'static str,
-    board: &[Entry],
+    board: &[ScoreRow],
     (first, second): (&[usize], &[usize]),
     ends: usize,
     alone: bool,

@@ -12,7 +12,7 @@ use truenorth_reading::stat::{self, Null, Number, Test, no_likelier};
 
 /// Agreement of two models' signs in a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Agreement {
+pub struct GroupAgreement {
     /// `all`, `top`, `middle`, `bottom`, or a label with its value.
     pub group: String,
     /// Sequences of the group that have a sign on both models.
@@ -35,13 +35,13 @@ pub(super) struct Signs {
 }
 
 /// How clustered sequences are resampled and dealt.
-pub(super) struct Clustered<'a> {
+pub(super) struct ClusterResampling<'a> {
     pub clusters: &'a [usize],
     pub permutations: usize,
     pub seeds: &'a Seeds,
 }
 
-impl Clustered<'_> {
+impl ClusterResampling<'_> {
     /// Whether each sequence stands alone.
     pub fn alone(&self) -> bool {
         self.clusters.iter().max().is_none_or(|c| c + 1 == self.clusters.len())
@@ -73,8 +73,8 @@ impl Signs {
         &self,
         group: &str,
         rows: &[usize],
-        of: &Clustered<'_>,
-    ) -> Result<Option<Agreement>, AnalysisError> {
+        of: &ClusterResampling<'_>,
+    ) -> Result<Option<GroupAgreement>, AnalysisError> {
         let inside: Vec<(bool, bool)> = rows.iter().filter_map(|r| self.both[*r]).collect();
         if inside.is_empty() {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Signs {
         let agree = inside.iter().filter(|(a, b)| a == b).count();
         if !of.alone() {
             let rate = self.in_clusters(group, rows, of)?;
-            return Ok(Some(Agreement { group: group.to_owned(), n, agree, rate, p_coin: None }));
+            return Ok(Some(GroupAgreement { group: group.to_owned(), n, agree, rate, p_coin: None }));
         }
         let up = inside.iter().filter(|(a, _)| *a).count();
         let second_up = all.iter().filter(|(_, b)| *b).count();
@@ -98,7 +98,7 @@ impl Signs {
             p: no_likelier(&law, agree),
             draws: None,
         });
-        Ok(Some(Agreement {
+        Ok(Some(GroupAgreement {
             group: group.to_owned(),
             n,
             agree,
@@ -142,7 +142,12 @@ impl Signs {
         })
     }
 
-    fn in_clusters(&self, group: &str, rows: &[usize], of: &Clustered<'_>) -> Result<Number, AnalysisError> {
+    fn in_clusters(
+        &self,
+        group: &str,
+        rows: &[usize],
+        of: &ClusterResampling<'_>,
+    ) -> Result<Number, AnalysisError> {
         let named = |e| stat::of(group, &e);
         let seeds = of.seeds.child(&format!("signs of {group}"));
         let signed: Vec<usize> = rows.iter().copied().filter(|r| self.both[*r].is_some()).collect();

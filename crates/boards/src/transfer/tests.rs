@@ -6,20 +6,25 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
-use crate::board::Entry;
+use crate::board::ScoreRow;
 use crate::board::tests::scored_as;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
-fn board(scores: &[f64]) -> Vec<Entry> {
-    scored_as(scores).into_iter().map(Entry::from).collect()
+fn board(scores: &[f64]) -> Vec<ScoreRow> {
+    scored_as(scores).into_iter().map(ScoreRow::from).collect()
 }
 
 fn two(a: &[f64], b: &[f64], params: &Params) -> Result<PairTransfer, AnalysisError> {
-    grouped(a, b, &Groups::default(), params)
+    grouped(a, b, &SequenceGroups::default(), params)
 }
 
-fn grouped(a: &[f64], b: &[f64], groups: &Groups, params: &Params) -> Result<PairTransfer, AnalysisError> {
+fn grouped(
+    a: &[f64],
+    b: &[f64],
+    groups: &SequenceGroups,
+    params: &Params,
+) -> Result<PairTransfer, AnalysisError> {
     let (a, b) = (board(a), board(b));
     let models =
         [ModelBoard { model: "one".into(), board: &a }, ModelBoard { model: "two".into(), board: &b }];
@@ -80,7 +85,7 @@ fn two_models_that_lean_alike_do_not_agree_by_it() {
     let mut hits = 0;
     let every: Vec<usize> = (0..200).collect();
     let seeds = Seeds::new(1);
-    let alone = signs::Clustered { clusters: &every, permutations: 0, seeds: &seeds };
+    let alone = signs::ClusterResampling { clusters: &every, permutations: 0, seeds: &seeds };
     for k in 0..200 {
         let (a, b) = (lean(2 * k), lean(2 * k + 1));
         let signs = signs::Signs::new(&a, &b);
@@ -105,7 +110,7 @@ fn what_kinds_give_by_themselves_is_expected_within_them() {
     let kinds: Vec<Option<String>> =
         (0..60).map(|i| Some(if i < 30 { "k1" } else { "k2" }.to_owned())).collect();
     let (signs, every, seeds) = (signs::Signs::new(&a, &b), (0..60).collect::<Vec<_>>(), Seeds::new(1));
-    let alone = signs::Clustered { clusters: &every, permutations: 0, seeds: &seeds };
+    let alone = signs::ClusterResampling { clusters: &every, permutations: 0, seeds: &seeds };
     let all = signs.agreement("all", &every, &alone).unwrap().unwrap();
     assert!(all.agree == 60 && all.rate.null.unwrap().p < 1e-6);
     let within = signs.within(&kinds).unwrap();
@@ -127,7 +132,7 @@ fn labels_make_groups_and_are_crossed_with_transfer() {
     for i in (1..60).step_by(3) {
         b[i] = -b[i];
     }
-    let groups = Groups {
+    let groups = SequenceGroups {
         labels: BTreeMap::from([("kind".to_owned(), kind)]),
         kind: Some("kind".into()),
         clusters: None,
@@ -146,7 +151,7 @@ fn what_models_are_called_changes_no_number() {
     let with = |names: [&str; 3]| {
         let models: Vec<ModelBoard<'_>> =
             names.iter().zip(&boards).map(|(m, board)| ModelBoard { model: (*m).into(), board }).collect();
-        let mut found = compare(&models, &Groups::default(), &few(), &Seeds::new(0)).unwrap();
+        let mut found = compare(&models, &SequenceGroups::default(), &few(), &Seeds::new(0)).unwrap();
         for pair in &mut found.pairs {
             (pair.first, pair.second) = (String::new(), String::new());
         }
@@ -159,7 +164,7 @@ fn what_models_are_called_changes_no_number() {
 fn three_models_are_also_compared_at_once() {
     let a = board(&normal(40, 1));
     let models = ["x", "y", "z"].map(|m| ModelBoard { model: m.into(), board: &a });
-    let found = compare(&models, &Groups::default(), &few(), &Seeds::new(0)).unwrap();
+    let found = compare(&models, &SequenceGroups::default(), &few(), &Seeds::new(0)).unwrap();
     let all = found.unanimous.unwrap();
     assert!(found.pairs.len() == 3 && all.share.value == 1.0 && all.share.null.unwrap().p < 0.01);
 }
@@ -172,14 +177,14 @@ fn boards_that_can_not_be_compared_are_refused_by_name() {
     says(two(&a[..5], &a[..5], &few()).unwrap_err(), "5 sequences");
     says(two(&a, &a[..19], &few()).unwrap_err(), "not of the same sequences");
     says(two(&a, &a, &Params { ends: Some(11), ..few() }).unwrap_err(), "11 sequences at each end");
-    let none = Groups { kind: Some("none".into()), ..Groups::default() };
+    let none = SequenceGroups { kind: Some("none".into()), ..SequenceGroups::default() };
     says(grouped(&a, &a, &none, &few()).unwrap_err(), "no label `none`");
     let mut nan = a.clone();
     nan[3] = f64::NAN;
     says(two(&a, &nan, &few()).unwrap_err(), "`s3`");
     let alone = board(&a);
     let one = [ModelBoard { model: "one".into(), board: &alone }];
-    says(compare(&one, &Groups::default(), &few(), &Seeds::new(0)).unwrap_err(), "only `one`");
+    says(compare(&one, &SequenceGroups::default(), &few(), &Seeds::new(0)).unwrap_err(), "only `one`");
 }
 
 #[test]
@@ -210,9 +215,13 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let whole = scan(&reader, &data, &params, &Seeds::new(1), &Unwatched).unwrap().board;
     // What prompts share is computed once, and two readings share otherwise.
     assert!(own.board.iter().zip(&whole).all(|(a, b)| a.id == b.id && (a.score - b.score).abs() < 1e-6));
-    let twice =
-        models::transferred(vec![own.clone(), own.clone()], &Groups::default(), &few(), &Seeds::new(0))
-            .unwrap_err();
+    let twice = models::transferred(
+        vec![own.clone(), own.clone()],
+        &SequenceGroups::default(),
+        &few(),
+        &Seeds::new(0),
+    )
+    .unwrap_err();
     assert!(twice.to_string().contains("two boards are called `one`"), "{twice}");
     let other = OwnBoard { model: "two".into(), ..own.clone() };
     // Boards that are there are compared without another reading, and as those that are made.
@@ -222,7 +231,7 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let (scored, after) = (data, &[other][..]);
     let data_of = TransferData { name: "one", site, scored, join: " ", before: &[], after, rows };
     let watch = &Unwatched;
-    let asks = Asked { reader, seeds: &Seeds::new(0), watch };
+    let asks = AnalysisContext { reader, seeds: &Seeds::new(0), watch };
     let made = Transfer::run(&data_of, &few(), &asks).unwrap();
     assert_eq!(made.boards[1], found.boards[1]);
     assert_eq!(made.transfer.pairs[0].agreement.len(), found.transfer.pairs[0].agreement.len());
@@ -245,8 +254,8 @@ fn groups_are_the_labels_asked_for_and_what_is_missing_is_named() {
         })
         .collect();
     let rows = truenorth_data::read_sequences(file.as_bytes(), "seq.jsonl").unwrap().rows;
-    let groups = |params: &Params| Groups::new(&rows, params);
-    let names = |groups: &Groups| groups.labels.keys().cloned().collect::<Vec<_>>();
+    let groups = |params: &Params| SequenceGroups::new(&rows, params);
+    let names = |groups: &SequenceGroups| groups.labels.keys().cloned().collect::<Vec<_>>();
     // A label with a value for each sequence groups nothing.
     assert_eq!(names(&groups(&few()).unwrap()), ["kind", "list"]);
     let asked = Params { label: vec!["own".into()], kind: Some("kind".into()), ..few() };

@@ -1,6 +1,6 @@
 //! Why a direction can't be read, written or used.
 
-use truenorth_files::Look;
+use truenorth_files::UnreadableKind;
 use truenorth_protocol::Site;
 use truenorth_protocol::pickle::PickleError;
 use truenorth_protocol::torch_file::TorchFileError;
@@ -135,7 +135,7 @@ pub enum DirectionError {
     NoArrays,
     /// A Git LFS pointer, a web page or another file that is no direction.
     #[error("the file is {}", .0.what)]
-    Looks(Look),
+    Looks(UnreadableKind),
     /// An import that does not say what the file does not say either.
     #[error("a {format} file does not say its {what}{}", unsure.as_ref().map_or_else(String::new, |why| format!(": {why}")))]
     Unstated {

@@ -6,7 +6,7 @@ use truenorth_protocol::Site;
 
 use super::error::DirectionError;
 use super::file::read_file;
-use super::import::{Format, ImportAs, npz, open, written_layer};
+use super::import::{DirectionFormat, ImportAs, npz, open, written_layer};
 use super::layered::sites_of;
 use super::several::by_name;
 use super::{Direction, Directions, gguf, npy};
@@ -17,7 +17,7 @@ impl Directions {
     ///
     /// # Errors
     /// As [`Direction::import`], of each of them.
-    pub fn import(path: &Path, format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
+    pub fn import(path: &Path, format: DirectionFormat, stated: &ImportAs) -> Result<Self, DirectionError> {
         let chosen = stated.layer.is_some() || stated.row.is_some() || stated.position.is_some();
         if path.is_dir() || chosen || stated.site.is_some() || stated.array.is_some() {
             return Ok(Direction::import(path, format, stated)?.into());
@@ -33,12 +33,16 @@ impl Directions {
     ///
     /// # Errors
     /// As [`Directions::import`].
-    pub fn import_bytes(bytes: &[u8], format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
+    pub fn import_bytes(
+        bytes: &[u8],
+        format: DirectionFormat,
+        stated: &ImportAs,
+    ) -> Result<Self, DirectionError> {
         let opened = open(bytes, format, None)?;
         if Self::are_several(&opened.own) {
             let named = |site: Site| -> Result<String, DirectionError> {
                 Ok(match format {
-                    Format::Gguf => format!("direction.{}", written_layer(site)?),
+                    DirectionFormat::Gguf => format!("direction.{}", written_layer(site)?),
                     _ => site.to_string(),
                 })
             };
@@ -61,18 +65,18 @@ impl Directions {
     ///
     /// # Errors
     /// When the format is read only, has room for one vector, or can't name a site.
-    pub fn export_bytes(&self, format: Format) -> Result<Vec<u8>, DirectionError> {
+    pub fn export_bytes(&self, format: DirectionFormat) -> Result<Vec<u8>, DirectionError> {
         if let [one] = self.members() {
             return one.export_bytes(format);
         }
         let vectors = || self.members().iter().map(|d| (d.metadata().site, d.vector().to_vec()));
         match format {
-            Format::Safetensors => self.to_safetensors(),
-            Format::Npz => {
+            DirectionFormat::Safetensors => self.to_safetensors(),
+            DirectionFormat::Npz => {
                 let arrays: Vec<_> = vectors().map(|(s, v)| (s.to_string(), npy::write(&v))).collect();
                 npz(&arrays, self.to_map())
             }
-            Format::Gguf => {
+            DirectionFormat::Gguf => {
                 let layers = vectors().map(|(site, v)| Ok((written_layer(site)?, v)));
                 let layers: Vec<(u32, Vec<f32>)> = layers.collect::<Result<_, DirectionError>>()?;
                 let first = self.members().first().map(Direction::metadata);
@@ -80,8 +84,8 @@ impl Directions {
                     first.and_then(|m| m.extra.get("imported_model_hint").or(m.model.as_ref()).cloned());
                 Ok(gguf::write(&layers, hint.as_deref().unwrap_or("unknown"), &self.to_map()))
             }
-            Format::Npy => self.one()?.export_bytes(format),
-            Format::Pt => Err(DirectionError::ReadOnly("pt")),
+            DirectionFormat::Npy => self.one()?.export_bytes(format),
+            DirectionFormat::Pt => Err(DirectionError::ReadOnly("pt")),
         }
     }
 }
@@ -90,12 +94,13 @@ impl Directions {
 mod tests {
     use ndarray::Array1;
 
-    use super::super::Metadata;
+    use super::super::DirectionMetadata;
     use super::*;
 
     fn band() -> Directions {
         let one = |layer: u32| {
-            let metadata = Metadata::new("imported", Site::ResidPost(layer), "kind over unkind", "00");
+            let metadata =
+                DirectionMetadata::new("imported", Site::ResidPost(layer), "kind over unkind", "00");
             let vector: Array1<f64> = (0..7).map(|i| f64::from(i * (layer + 2) % 5) - 1.5).collect();
             Direction::new(vector.view(), metadata).unwrap()
         };
@@ -104,12 +109,12 @@ mod tests {
 
     #[test]
     fn all_layers_go_out_and_come_back() {
-        for format in [Format::Gguf, Format::Npz, Format::Safetensors] {
+        for format in [DirectionFormat::Gguf, DirectionFormat::Npz, DirectionFormat::Safetensors] {
             let bytes = band().export_bytes(format).unwrap();
             let back = Directions::import_bytes(&bytes, format, &ImportAs::default()).unwrap();
             assert_eq!(back, band(), "{format:?}");
         }
-        assert!(matches!(band().export_bytes(Format::Npy), Err(DirectionError::Several { .. })));
+        assert!(matches!(band().export_bytes(DirectionFormat::Npy), Err(DirectionError::Several { .. })));
     }
 
     #[test]
@@ -118,14 +123,14 @@ mod tests {
             vec![(1, vec![3.0, 0.0, 4.0]), (2, vec![0.0, -2.0, 0.0]), (10, vec![1.0, 1.0, 1.0])];
         let bytes = gguf::write(&layers, "llama", &std::collections::HashMap::new());
         let stated = ImportAs { sign: Some("honest".into()), ..ImportAs::default() };
-        let all = Directions::import_bytes(&bytes, Format::Gguf, &stated).unwrap();
+        let all = Directions::import_bytes(&bytes, DirectionFormat::Gguf, &stated).unwrap();
         assert_eq!(all.sites(), [1, 2, 10].map(Site::ResidPost));
         let norms: Vec<&str> =
             all.members().iter().map(|d| &d.metadata().extra["imported_norm"][..]).collect();
         assert_eq!(norms[..2], ["5", "2"]);
         assert_eq!(all.members()[0].vector().to_vec(), [0.6, 0.0, 0.8]);
         let one = ImportAs { layer: Some(2), ..stated };
-        let one = Direction::import_bytes(&bytes, Format::Gguf, &one).unwrap();
+        let one = Direction::import_bytes(&bytes, DirectionFormat::Gguf, &one).unwrap();
         assert_eq!(one.metadata().site, Site::ResidPost(2));
     }
 }

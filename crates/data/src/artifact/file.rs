@@ -7,9 +7,9 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::error::DirectionError;
-use super::metadata::Metadata;
+use super::metadata::DirectionMetadata;
 use super::{Direction, Directions, foreign, pick};
-use truenorth_files::{Look, safetensors_bytes, write_atomic};
+use truenorth_files::{UnreadableKind, safetensors_bytes, write_atomic};
 
 /// The most bytes read of any file with a direction.
 const FILE_BYTES: u64 = 1 << 30;
@@ -17,9 +17,9 @@ const FILE_BYTES: u64 = 1 << 30;
 const TENSOR: &str = "direction";
 
 /// The tensor as the writer sees it.
-pub(super) struct Stored<'a>(pub &'a Direction);
+pub(super) struct DirectionTensor<'a>(pub &'a Direction);
 
-impl View for Stored<'_> {
+impl View for DirectionTensor<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -47,7 +47,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DirectionError> {
     }
     let mut out = Vec::new();
     file.take(FILE_BYTES).read_to_end(&mut out).map_err(fail)?;
-    match Look::stand_in(&out) {
+    match UnreadableKind::stand_in(&out) {
         Some(look) => Err(DirectionError::Looks(look)),
         None => Ok(out),
     }
@@ -67,7 +67,7 @@ impl Direction {
     /// # Errors
     /// When the metadata are too large for the format.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, DirectionError> {
-        safetensors_bytes([(TENSOR, Stored(self))], self.metadata.to_map())
+        safetensors_bytes([(TENSOR, DirectionTensor(self))], self.metadata.to_map())
             .map_err(DirectionError::Safetensors)
     }
 
@@ -83,7 +83,7 @@ impl Direction {
             let have = sites.trim_matches(['[', ']']).replace('"', "").replace(',', ", ");
             return Err(DirectionError::Several { have });
         }
-        let metadata = Metadata::from_map(map)?;
+        let metadata = DirectionMetadata::from_map(map)?;
         let arrays = foreign::safetensors(bytes)?;
         let array = pick::choose(arrays, Some(TENSOR), false)?;
         if array.shape.len() != 1 {

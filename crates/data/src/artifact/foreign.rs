@@ -11,9 +11,9 @@ use truenorth_protocol::torch_file::{self, TorchFileError, TorchValue};
 
 use super::error::DirectionError;
 use super::file::malformed;
-use super::metadata::Metadata;
+use super::metadata::DirectionMetadata;
 use super::npy;
-use super::pick::{ALayer, Layers};
+use super::pick::{ALayer, ArrayLayers};
 use super::says::Says;
 use truenorth_files::{available, room};
 
@@ -83,7 +83,7 @@ pub(super) struct Npz {
     /// are called as entries are.
     pub says: Says,
     /// The layers of the rows of a stack, where an array of integers called `band` or `layers` lists them.
-    pub layers: Layers,
+    pub layers: ArrayLayers,
 }
 
 /// Names of arrays of text that hold JSON.
@@ -132,7 +132,7 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
             let Ok(text) = String::from_utf8(content) else { continue };
             // Metadata of this program, or another's.
             match serde_json::from_str::<HashMap<String, String>>(&text) {
-                Ok(own) if Metadata::is_own(&own) => found.own = own,
+                Ok(own) if DirectionMetadata::is_own(&own) => found.own = own,
                 _ => {
                     found.says = Says::of_json(&text).unwrap_or_default();
                     found.says.note("imported_meta", text);
@@ -161,7 +161,7 @@ fn counted(listed: Vec<i64>, arrays: &[Array]) -> Vec<i64> {
 }
 
 /// A file of torch.save or a plain pickle: its arrays, what it says, and how its layers are called.
-pub(super) fn torch(bytes: &[u8]) -> Result<(Vec<Array>, Says, Layers), DirectionError> {
+pub(super) fn torch(bytes: &[u8]) -> Result<(Vec<Array>, Says, ArrayLayers), DirectionError> {
     let value = torch_file::read(bytes).map_err(refused)?;
     let (says, layers) = described(&value);
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
@@ -170,8 +170,8 @@ pub(super) fn torch(bytes: &[u8]) -> Result<(Vec<Array>, Says, Layers), Directio
 }
 
 /// What the texts beside tensors say. Objects of steering-vectors and repeng have a vector a layer.
-fn described(value: &TorchValue) -> (Says, Layers) {
-    let TorchValue::Dict(entries) = value else { return (Says::default(), Layers::default()) };
+fn described(value: &TorchValue) -> (Says, ArrayLayers) {
+    let TorchValue::Dict(entries) = value else { return (Says::default(), ArrayLayers::default()) };
     let text = |key: &TorchValue| if let TorchValue::Str(k) = key { Some(k.clone()) } else { None };
     let map: serde_json::Map<String, serde_json::Value> = entries
         .iter()
@@ -195,7 +195,7 @@ fn described(value: &TorchValue) -> (Says, Layers) {
             }
             _ => None,
         };
-    (says, Layers { named, ..Layers::default() })
+    (says, ArrayLayers { named, ..ArrayLayers::default() })
 }
 
 /// Why a file of torch.save is not read.

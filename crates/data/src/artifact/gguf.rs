@@ -33,12 +33,12 @@ fn bad(what: impl Into<String>) -> DirectionError {
     malformed("gguf", what)
 }
 
-struct Cursor<'a> {
+struct GgufCursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> GgufCursor<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], DirectionError> {
         let end = self.at.checked_add(n).ok_or_else(|| bad("a length is too large"))?;
         let slice = self.bytes.get(self.at..end).ok_or_else(|| bad("the file is cut short"))?;
@@ -109,7 +109,7 @@ impl<'a> Cursor<'a> {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
-    let mut c = Cursor { bytes, at: 0 };
+    let mut c = GgufCursor { bytes, at: 0 };
     if c.take(4)? != b"GGUF" {
         return Err(bad("it does not start with GGUF"));
     }

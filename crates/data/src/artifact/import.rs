@@ -10,8 +10,8 @@ use truenorth_protocol::Site;
 use super::error::DirectionError;
 use super::file::{read_file, write_file};
 use super::foreign::{self, Array};
-use super::metadata::Metadata;
-use super::pick::{Layers, layer_of, pick};
+use super::metadata::DirectionMetadata;
+use super::pick::{ArrayLayers, layer_of, pick};
 use super::says::Says;
 use super::{Direction, gguf, npy, stands};
 use truenorth_files::{available, sha256_hex};
@@ -19,7 +19,7 @@ use truenorth_stats::math::norm;
 
 /// Formats of files with directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum DirectionFormat {
     /// The artifact itself, or any safetensors file with a vector.
     Safetensors,
     /// A zip archive of NumPy arrays.
@@ -64,7 +64,7 @@ pub struct ImportAs {
     pub position: Option<i64>,
 }
 
-impl Format {
+impl DirectionFormat {
     /// The format a file's name ends in.
     ///
     /// # Errors
@@ -115,13 +115,13 @@ impl Direction {
     /// # Errors
     /// When the file is malformed or holds no single vector, or when neither file nor caller say
     /// site and sign.
-    pub fn import(path: &Path, format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
+    pub fn import(path: &Path, format: DirectionFormat, stated: &ImportAs) -> Result<Self, DirectionError> {
         let path = if path.is_dir() { &path.join(SAE) } else { path };
         let bytes = read_file(path)?;
         // What stands beside the weights of a sparse autoencoder says where they belong.
         let beside = path.with_file_name(SAE_CONFIG);
         let config = match format {
-            Format::Safetensors if beside.is_file() => String::from_utf8(read_file(&beside)?).ok(),
+            DirectionFormat::Safetensors if beside.is_file() => String::from_utf8(read_file(&beside)?).ok(),
             _ => None,
         };
         Self::import_beside(&bytes, format, stated, config.as_deref())
@@ -131,18 +131,23 @@ impl Direction {
     ///
     /// # Errors
     /// As [`Direction::import`].
-    pub fn import_bytes(bytes: &[u8], format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
+    pub fn import_bytes(
+        bytes: &[u8],
+        format: DirectionFormat,
+        stated: &ImportAs,
+    ) -> Result<Self, DirectionError> {
         Self::import_beside(bytes, format, stated, None)
     }
 
     fn import_beside(
         bytes: &[u8],
-        format: Format,
+        format: DirectionFormat,
         stated: &ImportAs,
         config: Option<&str>,
     ) -> Result<Self, DirectionError> {
-        let Opened { arrays, own, says, layers } = open(bytes, format, config)?;
-        let own = if Metadata::is_own(&own) { Some(Metadata::from_map(own)?) } else { None };
+        let FileContents { arrays, own, says, layers } = open(bytes, format, config)?;
+        let own =
+            if DirectionMetadata::is_own(&own) { Some(DirectionMetadata::from_map(own)?) } else { None };
         let model_width = arrays.iter().find(|a| a.name == DECODER).and_then(|a| a.shape.get(1).copied());
         let picked = pick(arrays, &layers, stated)?;
         if let Some(model) = model_width.filter(|width| *width != picked.values.len()) {
@@ -165,7 +170,7 @@ impl Direction {
                 };
                 let site = site.ok_or_else(|| unstated("site"))?;
                 let sign = stated.sign.as_ref().or(says.sign.as_ref()).ok_or_else(|| unstated("sign"))?;
-                let mut metadata = Metadata::new("imported", site, sign, &sha256_hex(bytes));
+                let mut metadata = DirectionMetadata::new("imported", site, sign, &sha256_hex(bytes));
                 metadata.extra.extend(says.extra);
                 metadata.extra.insert("imported_from".to_owned(), format.name().to_owned());
                 metadata.extra.insert("imported_norm".to_owned(), imported_norm.to_string());
@@ -191,7 +196,7 @@ impl Direction {
     ///
     /// # Errors
     /// When the format is read only or can't name the site, or the file can't be written.
-    pub fn export(&self, path: &Path, format: Format) -> Result<(), DirectionError> {
+    pub fn export(&self, path: &Path, format: DirectionFormat) -> Result<(), DirectionError> {
         write_file(path, &self.export_bytes(format)?)
     }
 
@@ -199,38 +204,46 @@ impl Direction {
     ///
     /// # Errors
     /// As [`Direction::export`].
-    pub fn export_bytes(&self, format: Format) -> Result<Vec<u8>, DirectionError> {
+    pub fn export_bytes(&self, format: DirectionFormat) -> Result<Vec<u8>, DirectionError> {
         let vector = self.vector.to_vec();
         match format {
-            Format::Safetensors => self.to_safetensors(),
-            Format::Npy => Ok(npy::write(&vector)),
-            Format::Npz => npz(&[("direction".into(), npy::write(&vector))], self.metadata.to_map()),
-            Format::Gguf => {
+            DirectionFormat::Safetensors => self.to_safetensors(),
+            DirectionFormat::Npy => Ok(npy::write(&vector)),
+            DirectionFormat::Npz => npz(&[("direction".into(), npy::write(&vector))], self.metadata.to_map()),
+            DirectionFormat::Gguf => {
                 let layer = written_layer(self.metadata.site)?;
                 // What kind of model it is, as the file that it came from had it.
                 let hint = self.metadata.extra.get("imported_model_hint").or(self.metadata.model.as_ref());
                 let hint = hint.map_or("unknown", String::as_str);
                 Ok(gguf::write(&[(layer, vector)], hint, &self.metadata.to_map()))
             }
-            Format::Pt => Err(DirectionError::ReadOnly("pt")),
+            DirectionFormat::Pt => Err(DirectionError::ReadOnly("pt")),
         }
     }
 }
 
-pub(super) struct Opened {
+pub(super) struct FileContents {
     pub arrays: Vec<Array>,
     /// Metadata of this program, if it wrote the file.
     pub own: HashMap<String, String>,
     says: Says,
-    pub layers: Layers,
+    pub layers: ArrayLayers,
 }
 
 /// Opens a file; `config` is what lies beside the weights of a sparse autoencoder.
-pub(super) fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, DirectionError> {
-    let mut opened =
-        Opened { arrays: vec![], own: HashMap::new(), says: Says::default(), layers: Layers::default() };
+pub(super) fn open(
+    bytes: &[u8],
+    format: DirectionFormat,
+    config: Option<&str>,
+) -> Result<FileContents, DirectionError> {
+    let mut opened = FileContents {
+        arrays: vec![],
+        own: HashMap::new(),
+        says: Says::default(),
+        layers: ArrayLayers::default(),
+    };
     match format {
-        Format::Safetensors => {
+        DirectionFormat::Safetensors => {
             opened.arrays = foreign::safetensors(bytes)?;
             let (_, header) =
                 safetensors::SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
@@ -242,16 +255,16 @@ pub(super) fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result
                 opened.says = config.and_then(Says::of_json).unwrap_or(opened.says);
             }
         }
-        Format::Npz => {
+        DirectionFormat::Npz => {
             let found = foreign::npz(bytes)?;
             (opened.own, opened.arrays) = (found.own, found.arrays);
             (opened.says, opened.layers) = (found.says, found.layers);
         }
-        Format::Npy => {
+        DirectionFormat::Npy => {
             let (shape, values) = npy::read(bytes)?;
             opened.arrays = vec![Array { name: String::new(), shape, values }];
         }
-        Format::Gguf => {
+        DirectionFormat::Gguf => {
             let file = gguf::read(bytes)?;
             (opened.arrays, opened.own) = (file.arrays, file.metadata);
             opened.layers.named = Some(("direction", Site::ResidPost));
@@ -260,8 +273,10 @@ pub(super) fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result
             }
         }
         // Scripts call any file so.
-        Format::Pt if bytes.starts_with(b"\x93NUMPY") => return open(bytes, Format::Npy, config),
-        Format::Pt => (opened.arrays, opened.says, opened.layers) = foreign::torch(bytes)?,
+        DirectionFormat::Pt if bytes.starts_with(b"\x93NUMPY") => {
+            return open(bytes, DirectionFormat::Npy, config);
+        }
+        DirectionFormat::Pt => (opened.arrays, opened.says, opened.layers) = foreign::torch(bytes)?,
     }
     Ok(opened)
 }

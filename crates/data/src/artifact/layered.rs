@@ -6,10 +6,10 @@ use truenorth_protocol::site::meant;
 use super::error::DirectionError;
 use super::foreign::Array;
 use super::import::ImportAs;
-use super::pick::{Layers, Picked, vector};
+use super::pick::{ArrayLayers, PickedVector, vector};
 use super::stands::same_place;
 
-struct Place {
+struct LayeredVector {
     at: usize,
     /// The layer that its name says; negative ones count from the model's end.
     layer: i64,
@@ -23,9 +23,9 @@ struct Place {
 /// When it is not certain which is meant, or it is not there.
 pub(super) fn by_layer(
     arrays: &mut Vec<Array>,
-    layers: &Layers,
+    layers: &ArrayLayers,
     asked: &ImportAs,
-) -> Result<Option<Picked>, DirectionError> {
+) -> Result<Option<PickedVector>, DirectionError> {
     let places = match layers.named {
         Some((prefix, site_of)) => named(arrays, prefix, site_of),
         None => hooks(arrays).or_else(|| numbered(arrays)).unwrap_or_default(),
@@ -37,7 +37,7 @@ pub(super) fn by_layer(
     let of_site = |site: Site| places.iter().find(|p| p.site.is_some_and(|own| same_place(own, site)));
     let chosen = match (asked.layer, asked.site, &places[..]) {
         (Some(layer), site, _) => {
-            let of_layer: Vec<&Place> = places.iter().filter(|p| p.layer == layer).collect();
+            let of_layer: Vec<&LayeredVector> = places.iter().filter(|p| p.layer == layer).collect();
             match (&of_layer[..], site.and_then(of_site)) {
                 ([], _) => {
                     return Err(DirectionError::NoSuchLayer { layer: layer.to_string(), have: have() });
@@ -84,11 +84,11 @@ pub(super) fn by_layer(
     });
     let (site, called) = if layers.named.is_some() { (site, None) } else { (None, site) };
     let layer = site.or(called).is_none().then_some(layer);
-    Ok(Some(Picked { values, site, from, called, unsure, layer, listed }))
+    Ok(Some(PickedVector { values, site, from, called, unsure, layer, listed }))
 }
 
 /// The layers and sites of a file with a vector for each of several, where each is certain; else none.
-pub(super) fn sites_of(arrays: &[Array], layers: &Layers) -> Vec<(i64, Site)> {
+pub(super) fn sites_of(arrays: &[Array], layers: &ArrayLayers) -> Vec<(i64, Site)> {
     let places = match layers.named {
         Some((prefix, site_of)) => named(arrays, prefix, site_of),
         None => hooks(arrays).unwrap_or_default(),
@@ -98,11 +98,11 @@ pub(super) fn sites_of(arrays: &[Array], layers: &Layers) -> Vec<(i64, Site)> {
 }
 
 /// Arrays that are `PREFIX.N`.
-fn named(arrays: &[Array], prefix: &str, site_of: fn(u32) -> Site) -> Vec<Place> {
+fn named(arrays: &[Array], prefix: &str, site_of: fn(u32) -> Site) -> Vec<LayeredVector> {
     let number = |a: &Array| a.name.strip_prefix(prefix)?.strip_prefix('.')?.parse::<i64>().ok();
     let place = |(at, a): (usize, &Array)| {
         let layer = number(a)?;
-        Some(Place { at, layer, site: u32::try_from(layer).ok().map(site_of) })
+        Some(LayeredVector { at, layer, site: u32::try_from(layer).ok().map(site_of) })
     };
     arrays.iter().enumerate().filter_map(place).collect()
 }
@@ -113,22 +113,22 @@ pub(super) fn site_of_name(name: &str) -> Option<Site> {
 }
 
 /// Arrays that are all called as hooks or modules are, each of a certain site.
-fn hooks(arrays: &[Array]) -> Option<Vec<Place>> {
+fn hooks(arrays: &[Array]) -> Option<Vec<LayeredVector>> {
     let place = |(at, a): (usize, &Array)| {
         let site = site_of_name(&a.name)?;
-        Some(Place { at, layer: site.layer()?.into(), site: Some(site) })
+        Some(LayeredVector { at, layer: site.layer()?.into(), site: Some(site) })
     };
     arrays.iter().enumerate().map(place).collect()
 }
 
 /// Several vectors that are called by one name and a number, or by a number alone.
-fn numbered(arrays: &[Array]) -> Option<Vec<Place>> {
+fn numbered(arrays: &[Array]) -> Option<Vec<LayeredVector>> {
     let plain = |a: &Array| a.shape.iter().filter(|n| **n > 1).count() <= 1;
-    fn place((at, a): (usize, &Array)) -> Option<(&str, Place)> {
+    fn place((at, a): (usize, &Array)) -> Option<(&str, LayeredVector)> {
         let (name, layer) = number_of(&a.name)?;
-        Some((name, Place { at, layer, site: None }))
+        Some((name, LayeredVector { at, layer, site: None }))
     }
-    let found: Vec<(&str, Place)> = arrays.iter().enumerate().map(place).collect::<Option<_>>()?;
+    let found: Vec<(&str, LayeredVector)> = arrays.iter().enumerate().map(place).collect::<Option<_>>()?;
     let one_name = found.iter().all(|(name, _)| *name == found[0].0);
     (!found.is_empty() && one_name && arrays.iter().all(plain))
         .then(|| found.into_iter().map(|(_, p)| p).collect())

@@ -20,7 +20,7 @@ pub const LAYER_CONVENTION: &str = "blocks count from 0; resid_post.L is the out
 
 /// What a file says of a direction beside its numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metadata {
+pub struct DirectionMetadata {
     /// How it came to be: `pairs`, `classes` or `imported`.
     pub operation: String,
     /// The site at which the direction was found.
@@ -90,7 +90,7 @@ impl From<&HeldOut> for HeldOutRecord {
     }
 }
 
-impl Metadata {
+impl DirectionMetadata {
     /// Metadata with what every direction must say, the rest empty.
     #[must_use]
     pub fn new(operation: &str, site: Site, sign: &str, data_sha256: &str) -> Self {

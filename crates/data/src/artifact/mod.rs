@@ -19,10 +19,10 @@ use ndarray::{Array1, ArrayView1};
 use truenorth_protocol::Site;
 
 pub use error::DirectionError;
-pub use import::{Format, ImportAs};
-pub use metadata::{HeldOutRecord, LAYER_CONVENTION, Metadata};
+pub use import::{DirectionFormat, ImportAs};
+pub use metadata::{DirectionMetadata, HeldOutRecord, LAYER_CONVENTION};
 pub use nuisance::NuisanceTexts;
-pub use several::{Directions, Shared};
+pub use several::{Directions, SharedVector};
 
 use truenorth_stats::math::norm;
 
@@ -33,7 +33,7 @@ const NORM_TOLERANCE: f64 = 1e-3;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction {
     vector: Array1<f32>,
-    metadata: Metadata,
+    metadata: DirectionMetadata,
 }
 
 impl Direction {
@@ -41,7 +41,7 @@ impl Direction {
     ///
     /// # Errors
     /// When the vector is empty, zero or not finite, or the metadata lack something.
-    pub fn new(vector: ArrayView1<'_, f64>, metadata: Metadata) -> Result<Self, DirectionError> {
+    pub fn new(vector: ArrayView1<'_, f64>, metadata: DirectionMetadata) -> Result<Self, DirectionError> {
         check_finite(vector.iter().copied())?;
         let length = norm(vector);
         if length == 0.0 {
@@ -52,7 +52,7 @@ impl Direction {
     }
 
     /// A direction as stored, whose norm must be 1 within 1e-3.
-    fn stored(vector: Vec<f32>, metadata: Metadata) -> Result<Self, DirectionError> {
+    fn stored(vector: Vec<f32>, metadata: DirectionMetadata) -> Result<Self, DirectionError> {
         check_finite(vector.iter().map(|v| f64::from(*v)))?;
         let vector = Array1::from(vector);
         let norm = norm(vector.mapv(f64::from).view());
@@ -82,7 +82,7 @@ impl Direction {
 
     /// What the file says of it.
     #[must_use]
-    pub fn metadata(&self) -> &Metadata {
+    pub fn metadata(&self) -> &DirectionMetadata {
         &self.metadata
     }
 

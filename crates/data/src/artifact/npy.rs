@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 const HEADER_BYTES: usize = 1 << 16;
 
 /// The header of an array file, and its data.
-fn parts(bytes: &[u8]) -> Result<(Header, &[u8]), DirectionError> {
+fn parts(bytes: &[u8]) -> Result<(NpyHeader, &[u8]), DirectionError> {
     let bad = |what: &str| malformed("npy", what);
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| bad("it does not start with \\x93NUMPY"))?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(|| bad("the header is cut short"))?;
@@ -32,7 +32,7 @@ fn parts(bytes: &[u8]) -> Result<(Header, &[u8]), DirectionError> {
         return Err(bad("the header is cut short or too long"));
     }
     let (header, data) = rest.split_at(length);
-    let header = Header::parse(std::str::from_utf8(header).map_err(|_| bad("the header is not UTF-8"))?)?;
+    let header = NpyHeader::parse(std::str::from_utf8(header).map_err(|_| bad("the header is not UTF-8"))?)?;
     Ok((header, data))
 }
 
@@ -142,13 +142,13 @@ fn row_major(values: &[f64], shape: &[usize]) -> Result<Vec<f64>, DirectionError
     Ok(out)
 }
 
-struct Header {
+struct NpyHeader {
     descr: String,
     fortran: bool,
     shape: Vec<usize>,
 }
 
-impl Header {
+impl NpyHeader {
     /// Reads the Python dictionary with its three fixed keys.
     fn parse(text: &str) -> Result<Self, DirectionError> {
         let bad =

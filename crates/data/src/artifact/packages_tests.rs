@@ -19,7 +19,7 @@ fn layer(n: u32) -> Vec<f64> {
 
 fn import(name: &str, stated: &ImportAs) -> Result<Direction, DirectionError> {
     let path = folder().join(name);
-    Direction::import(&path, Format::of(&path).unwrap(), stated)
+    Direction::import(&path, DirectionFormat::of(&path).unwrap(), stated)
 }
 
 /// Nothing said but what the sign means.
@@ -66,8 +66,8 @@ fn a_vector_a_layer_says_its_site() {
     holds("steering-mlp.pkl", &signed(), &layer(3), Site::MlpOut(3));
     let back = holds("repeng.gguf", &at(4), &layer(4), Site::ResidPost(4));
     assert_eq!(back.metadata().extra["imported_model_hint"], "llama");
-    let bytes = back.export_bytes(Format::Gguf).unwrap();
-    assert_eq!(Direction::import_bytes(&bytes, Format::Gguf, &ImportAs::default()).unwrap(), back);
+    let bytes = back.export_bytes(DirectionFormat::Gguf).unwrap();
+    assert_eq!(Direction::import_bytes(&bytes, DirectionFormat::Gguf, &ImportAs::default()).unwrap(), back);
     // Its kind of model goes back with it.
     assert!(bytes.windows(5).any(|w| w == b"llama"));
 }
@@ -231,8 +231,8 @@ fn an_npz_says_what_its_meta_says_and_its_band_names_the_layers() {
     let own = ImportAs { site: Some(Site::ResidPost(12)), ..at(2) };
     holds("averaged.npz", &own, &layer(12), Site::ResidPost(12));
     assert!(matches!(import("averaged.npz", &signed()), Err(DirectionError::Ambiguous { .. })));
-    let bytes = found.export_bytes(Format::Npz).unwrap();
-    assert_eq!(Direction::import_bytes(&bytes, Format::Npz, &ImportAs::default()).unwrap(), found);
+    let bytes = found.export_bytes(DirectionFormat::Npz).unwrap();
+    assert_eq!(Direction::import_bytes(&bytes, DirectionFormat::Npz, &ImportAs::default()).unwrap(), found);
 }
 
 #[test]
@@ -261,10 +261,10 @@ fn damaged_pickles_are_refused_or_read_but_never_panic() {
             let mut bytes = whole.clone();
             for byte in [0, 0x2e, 0x7f, 0xff] {
                 bytes[at] = byte;
-                let _ = Direction::import_bytes(&bytes, Format::Pt, &here());
+                let _ = Direction::import_bytes(&bytes, DirectionFormat::Pt, &here());
             }
             assert!(
-                Direction::import_bytes(&whole[..at], Format::Pt, &here()).is_err(),
+                Direction::import_bytes(&whole[..at], DirectionFormat::Pt, &here()).is_err(),
                 "{name} cut at {at}"
             );
         }

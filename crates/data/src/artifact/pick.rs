@@ -14,7 +14,7 @@ pub(super) type ALayer = (&'static str, fn(u32) -> Site);
 
 /// What a file's arrays are called by, apart from their names.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Layers {
+pub(super) struct ArrayLayers {
     /// Arrays that are one vector a layer, `PREFIX.N`: the prefix, and what site they name.
     pub named: Option<ALayer>,
     /// The layers of the rows of a stack, where the file lists them.
@@ -25,7 +25,7 @@ pub(super) struct Layers {
 
 /// The vector that is meant, the site that its place in the file names, and how it was chosen.
 #[derive(Debug)]
-pub(super) struct Picked {
+pub(super) struct PickedVector {
     pub values: Vec<f64>,
     pub site: Option<Site>,
     pub from: String,
@@ -45,9 +45,9 @@ pub(super) struct Picked {
 /// When it is not certain which is meant, naming the flag that says it, or it is not there.
 pub(super) fn pick(
     mut arrays: Vec<Array>,
-    layers: &Layers,
+    layers: &ArrayLayers,
     asked: &ImportAs,
-) -> Result<Picked, DirectionError> {
+) -> Result<PickedVector, DirectionError> {
     if asked.array.is_none()
         && let Some(found) = by_layer(&mut arrays, layers, asked)?
     {
@@ -62,7 +62,7 @@ pub(super) fn pick(
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
     let of_row = asked.row.and_then(|row| layers.rows.get(row).copied());
     let layer = asked.layer.or(of_row).filter(|_| called.is_none());
-    Ok(Picked { values, site: None, from, called, unsure: None, layer, listed })
+    Ok(PickedVector { values, site: None, from, called, unsure: None, layer, listed })
 }
 
 /// The layer that a site names in a file with a vector for each of these sites.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::Site;
 
 use super::error::DirectionError;
-use super::file::{Stored, read_file, write_file};
+use super::file::{DirectionTensor, read_file, write_file};
 use super::foreign::{self, Array};
 use super::import::ImportAs;
-use super::metadata::Metadata;
+use super::metadata::DirectionMetadata;
 use super::{Direction, pick};
 use truenorth_files::safetensors_bytes;
 
@@ -28,12 +28,12 @@ const SHARED: &str = "shared";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Directions {
     members: Vec<Direction>,
-    shared: Option<Shared>,
+    shared: Option<SharedVector>,
 }
 
 /// One vector in the place of a direction a site: the unit mean of theirs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Shared {
+pub struct SharedVector {
     /// Where what is projected out was projected out of the mean again; none where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projected_at: Option<Site>,
@@ -68,7 +68,7 @@ impl Directions {
     ///
     /// # Errors
     /// As [`Directions::new`].
-    pub fn sharing(members: Vec<Direction>, shared: Shared) -> Result<Self, DirectionError> {
+    pub fn sharing(members: Vec<Direction>, shared: SharedVector) -> Result<Self, DirectionError> {
         Ok(Self { shared: Some(shared), ..Self::new(members)? })
     }
 
@@ -80,7 +80,7 @@ impl Directions {
 
     /// How the vector that all sites share came to be; none where each has its own.
     #[must_use]
-    pub fn shared(&self) -> Option<&Shared> {
+    pub fn shared(&self) -> Option<&SharedVector> {
         self.shared.as_ref()
     }
 
@@ -139,7 +139,7 @@ impl Directions {
         self.sites().iter().map(Site::to_string).collect::<Vec<_>>().join(", ")
     }
 
-    /// What is known of all, as a map of strings: of one site as [`Metadata::to_map`] has it.
+    /// What is known of all, as a map of strings: of one site as [`DirectionMetadata::to_map`] has it.
     #[must_use]
     pub fn to_map(&self) -> HashMap<String, String> {
         let Some((first, rest)) = self.members.split_first() else { return HashMap::new() };
@@ -167,7 +167,7 @@ impl Directions {
 
     /// Whether a map is that of several sites.
     pub(super) fn are_several(map: &HashMap<String, String>) -> bool {
-        Metadata::is_own(map)
+        DirectionMetadata::is_own(map)
             && map.contains_key(SITES)
             && map.get("format_version").is_some_and(|v| v == VERSION)
     }
@@ -191,7 +191,7 @@ impl Directions {
                     None => drop(own.remove(&key)),
                 }
             }
-            let metadata = Metadata::from_map(own)?;
+            let metadata = DirectionMetadata::from_map(own)?;
             if metadata.site != site {
                 return Err(DirectionError::Metadata {
                     key: SITES,
@@ -214,7 +214,7 @@ impl Directions {
             return one.to_safetensors();
         }
         let names: Vec<String> = self.sites().iter().map(Site::to_string).collect();
-        let tensors = names.iter().map(String::as_str).zip(self.members.iter().map(Stored));
+        let tensors = names.iter().map(String::as_str).zip(self.members.iter().map(DirectionTensor));
         safetensors_bytes(tensors, self.to_map()).map_err(DirectionError::Safetensors)
     }
 
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     fn member(layer: u32, sign: &str) -> Direction {
-        let mut metadata = Metadata::new("imported", Site::ResidPost(layer), sign, "00");
+        let mut metadata = DirectionMetadata::new("imported", Site::ResidPost(layer), sign, "00");
         metadata.residual_norm = Some(f64::from(layer) + 0.5);
         if layer == 4 {
             metadata.extra.insert("note".into(), "only here".into());
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn a_shared_vector_says_how_it_came_to_be() {
         let cosines = vec![(Site::ResidPost(4), 0.9), (Site::ResidPost(6), 0.4)];
-        let shared = Shared { projected_at: Some(Site::ResidPost(6)), cosines, least_cosine: 0.4 };
+        let shared = SharedVector { projected_at: Some(Site::ResidPost(6)), cosines, least_cosine: 0.4 };
         let all = Directions::sharing(vec![member(4, "kind"), member(6, "kind")], shared).unwrap();
         assert_eq!(Directions::from_safetensors(&all.to_safetensors().unwrap()).unwrap(), all);
     }

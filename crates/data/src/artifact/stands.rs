@@ -3,7 +3,7 @@
 use truenorth_protocol::Site;
 
 use super::error::DirectionError;
-use super::pick::Picked;
+use super::pick::PickedVector;
 use super::says::Says;
 
 /// The site of the vector that is chosen: the one that is stated, else the one that the file says; none where nobody
@@ -13,7 +13,7 @@ use super::says::Says;
 /// When two of them name different places: what is stated, the vector's own name or layer in the file, and the file's
 /// metadata. What is stated may settle which of the latter two is meant.
 pub(super) fn site(
-    picked: &Picked,
+    picked: &PickedVector,
     own: Option<Site>,
     says: &Says,
     asked: Option<Site>,
@@ -78,8 +78,16 @@ mod tests {
     use super::*;
     use Site::{Embed, FinalNorm, MlpOut, ResidPost, ResidPre};
 
-    fn picked(called: Option<Site>, layer: Option<i64>) -> Picked {
-        Picked { values: vec![], site: None, from: String::new(), called, unsure: None, layer, listed: true }
+    fn picked(called: Option<Site>, layer: Option<i64>) -> PickedVector {
+        PickedVector {
+            values: vec![],
+            site: None,
+            from: String::new(),
+            called,
+            unsure: None,
+            layer,
+            listed: true,
+        }
     }
 
     #[test]

@@ -30,7 +30,8 @@ fn full() -> Direction {
         design: 0.8,
         repeats: None,
     };
-    let mut metadata = Metadata::new("pairs", Site::ResidPost(12), "towards the chosen answer", "abc");
+    let mut metadata =
+        DirectionMetadata::new("pairs", Site::ResidPost(12), "towards the chosen answer", "abc");
     metadata.estimator = Some(Estimator::Logistic(LogisticParams::default()));
     metadata.model = Some("smollm2-135m".into());
     metadata.revision = Some("r1".into());
@@ -59,7 +60,7 @@ fn stated() -> ImportAs {
 
 fn import(name: &str, stated: &ImportAs) -> Result<Direction, DirectionError> {
     let path = folder().join(name);
-    Direction::import(&path, Format::of(&path).unwrap(), stated)
+    Direction::import(&path, DirectionFormat::of(&path).unwrap(), stated)
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn an_artifact_comes_back_as_it_was() {
 #[test]
 fn every_format_that_keeps_metadata_comes_back_whole() {
     let direction = full();
-    for format in [Format::Safetensors, Format::Npz, Format::Gguf] {
+    for format in [DirectionFormat::Safetensors, DirectionFormat::Npz, DirectionFormat::Gguf] {
         let bytes = direction.export_bytes(format).unwrap();
         assert_eq!(
             Direction::import_bytes(&bytes, format, &ImportAs::default()).unwrap(),
@@ -87,10 +88,10 @@ fn every_format_that_keeps_metadata_comes_back_whole() {
             "{format:?}"
         );
     }
-    let bare = direction.export_bytes(Format::Npy).unwrap();
-    let back = Direction::import_bytes(&bare, Format::Npy, &stated()).unwrap();
+    let bare = direction.export_bytes(DirectionFormat::Npy).unwrap();
+    let back = Direction::import_bytes(&bare, DirectionFormat::Npy, &stated()).unwrap();
     assert_eq!(back.vector(), direction.vector());
-    assert!(matches!(direction.export_bytes(Format::Pt), Err(DirectionError::ReadOnly("pt"))));
+    assert!(matches!(direction.export_bytes(DirectionFormat::Pt), Err(DirectionError::ReadOnly("pt"))));
 }
 
 #[test]
@@ -98,7 +99,7 @@ fn control_vectors_name_the_block_whose_output_they_change() {
     let at = |site| {
         let mut direction = full();
         direction.metadata.site = site;
-        direction.export_bytes(Format::Gguf).map(|b| gguf::read(&b).unwrap().arrays[0].name.clone())
+        direction.export_bytes(DirectionFormat::Gguf).map(|b| gguf::read(&b).unwrap().arrays[0].name.clone())
     };
     assert_eq!(at(Site::ResidPost(12)).unwrap(), "direction.12");
     assert_eq!(at(Site::ResidPre(13)).unwrap(), "direction.12");
@@ -166,7 +167,7 @@ fn what_a_foreign_file_does_not_say_must_be_stated() {
     ));
     assert!(matches!(refused("integers.npy", &stated()), DirectionError::DType(_)));
     assert!(matches!(refused("missing.npy", &stated()), DirectionError::Io { what: "read", .. }));
-    assert!(matches!(Format::of(Path::new("x.dat")), Err(DirectionError::Format(_))));
+    assert!(matches!(DirectionFormat::of(Path::new("x.dat")), Err(DirectionError::Format(_))));
 }
 
 /// The artifact with its header changed and the tensor's bytes replaced.
@@ -257,7 +258,7 @@ proptest! {
             let mut bytes = std::fs::read(&path).unwrap();
             let n = bytes.len();
             bytes[at % n] = byte;
-            let format = Format::of(&path).unwrap();
+            let format = DirectionFormat::of(&path).unwrap();
             let stated = ImportAs { row: Some(0), ..stated() };
             let _ = Direction::import_bytes(&bytes, format, &stated);
             let _ = Direction::import_bytes(&bytes[..cut.min(n)], format, &stated);

@@ -15,25 +15,25 @@ pub(super) fn refused(what: impl Into<String>) -> Error {
 }
 
 #[derive(Clone, Copy)]
-enum Side {
+enum StripSide {
     Both,
     Left,
     Right,
 }
 
-fn strip(text: &str, chars: Option<&str>, side: Side) -> String {
+fn strip(text: &str, chars: Option<&str>, side: StripSide) -> String {
     let gone = |c: char| chars.map_or_else(|| space(c), |chars| chars.contains(c));
     match side {
-        Side::Both => text.trim_matches(gone),
-        Side::Left => text.trim_start_matches(gone),
-        Side::Right => text.trim_end_matches(gone),
+        StripSide::Both => text.trim_matches(gone),
+        StripSide::Left => text.trim_start_matches(gone),
+        StripSide::Right => text.trim_end_matches(gone),
     }
     .to_owned()
 }
 
 /// The filter `trim`.
 pub(super) fn trim(text: &Value, chars: Option<&str>) -> String {
-    strip(&text.to_string(), chars, Side::Both)
+    strip(&text.to_string(), chars, StripSide::Both)
 }
 
 /// Methods of values.
@@ -42,9 +42,9 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value
         return pycompat::unknown_method_callback(state, value, name, args);
     };
     let side = match name {
-        "strip" => Some(Side::Both),
-        "lstrip" => Some(Side::Left),
-        "rstrip" => Some(Side::Right),
+        "strip" => Some(StripSide::Both),
+        "lstrip" => Some(StripSide::Left),
+        "rstrip" => Some(StripSide::Right),
         _ => None,
     };
     if let Some(side) = side {

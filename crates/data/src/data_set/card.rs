@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::DataSetError;
 
 /// A configuration of a data set.
-pub(super) struct Config {
+pub(super) struct DataSetConfig {
     pub name: String,
     pub default: bool,
-    pub files: Files,
+    pub files: DataSetFiles,
 }
 
-pub(super) enum Files {
+pub(super) enum DataSetFiles {
     /// Splits, each with patterns of its files.
     Named(Vec<(String, Vec<String>)>),
     /// Below a folder, by their names.
@@ -21,7 +21,7 @@ pub(super) enum Files {
 }
 
 /// The configurations that a folder's `README.md` names; none without a card or in a card without the key.
-pub(super) fn configs(folder: &Path) -> Result<Vec<Config>, DataSetError> {
+pub(super) fn configs(folder: &Path) -> Result<Vec<DataSetConfig>, DataSetError> {
     let file = folder.join("README.md");
     let Ok(text) = std::fs::read_to_string(&file) else { return Ok(vec![]) };
     let Some(head) = head(&text) else { return Ok(vec![]) };
@@ -35,8 +35,8 @@ pub(super) fn configs(folder: &Path) -> Result<Vec<Config>, DataSetError> {
             let name = config.get("config_name").and_then(Value::as_str).unwrap_or("default").to_owned();
             let below = config.get("data_dir").and_then(Value::as_str).unwrap_or_default();
             let files = match config.get("data_files") {
-                None => Files::ByName(below.into()),
-                Some(said) => Files::Named(
+                None => DataSetFiles::ByName(below.into()),
+                Some(said) => DataSetFiles::Named(
                     splits(said)
                         .ok_or_else(|| broken(format!("`data_files` of `{name}` names no files")))?
                         .into_iter()
@@ -45,7 +45,7 @@ pub(super) fn configs(folder: &Path) -> Result<Vec<Config>, DataSetError> {
                 ),
             };
             let default = config.get("default").and_then(Value::as_bool).unwrap_or(false);
-            Ok(Config { name, default, files })
+            Ok(DataSetConfig { name, default, files })
         })
         .collect()
 }

@@ -144,11 +144,11 @@ fn splits(folder: &Path, config: Option<&str>) -> Result<Vec<Named>, DataSetErro
         return Err(DataSetError::Configs { folder: folder.to_owned(), have: names() });
     };
     match &chosen.files {
-        card::Files::Named(splits) => splits
+        card::DataSetFiles::Named(splits) => splits
             .iter()
             .map(|(split, patterns)| Ok((split.clone(), named::matching(folder, split, patterns)?)))
             .collect(),
-        card::Files::ByName(below) => named::splits(folder, &folder.join(below)),
+        card::DataSetFiles::ByName(below) => named::splits(folder, &folder.join(below)),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::near::{Sets, join_near};
+use super::near::{DisjointSets, join_near};
 use super::{NearCopies, folded};
 
 /// A text of a second set that texts of a first have something in common with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shared {
+pub struct SharedText {
     /// Index of the text in the second set.
     pub text: usize,
     /// The place in the first set of the text that it is a copy of; none where it is a near copy.
@@ -18,8 +18,8 @@ pub struct Shared {
 
 /// Which texts of a second set are copies or near copies of texts of a first.
 #[must_use]
-pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<Shared> {
-    let mut sets = Sets::new(first.len() + second.len());
+pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<SharedText> {
+    let mut sets = DisjointSets::new(first.len() + second.len());
     let texts = first.iter().chain(second).copied().enumerate();
     join_near(texts, near.threshold(), &mut sets);
     let folds: Vec<String> = first.iter().chain(second).map(|t| folded(t)).collect();
@@ -36,7 +36,7 @@ pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<
         .filter_map(|text| {
             let cluster = of_first.get(&sets.root(first.len() + text))?.clone();
             let copy_of = seen.get(folds[first.len() + text].as_str()).copied().filter(|i| *i < first.len());
-            Some(Shared { text, copy_of, cluster })
+            Some(SharedText { text, copy_of, cluster })
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::opening::Opening;
+use super::opening::SharedOpening;
 
 /// From which Jaccard similarity of their word sets on two texts are near copies.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,7 +130,7 @@ pub struct Copies {
     pub common_responses: Vec<(String, String)>,
     /// What the rows of the largest cluster of near copies begin or end with, where that joins them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opening: Option<Opening>,
+    pub opening: Option<SharedOpening>,
 }
 
 impl Copies {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::classes::ClassRow;
 use super::super::prompts::{PromptInput, PromptRow};
 use super::super::sequences::SequenceRow;
-use super::{Copies, CopiesError, Found, Item, NearCopies, find, folded};
+use super::{Copies, CopiesError, DistinctRows, Item, NearCopies, find, folded};
 
 /// Which rows stand for their copies and near copies, where rows are not left out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,7 +44,7 @@ pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> Result<Firsts,
         let within = if row.pair.is_some() { kind.clone() } else { String::new() };
         Item { content, within, texts: vec![row.text.clone()], ..Item::plain(row.id.clone(), kind) }
     };
-    find("sequences", &rows.iter().map(item).collect::<Vec<_>>(), near).map(Found::firsts)
+    find("sequences", &rows.iter().map(item).collect::<Vec<_>>(), near).map(DistinctRows::firsts)
 }
 
 /// Labelled texts by what no split may part, whatever the labels say.
@@ -92,7 +92,7 @@ pub fn first_duels<'a>(
             ..Item::plain(id.to_owned(), first)
         }
     };
-    find(unit, &rows.map(item).collect::<Vec<_>>(), near).map(Found::firsts)
+    find(unit, &rows.map(item).collect::<Vec<_>>(), near).map(DistinctRows::firsts)
 }
 
 /// Replies, `[prompt, text]`, by their ids. Near copies are looked for among those to one prompt.
@@ -121,11 +121,13 @@ fn firsts(unit: &'static str, rows: impl Iterator<Item = (String, String)>, near
 
 fn unlabelled(unit: &'static str, items: &[Item], near: NearCopies) -> Firsts {
     // Without labels there are none to differ.
-    find(unit, items, near)
-        .map_or_else(|_| Firsts { of: (0..items.len()).collect(), copies: Copies::default() }, Found::firsts)
+    find(unit, items, near).map_or_else(
+        |_| Firsts { of: (0..items.len()).collect(), copies: Copies::default() },
+        DistinctRows::firsts,
+    )
 }
 
-impl Found {
+impl DistinctRows {
     fn firsts(self) -> Firsts {
         let mut first = HashMap::new();
         let of = self.all.iter().enumerate().map(|(i, cluster)| *first.entry(*cluster).or_insert(i));

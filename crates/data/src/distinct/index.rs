@@ -11,13 +11,13 @@ use truenorth_stats::words::words;
 pub struct NearIndex {
     known: HashMap<String, u32>,
     seen_in: Vec<Vec<u32>>,
-    texts: Vec<Option<Taken>>,
+    texts: Vec<Option<IndexedText>>,
     exact: HashMap<String, u32>,
     by_id: HashMap<i64, u32>,
 }
 
 #[derive(Debug)]
-struct Taken {
+struct IndexedText {
     id: i64,
     folded: String,
     words: Vec<u32>,
@@ -25,7 +25,7 @@ struct Taken {
 
 /// A text that another is a copy of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Found {
+pub struct FoundCopy {
     /// The number under which it was taken.
     pub id: i64,
     /// Whether both say the same, letter case and white space aside.
@@ -60,7 +60,7 @@ impl NearIndex {
         }
         self.exact.entry(folded.clone()).or_insert(at);
         self.by_id.insert(id, at);
-        self.texts.push(Some(Taken { id, folded, words: ids }));
+        self.texts.push(Some(IndexedText { id, folded, words: ids }));
     }
 
     /// Forgets a text.
@@ -89,9 +89,9 @@ impl NearIndex {
 
     /// The text that this one is a copy of, or the earliest that it is a near copy of.
     #[must_use]
-    pub fn copy_of(&self, text: &str, near: NearCopies) -> Option<Found> {
+    pub fn copy_of(&self, text: &str, near: NearCopies) -> Option<FoundCopy> {
         if let Some(taken) = self.exact.get(&folded(text)).and_then(|at| self.texts[*at as usize].as_ref()) {
-            return Some(Found { id: taken.id, exact: true, similarity: 1.0 });
+            return Some(FoundCopy { id: taken.id, exact: true, similarity: 1.0 });
         }
         self.like(text, near).into_iter().min_by_key(|found| found.id)
     }
@@ -101,7 +101,7 @@ impl NearIndex {
     /// A set of `n` words shares at least `⌈t·n⌉` of them with any that is alike, so that the other has one of any
     /// `n - ⌈t·n⌉ + 1` of them: the rarest are looked up.
     #[must_use]
-    pub fn like(&self, text: &str, near: NearCopies) -> Vec<Found> {
+    pub fn like(&self, text: &str, near: NearCopies) -> Vec<FoundCopy> {
         let whole = folded(text);
         let mut all = content(text, &whole);
         all.sort_unstable();
@@ -121,12 +121,12 @@ impl NearIndex {
             rarest.iter().flat_map(|w| self.seen_in[*w as usize].iter().copied()).collect();
         looked.sort_unstable();
         looked.dedup();
-        let mut found: Vec<Found> = looked
+        let mut found: Vec<FoundCopy> = looked
             .into_iter()
             .filter_map(|at| {
                 let taken = self.texts[at as usize].as_ref()?;
                 let both = shared(&known, &taken.words);
-                alike(both, n, taken.words.len(), near.threshold()).then(|| Found {
+                alike(both, n, taken.words.len(), near.threshold()).then(|| FoundCopy {
                     id: taken.id,
                     exact: taken.folded == whole,
                     similarity: both as f64 / (n + taken.words.len() - both).max(1) as f64,

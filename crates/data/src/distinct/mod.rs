@@ -27,12 +27,12 @@ use super::pairs::Pair;
 use super::rows::Loaded;
 use super::sentiment::SentimentRow;
 use super::template::Template;
-pub use between::{Shared, copies_between};
+pub use between::{SharedText, copies_between};
 pub use copies::{Copies, CopiesError, NearCopies};
 pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
-pub use index::{Found as FoundCopy, NearIndex};
-use near::{Sets, join_near};
-pub use opening::{OPENING_REMEDY, Opening};
+pub use index::{FoundCopy, NearIndex};
+use near::{DisjointSets, join_near};
+pub use opening::{OPENING_REMEDY, SharedOpening};
 use truenorth_stats::math::numbered;
 use truenorth_stats::words::{folded, unspaced, words};
 
@@ -211,7 +211,7 @@ impl<T> Distinct<T> {
     }
 }
 
-struct Found {
+struct DistinctRows {
     /// Rows that stay.
     kept: Vec<usize>,
     cluster: Vec<usize>,
@@ -240,8 +240,8 @@ fn distinct<T>(
     })
 }
 
-fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, CopiesError> {
-    let mut sets = Sets::new(items.len());
+fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<DistinctRows, CopiesError> {
+    let mut sets = DisjointSets::new(items.len());
     let (mut first, mut kept, mut exact) = (HashMap::<&str, usize>::new(), Vec::new(), Vec::new());
     let mut also: Vec<Vec<String>> = vec![Vec::new(); items.len()];
     let mut elsewhere = 0;
@@ -290,17 +290,18 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     let all = sets.numbered();
     let cluster = numbered(kept.iter().map(|i| all[*i]));
     let largest = by_words.iter().rev().max_by_key(|c| c.len());
-    let opening = largest
-        .and_then(|c| Opening::of(c.len(), c.iter().flat_map(|i| &items[*i].texts).map(String::as_str)));
+    let opening = largest.and_then(|c| {
+        SharedOpening::of(c.len(), c.iter().flat_map(|i| &items[*i].texts).map(String::as_str))
+    });
     let ids = |c: &Vec<usize>| c.iter().map(|i| items[*i].id.clone()).collect();
     let by_words = by_words.iter().map(ids).collect();
     let mut copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
     copies.elsewhere = elsewhere;
     copies.opening = opening;
-    Ok(Found { kept, cluster, also, all, copies })
+    Ok(DistinctRows { kept, cluster, also, all, copies })
 }
 
-fn clusters(sets: &mut Sets, kept: &[usize]) -> Vec<Vec<usize>> {
+fn clusters(sets: &mut DisjointSets, kept: &[usize]) -> Vec<Vec<usize>> {
     let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
     for i in kept {
         by_root.entry(sets.root(*i)).or_default().push(*i);

@@ -7,11 +7,11 @@ use truenorth_stats::words::{folded, grams, words};
 
 /// Items joined into clusters.
 #[derive(Debug)]
-pub(super) struct Sets {
+pub(super) struct DisjointSets {
     parent: Vec<usize>,
 }
 
-impl Sets {
+impl DisjointSets {
     pub fn new(items: usize) -> Self {
         Self { parent: (0..items).collect() }
     }
@@ -65,7 +65,11 @@ pub(super) const SLACK: f64 = 1e-9;
 /// Two sets that are alike must share one of their rarest words: of `n` words at similarity `t`, one of the
 /// first `n - ⌈t·n⌉ + 1` in order of rarity (Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity
 /// search"). Only texts that meet there are compared, and none that are in one cluster already.
-pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, threshold: f64, sets: &mut Sets) {
+pub(super) fn join_near<'a>(
+    texts: impl Iterator<Item = (usize, &'a str)>,
+    threshold: f64,
+    sets: &mut DisjointSets,
+) {
     let mut known: HashMap<String, u32> = HashMap::new();
     let mut all: Vec<(usize, Vec<u32>)> = Vec::new();
     for (item, text) in texts {

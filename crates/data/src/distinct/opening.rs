@@ -7,7 +7,7 @@ use truenorth_stats::words::steps;
 
 /// Words that all texts of a cluster begin and end with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
+pub struct SharedOpening {
     /// Rows of the cluster.
     pub rows: usize,
     /// Words that they all begin with.
@@ -23,7 +23,7 @@ const LEAST: usize = 5;
 /// How many words are shown.
 const SHOWN: usize = 6;
 
-impl Opening {
+impl SharedOpening {
     /// What the texts of some rows have in common at both ends, where that is half of the shortest at least.
     pub(super) fn of<'a>(rows: usize, texts: impl Iterator<Item = &'a str>) -> Option<Self> {
         let texts: Vec<Vec<String>> = texts.map(|t| steps(t).collect()).collect();

@@ -156,7 +156,7 @@ fn sequences_are_stood_for_by_the_first() {
     let found = first_sequences(&rows, NearCopies::default()).unwrap();
     assert_eq!((found.of.as_slice(), found.copies.exact), (&[0, 1, 0, 3, 4][..], 1));
     assert_eq!(found.stands(), [true, true, false, true, true]);
-    let shared = |text, copy_of, cluster: &[usize]| Shared { text, copy_of, cluster: cluster.to_vec() };
+    let shared = |text, copy_of, cluster: &[usize]| SharedText { text, copy_of, cluster: cluster.to_vec() };
     assert_eq!(
         copies_between(&["a b c d e", "z", "z!"], &["Z", "q", "a b c d"], NearCopies::default()),
         [shared(0, Some(1), &[1, 2]), shared(2, None, &[0])]
@@ -374,9 +374,9 @@ proptest! {
     ) {
         let texts: Vec<String> =
             texts.iter().map(|t| t.iter().map(|w| format!("w{w} ")).collect()).collect();
-        let mut fast = Sets::new(texts.len());
+        let mut fast = DisjointSets::new(texts.len());
         join_near(texts.iter().map(String::as_str).enumerate(), threshold, &mut fast);
-        let mut slow = Sets::new(texts.len());
+        let mut slow = DisjointSets::new(texts.len());
         for i in 0..texts.len() {
             for j in 0..i {
                 if jaccard(&texts[i], &texts[j]) >= threshold - 1e-9 {

@@ -17,7 +17,7 @@ pub(super) fn durations(encoded: &str) -> Vec<String> {
         let bytes = STANDARD.decode(encoded.trim()).ok()?;
         // A mark and the length of the message, or, in old files, the length alone.
         let start = if bytes.starts_with(&[0xff; 4]) { 8 } else { 4 };
-        let message = Table::root(bytes.get(start..)?)?;
+        let message = FlatbufferTable::root(bytes.get(start..)?)?;
         let fields = message.table(2)?.tables(1)?;
         fields.iter().try_for_each(|field| walk(field, "", 0, &mut found))
     };
@@ -25,7 +25,7 @@ pub(super) fn durations(encoded: &str) -> Vec<String> {
     found
 }
 
-fn walk(field: &Table<'_>, above: &str, depth: usize, found: &mut Vec<String>) -> Option<()> {
+fn walk(field: &FlatbufferTable<'_>, above: &str, depth: usize, found: &mut Vec<String>) -> Option<()> {
     let name = field.text(0)?;
     let path = if above.is_empty() { name.to_owned() } else { format!("{above}.{name}") };
     if field.byte(2) == Some(DURATION) {
@@ -37,12 +37,12 @@ fn walk(field: &Table<'_>, above: &str, depth: usize, found: &mut Vec<String>) -
 }
 
 /// A table of a flatbuffer: every place in it is checked, since the file may say anything.
-struct Table<'a> {
+struct FlatbufferTable<'a> {
     all: &'a [u8],
     at: usize,
 }
 
-impl<'a> Table<'a> {
+impl<'a> FlatbufferTable<'a> {
     fn root(all: &'a [u8]) -> Option<Self> {
         Some(Self { all, at: word(all, 0)? })
     }

@@ -1,8 +1,8 @@
 //! BeaverTails' fourteen categories.
 
-use super::error::{Fault, ImportProblem};
-use super::options::Several;
-use super::record::Record;
+use super::error::{ImportFault, ImportProblem};
+use super::options::MultiCategoryRule;
+use super::record::ImportedRow;
 use super::tally::Dropped;
 
 /// The column that says whether a response is safe.
@@ -34,18 +34,21 @@ pub(super) fn columns() -> impl Iterator<Item = String> {
 }
 
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct BeaverTailsLabel {
     pub label: &'static str,
     pub category: Option<&'static str>,
     pub source_category: Option<String>,
 }
 
 /// Label and category of a row, or why it has none.
-pub(super) fn judge(record: &Record, several: Several) -> Result<Result<Judged, Dropped>, Fault> {
+pub(super) fn judge(
+    record: &ImportedRow,
+    several: MultiCategoryRule,
+) -> Result<Result<BeaverTailsLabel, Dropped>, ImportFault> {
     let known = |name: &str| CATEGORIES.iter().any(|(theirs, _)| *theirs == name);
     for column in record.cells.keys() {
         if column.strip_prefix(PREFIX).is_some_and(|name| !known(name)) {
-            return Err(Fault::at(record.place, ImportProblem::UnknownCategory).column(column));
+            return Err(ImportFault::at(record.place, ImportProblem::UnknownCategory).column(column));
         }
     }
     let mut found = Vec::new();
@@ -56,15 +59,15 @@ pub(super) fn judge(record: &Record, several: Several) -> Result<Result<Judged, 
     }
     let safe = record.truth(SAFE)?;
     Ok(match found.as_slice() {
-        [] if safe => Ok(Judged { label: "safe", category: None, source_category: None }),
+        [] if safe => Ok(BeaverTailsLabel { label: "safe", category: None, source_category: None }),
         [] => Err(Dropped::Contradiction),
         _ if safe => Err(Dropped::Contradiction),
         [(_, first), rest @ ..] => {
-            if several == Several::Drop && rest.iter().any(|(_, ours)| ours != first) {
+            if several == MultiCategoryRule::Drop && rest.iter().any(|(_, ours)| ours != first) {
                 Err(Dropped::SeveralCategories)
             } else {
                 let names: Vec<&str> = found.iter().map(|(theirs, _)| *theirs).collect();
-                Ok(Judged {
+                Ok(BeaverTailsLabel {
                     label: "harmful",
                     category: Some(first),
                     source_category: Some(names.join("; ")),

@@ -7,14 +7,14 @@ use flate2::bufread::MultiGzDecoder;
 use serde_json::Value;
 
 use super::super::rows::{self, Rows, kind};
-use super::error::{Fault, ImportProblem};
-use super::options::Source;
-use super::record::{Cell, Place, Record, Wanted};
+use super::error::{ImportFault, ImportProblem};
+use super::options::ImportSource;
+use super::record::{ImportedCell, ImportedRow, RowLocation, WantedColumns};
 use super::{csv, json, parquet};
-use truenorth_files::Look;
+use truenorth_files::UnreadableKind;
 
 /// Told every row.
-pub(super) type Each<'a> = dyn FnMut(Record) -> Result<(), Fault> + 'a;
+pub(super) type Each<'a> = dyn FnMut(ImportedRow) -> Result<(), ImportFault> + 'a;
 
 /// The column that a line of text is.
 pub(super) const LINE: &str = "line";
@@ -58,34 +58,35 @@ impl Container {
 }
 
 /// The containers that a source comes in: the usual one first, and their names.
-fn containers(source: Source) -> (&'static [Container], &'static str) {
+fn containers(source: ImportSource) -> (&'static [Container], &'static str) {
     use Container::{Array, Csv, Jsonl, Parquet, Text};
     match source {
-        Source::BeaverTails => (&[Jsonl, Array, Parquet], "JSONL, JSON or Parquet"),
-        Source::Alpaca => (&[Array, Jsonl, Parquet], "a JSON array, JSONL or Parquet"),
-        Source::AdvBench | Source::HarmBench => (&[Csv, Parquet], "CSV or Parquet"),
-        Source::MaliciousInstruct => (&[Text], "plain text"),
-        Source::Jsonl => (&[Jsonl, Array], "JSONL or a JSON list"),
-        Source::Csv => (&[Csv], "CSV"),
-        Source::Parquet => (&[Parquet], "Parquet"),
+        ImportSource::BeaverTails => (&[Jsonl, Array, Parquet], "JSONL, JSON or Parquet"),
+        ImportSource::Alpaca => (&[Array, Jsonl, Parquet], "a JSON array, JSONL or Parquet"),
+        ImportSource::AdvBench | ImportSource::HarmBench => (&[Csv, Parquet], "CSV or Parquet"),
+        ImportSource::MaliciousInstruct => (&[Text], "plain text"),
+        ImportSource::Jsonl => (&[Jsonl, Array], "JSONL or a JSON list"),
+        ImportSource::Csv => (&[Csv], "CSV"),
+        ImportSource::Parquet => (&[Parquet], "Parquet"),
     }
 }
 
 /// Reads a file row by row, unpacked if it is gzip; what stands between the columns of a table is said where
 /// that is not what its name says.
 pub(super) fn read(
-    source: Source,
+    source: ImportSource,
     bytes: &[u8],
     name: &str,
-    wanted: &Wanted,
+    wanted: &WantedColumns,
     each: &mut Each<'_>,
-) -> Result<Option<char>, Fault> {
+) -> Result<Option<char>, ImportFault> {
     let bytes = unpack(bytes, MOST_UNPACKED)?;
     let (may_be, expected) = containers(source);
     let usual = may_be.first().copied().unwrap_or(Container::Text);
     let found = Container::sniff(&bytes);
-    let refused =
-        |found| Err(Fault::of(ImportProblem::Container { found, source_name: source.name(), expected }));
+    let refused = |found| {
+        Err(ImportFault::of(ImportProblem::Container { found, source_name: source.name(), expected }))
+    };
     let container = match found {
         Some(found) if may_be.contains(&found) => found,
         // A text or a head may begin with a bracket.
@@ -99,7 +100,7 @@ pub(super) fn read(
         Some(found) => return refused(found.name()),
         None if usual == Container::Parquet => {
             return match std::str::from_utf8(&bytes) {
-                Ok("") => Err(Fault::of(ImportProblem::NoBytes)),
+                Ok("") => Err(ImportFault::of(ImportProblem::NoBytes)),
                 Ok(_) => refused("text"),
                 Err(_) => refused("something else"),
             };
@@ -119,25 +120,25 @@ pub(super) fn read(
     Ok(None)
 }
 
-pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
+pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, ImportFault> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
         return match MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut plain) {
-            Ok(n) if n as u64 > most => Err(Fault::of(ImportProblem::Unpacked { most: most >> 20 })),
+            Ok(n) if n as u64 > most => Err(ImportFault::of(ImportProblem::Unpacked { most: most >> 20 })),
             Ok(_) => Ok(Cow::Owned(plain)),
-            Err(e) => Err(Fault::of(ImportProblem::Gzip(e))),
+            Err(e) => Err(ImportFault::of(ImportProblem::Gzip(e))),
         };
     }
-    match Look::of(bytes) {
-        Some(look) if !bytes.starts_with(b"PAR1") => Err(Fault::of(ImportProblem::Looks(look))),
+    match UnreadableKind::of(bytes) {
+        Some(look) if !bytes.starts_with(b"PAR1") => Err(ImportFault::of(ImportProblem::Looks(look))),
         _ => Ok(Cow::Borrowed(bytes)),
     }
 }
 
 /// Texts as all readers take them: a line each, or JSON that holds texts.
-fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
+fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), ImportFault> {
     for (number, value) in Rows::read(bytes, "", rows::Wanted::Texts)?.values() {
-        let place = Place::Line(number);
+        let place = RowLocation::Line(number);
         let found = kind(&value);
         let text = match value {
             Value::String(text) => Some(text),
@@ -149,8 +150,8 @@ fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
         };
         let problem =
             ImportProblem::Value { found: found.into(), expected: "a text, or an object with a `text`" };
-        let text = text.ok_or_else(|| Fault::at(place, problem))?;
-        each(Record { place, cells: [(LINE.to_owned(), Cell::Text(text))].into() })?;
+        let text = text.ok_or_else(|| ImportFault::at(place, problem))?;
+        each(ImportedRow { place, cells: [(LINE.to_owned(), ImportedCell::Text(text))].into() })?;
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::super::error::{Problem, SHORT_RECORD};
-use super::record::Place;
-use truenorth_files::Look;
+use super::super::error::{DataProblem, SHORT_RECORD};
+use super::record::RowLocation;
+use truenorth_files::UnreadableKind;
 
 /// A file that can't be imported.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ pub struct ImportError {
     /// The file as it was named.
     pub name: String,
     /// The row; `None` where the file as a whole is meant.
-    pub place: Option<Place>,
+    pub place: Option<RowLocation>,
     /// The column's name, where one is to blame.
     pub column: Option<String>,
     /// Byte of the line from 1, where one is to blame.
@@ -43,7 +43,7 @@ impl fmt::Display for ImportError {
 pub enum ImportProblem {
     /// Not text, not JSON, or no lines.
     #[error(transparent)]
-    Text(Problem),
+    Text(DataProblem),
     /// Gzip that ends early or does not add up.
     #[error("the gzip stream is cut short or damaged")]
     Gzip(#[source] std::io::Error),
@@ -58,7 +58,7 @@ pub enum ImportProblem {
     Packed(&'static str),
     /// Another kind of file.
     #[error("the file is {}", .0.what)]
-    Looks(Look),
+    Looks(UnreadableKind),
     /// A file of no bytes, which no Parquet file is, whether it has rows or not.
     #[error("the file is empty")]
     NoBytes,
@@ -120,7 +120,7 @@ pub enum ImportProblem {
         /// Kind of the values before.
         first_kind: &'static str,
         /// Where a value of the other kind stands first.
-        first: Place,
+        first: RowLocation,
     },
     /// The row's text is empty or missing.
     #[error("the row has no text")]
@@ -181,12 +181,18 @@ impl ImportError {
     pub fn hint(&self) -> Option<&'static str> {
         use ImportProblem as P;
         Some(match &*self.problem {
-            P::Text(Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul) => "save the file as UTF-8",
-            P::Text(Problem::NotAnObject { .. }) if matches!(self.place, Some(Place::Row(_))) => {
+            P::Text(DataProblem::NotUtf8 { .. } | DataProblem::Utf16 | DataProblem::Nul) => {
+                "save the file as UTF-8"
+            }
+            P::Text(DataProblem::NotAnObject { .. }) if matches!(self.place, Some(RowLocation::Row(_))) => {
                 "a JSON list holds objects, such as [{\"text\": \"…\"}, …]"
             }
-            P::Text(Problem::Json(_) | Problem::NotAnObject { .. }) => "JSONL holds one object a line",
-            P::Text(Problem::KeyTwice { .. }) => "keep one of the two, or give the other a name of its own",
+            P::Text(DataProblem::Json(_) | DataProblem::NotAnObject { .. }) => {
+                "JSONL holds one object a line"
+            }
+            P::Text(DataProblem::KeyTwice { .. }) => {
+                "keep one of the two, or give the other a name of its own"
+            }
             P::Compression(_) => {
                 "write the file again with another compression, such as zstd, snappy or gzip"
             }
@@ -198,21 +204,21 @@ impl ImportError {
                  file as JSONL or CSV"
             }
             P::Memory => "split it into several files, or end what else takes memory",
-            P::Text(Problem::Large { .. }) => "split it into several files",
+            P::Text(DataProblem::Large { .. }) => "split it into several files",
             P::Unpacked { .. } => "unpack it first, in parts where it is that large",
             P::Packed(_) => "unpack it first",
             P::Looks(look) => look.remedy,
-            P::Text(Problem::Looks(look)) => look.remedy,
+            P::Text(DataProblem::Looks(look)) => look.remedy,
             P::NoBytes => "fetch it again: the download or the copy came to nothing",
             P::Container { .. } => "name what the file is with --from",
-            P::Text(Problem::Python) => "write the file with json.dump",
-            P::Text(Problem::Comment { .. }) => "take the line out",
-            P::Text(Problem::NoList { .. }) => {
+            P::Text(DataProblem::Python) => "write the file with json.dump",
+            P::Text(DataProblem::Comment { .. }) => "take the line out",
+            P::Text(DataProblem::NoList { .. }) => {
                 "keep the rows in one list, or under one name such as `rows` or `data`"
             }
-            P::Text(Problem::NotAsNamed { .. }) => "name what the file is with --from",
-            P::Text(Problem::Ragged { found, expected }) if found < expected => SHORT_RECORD,
-            P::Text(Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_)) => {
+            P::Text(DataProblem::NotAsNamed { .. }) => "name what the file is with --from",
+            P::Text(DataProblem::Ragged { found, expected }) if found < expected => SHORT_RECORD,
+            P::Text(DataProblem::Ragged { .. } | DataProblem::OpenQuote | DataProblem::Csv(_)) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside"
             }
             P::MissingColumns { .. } => {
@@ -236,19 +242,19 @@ impl ImportError {
 
 /// An [`ImportError`] in a file that has no name yet.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub place: Option<Place>,
+pub(super) struct ImportFault {
+    pub place: Option<RowLocation>,
     pub column: Option<String>,
     pub byte: Option<usize>,
     pub problem: Box<ImportProblem>,
 }
 
-impl Fault {
+impl ImportFault {
     pub fn of(problem: ImportProblem) -> Self {
         Self { place: None, column: None, byte: None, problem: Box::new(problem) }
     }
 
-    pub fn at(place: Place, problem: ImportProblem) -> Self {
+    pub fn at(place: RowLocation, problem: ImportProblem) -> Self {
         Self { place: Some(place), ..Self::of(problem) }
     }
 
@@ -262,19 +268,19 @@ impl Fault {
     }
 }
 
-impl From<std::collections::TryReserveError> for Fault {
+impl From<std::collections::TryReserveError> for ImportFault {
     fn from(_: std::collections::TryReserveError) -> Self {
         Self::of(ImportProblem::Memory)
     }
 }
 
-impl From<super::super::error::DataError> for Fault {
+impl From<super::super::error::DataError> for ImportFault {
     fn from(e: super::super::error::DataError) -> Self {
         let problem = match *e.problem {
-            Problem::NoRows => ImportProblem::NoRows,
+            DataProblem::NoRows => ImportProblem::NoRows,
             other => ImportProblem::Text(other),
         };
-        let place = e.line.map(Place::Line).or(e.item.map(Place::Row));
+        let place = e.line.map(RowLocation::Line).or(e.item.map(RowLocation::Row));
         Self { place, column: None, byte: e.column, problem: Box::new(problem) }
     }
 }

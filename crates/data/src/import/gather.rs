@@ -9,12 +9,12 @@ use super::super::chat::joined;
 use super::super::classes::ClassRow;
 use super::beavertails;
 use super::container;
-use super::error::{Fault, ImportError, ImportProblem};
+use super::error::{ImportError, ImportFault, ImportProblem};
 use super::options::{Disagree, ImportOptions, OptionsError};
-use super::recipe::{Origin, Recipe};
-use super::record::{Cell, Place, Record};
+use super::recipe::{ImportRecipe, Origin};
+use super::record::{ImportedCell, ImportedRow, RowLocation};
 use super::sample::{self, Streams};
-use super::tally::{Dropped, FileTally, Imported, Tally};
+use super::tally::{Dropped, FileTally, ImportTally, Imported};
 use truenorth_files::sha256_hex;
 use truenorth_stats::words::folded;
 
@@ -22,8 +22,8 @@ use truenorth_stats::words::folded;
 #[derive(Debug)]
 pub struct Importer {
     options: ImportOptions,
-    recipe: Recipe,
-    tally: Tally,
+    recipe: ImportRecipe,
+    tally: ImportTally,
     ids: HashMap<String, String>,
     /// Index of each text in `texts`, letter case and spaces aside.
     known: HashMap<String, usize>,
@@ -44,11 +44,11 @@ impl Importer {
     /// # Errors
     /// When the options contradict each other or leave something open.
     pub fn new(options: ImportOptions) -> Result<Self, OptionsError> {
-        let recipe = Recipe::new(&options)?;
+        let recipe = ImportRecipe::new(&options)?;
         Ok(Self {
             options,
             recipe,
-            tally: Tally::default(),
+            tally: ImportTally::default(),
             ids: HashMap::new(),
             known: HashMap::new(),
             texts: Vec::new(),
@@ -91,9 +91,9 @@ impl Importer {
 
     fn one_kind(
         &self,
-        record: &Record,
-        kinds: &mut HashMap<String, (&'static str, Place)>,
-    ) -> Result<(), Fault> {
+        record: &ImportedRow,
+        kinds: &mut HashMap<String, (&'static str, RowLocation)>,
+    ) -> Result<(), ImportFault> {
         for column in self.recipe.one_kind() {
             let cell = record.cell(column);
             if cell.is_blank() {
@@ -103,18 +103,18 @@ impl Importer {
             let (first_kind, first) = *kinds.entry(column.clone()).or_insert((kind, record.place));
             if kind != first_kind {
                 let problem = ImportProblem::Mixed { found: cell.shown(), kind, first_kind, first };
-                return Err(Fault::at(record.place, problem).column(column));
+                return Err(ImportFault::at(record.place, problem).column(column));
             }
         }
         Ok(())
     }
 
-    fn row(&mut self, record: &Record, stem: &str, name: &str) -> Result<(), Fault> {
+    fn row(&mut self, record: &ImportedRow, stem: &str, name: &str) -> Result<(), ImportFault> {
         let id = self.id(record, stem, name)?;
         // A conversation is a row of turns; of several columns it would be a part of a text, which it is not.
         let turns = match self.recipe.text.as_slice() {
             [only] => match record.cell(&only.column) {
-                Cell::Chat(turns) => turns.clone(),
+                ImportedCell::Chat(turns) => turns.clone(),
                 _ => vec![],
             },
             _ => vec![],
@@ -144,7 +144,7 @@ impl Importer {
                 Origin::Column(column) => column,
                 _ => "",
             };
-            let none = || Fault::at(record.place, ImportProblem::NoLabel).column(column);
+            let none = || ImportFault::at(record.place, ImportProblem::NoLabel).column(column);
             (label.ok_or_else(none)?, field(record, &self.recipe.category)?)
         };
         let label = renamed(record, "label", &label, &self.options.labels)?;
@@ -160,24 +160,24 @@ impl Importer {
         Ok(())
     }
 
-    fn id(&mut self, record: &Record, stem: &str, name: &str) -> Result<String, Fault> {
-        let (Place::Line(number) | Place::Row(number)) = record.place;
+    fn id(&mut self, record: &ImportedRow, stem: &str, name: &str) -> Result<String, ImportFault> {
+        let (RowLocation::Line(number) | RowLocation::Row(number)) = record.place;
         let id = match &self.recipe.id {
             None => format!("{stem}-{number}"),
             Some(column) => record.label(column)?.ok_or_else(|| {
                 let problem = ImportProblem::Value { found: "blank".into(), expected: "an id" };
-                Fault::at(record.place, problem).column(column)
+                ImportFault::at(record.place, problem).column(column)
             })?,
         };
         let here = format!("`{name}`, {}", record.place);
         match self.ids.insert(id.clone(), here) {
             None => Ok(id),
-            Some(first) => Err(Fault::at(record.place, ImportProblem::DuplicateId { id, first })),
+            Some(first) => Err(ImportFault::at(record.place, ImportProblem::DuplicateId { id, first })),
         }
     }
 
     /// The text without outer spaces, which a model would read too; `None` where it is left out.
-    fn text(&mut self, record: &Record) -> Result<Option<String>, Fault> {
+    fn text(&mut self, record: &ImportedRow) -> Result<Option<String>, ImportFault> {
         let mut parts = Vec::new();
         let mut lacks = None;
         let mut trimmed = false;
@@ -199,11 +199,11 @@ impl Importer {
                 Ok(Some(parts.join("\n\n")))
             }
             Some(_) if self.options.skip_empty => Ok(None),
-            Some(column) => Err(Fault::at(record.place, ImportProblem::Empty).column(column)),
+            Some(column) => Err(ImportFault::at(record.place, ImportProblem::Empty).column(column)),
         }
     }
 
-    fn group(&self, record: &Record) -> Result<Option<String>, Fault> {
+    fn group(&self, record: &ImportedRow) -> Result<Option<String>, ImportFault> {
         match (&self.recipe.group, self.recipe.group_hash) {
             (Some(column), _) => record.label(column),
             (None, Some(column)) => {
@@ -251,7 +251,7 @@ impl Importer {
         }
         let whole = |problem| {
             let names: Vec<&str> = tally.files.iter().map(|f| f.name.as_str()).collect();
-            Fault::of(problem).in_file(&names.join(", "))
+            ImportFault::of(problem).in_file(&names.join(", "))
         };
         if rows.is_empty() {
             let why: Vec<String> = tally.dropped.iter().map(|(why, n)| format!("{n} {why}")).collect();
@@ -287,7 +287,7 @@ fn decide(mut votes: Vec<Vote>, disagree: Disagree) -> Option<(ClassRow, usize)>
     }
 }
 
-fn field(record: &Record, from: &Origin) -> Result<Option<String>, Fault> {
+fn field(record: &ImportedRow, from: &Origin) -> Result<Option<String>, ImportFault> {
     match from {
         Origin::Fixed(value) => Ok(Some(value.clone())),
         Origin::Column(column) => record.label(column),
@@ -296,14 +296,14 @@ fn field(record: &Record, from: &Origin) -> Result<Option<String>, Fault> {
 }
 
 fn renamed(
-    record: &Record,
+    record: &ImportedRow,
     what: &'static str,
     value: &str,
     names: &super::options::Renames,
-) -> Result<String, Fault> {
+) -> Result<String, ImportFault> {
     names.apply(value).ok_or_else(|| {
         let known: Vec<&str> = names.names.keys().map(String::as_str).collect();
         let problem = ImportProblem::NotRenamed { value: value.to_owned(), known: known.join(", ") };
-        Fault::at(record.place, problem).column(what)
+        ImportFault::at(record.place, problem).column(what)
     })
 }

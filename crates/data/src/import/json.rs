@@ -5,54 +5,58 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::chat;
-use super::super::error::Problem;
+use super::super::error::DataProblem;
 use super::super::rows::{self, kind};
 use super::container::Each;
-use super::error::{Fault, ImportProblem};
-use super::record::{Cell, Place, Record, Wanted};
+use super::error::{ImportFault, ImportProblem};
+use super::record::{ImportedCell, ImportedRow, RowLocation, WantedColumns};
 
-pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
+pub(super) fn read(bytes: &[u8], wanted: &WantedColumns, each: &mut Each<'_>) -> Result<(), ImportFault> {
     let text = rows::whole_text(bytes, "")?;
     let is_row = |value: &Value| wanted.required.iter().any(|c| value.get(c).is_some());
     let whole = rows::json_document(text, is_row).map_err(|(line, byte, problem)| {
-        let place = line.map(Place::Line);
-        Fault { place, byte, ..Fault::of(ImportProblem::Text(problem)) }
+        let place = line.map(RowLocation::Line);
+        ImportFault { place, byte, ..ImportFault::of(ImportProblem::Text(problem)) }
     })?;
     if let Some(value) = whole {
         for (i, value) in rows::document_rows(value, "")?.into_iter().enumerate() {
-            each(record(Place::Row(i + 1), value, wanted)?)?;
+            each(record(RowLocation::Row(i + 1), value, wanted)?)?;
         }
         return Ok(());
     }
     let mut any = false;
     for line in rows::lines(text) {
         any = true;
-        each(record(Place::Line(line.number), rows::json_line(&line, "")?, wanted)?)?;
+        each(record(RowLocation::Line(line.number), rows::json_line(&line, "")?, wanted)?)?;
     }
-    if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
+    if any { Ok(()) } else { Err(ImportFault::of(ImportProblem::NoRows)) }
 }
 
-pub(super) fn record(place: Place, value: Value, wanted: &Wanted) -> Result<Record, Fault> {
+pub(super) fn record(
+    place: RowLocation,
+    value: Value,
+    wanted: &WantedColumns,
+) -> Result<ImportedRow, ImportFault> {
     let map = match value {
         Value::Object(map) => map,
         // In all readers a string is a row that is a text.
         Value::String(text) => Map::from_iter([("text".to_owned(), Value::String(text))]),
         other => {
             let found = kind(&other);
-            return Err(Fault::at(place, ImportProblem::Text(Problem::NotAnObject { found })));
+            return Err(ImportFault::at(place, ImportProblem::Text(DataProblem::NotAnObject { found })));
         }
     };
     let names: Vec<String> = map.keys().cloned().collect();
     let mut cells = BTreeMap::new();
     take(map, wanted, &mut cells);
     match wanted.missing(names, |c| cells.contains_key(c)) {
-        Some(problem) => Err(Fault::at(place, problem)),
-        None => Ok(Record { place, cells }),
+        Some(problem) => Err(ImportFault::at(place, problem)),
+        None => Ok(ImportedRow { place, cells }),
     }
 }
 
 /// Wanted fields, and those of objects one level down.
-fn take(map: Map<String, Value>, wanted: &Wanted, cells: &mut BTreeMap<String, Cell>) {
+fn take(map: Map<String, Value>, wanted: &WantedColumns, cells: &mut BTreeMap<String, ImportedCell>) {
     for (name, value) in map {
         match value {
             Value::Object(inner) if wanted.takes_inside(&name) => {
@@ -71,19 +75,18 @@ fn take(map: Map<String, Value>, wanted: &Wanted, cells: &mut BTreeMap<String, C
     }
 }
 
-fn cell(value: Value) -> Cell {
+fn cell(value: Value) -> ImportedCell {
     match value {
-        Value::Null => Cell::Null,
-        Value::Bool(b) => Cell::Bool(b),
-        Value::String(s) => Cell::Text(s),
+        Value::Null => ImportedCell::Null,
+        Value::Bool(b) => ImportedCell::Bool(b),
+        Value::String(s) => ImportedCell::Text(s),
         Value::Number(n) => match (n.as_i128(), n.as_f64()) {
-            (Some(n), _) => Cell::Int(n),
-            (None, Some(x)) => Cell::Float(x),
-            (None, None) => Cell::Other("a number out of range"),
+            (Some(n), _) => ImportedCell::Int(n),
+            (None, Some(x)) => ImportedCell::Float(x),
+            (None, None) => ImportedCell::Other("a number out of range"),
         },
-        list if chat::is_chat(&list) => {
-            rows::as_conversation(list).map_or(Cell::Other("a list that is no conversation"), Cell::Chat)
-        }
-        other @ (Value::Array(_) | Value::Object(_)) => Cell::Other(kind(&other)),
+        list if chat::is_chat(&list) => rows::as_conversation(list)
+            .map_or(ImportedCell::Other("a list that is no conversation"), ImportedCell::Chat),
+        other @ (Value::Array(_) | Value::Object(_)) => ImportedCell::Other(kind(&other)),
     }
 }

@@ -1,7 +1,7 @@
 //! Public data sets and plain tables, turned into classes files.
 //!
-//! An [`Importer`] is told what the files are ([`Source`]) and reads one after another; it gives
-//! back rows as [`read_classes`](super::read_classes) reads them, and a [`Tally`] of what was
+//! An [`Importer`] is told what the files are ([`ImportSource`]) and reads one after another; it gives
+//! back rows as [`read_classes`](super::read_classes) reads them, and an [`ImportTally`] of what was
 //! read, kept and dropped. Gzip is unpacked where the bytes say so, and a named set may come as
 //! Parquet, as many mirrors have it. No data set is part of this project; mind their licences:
 //!
@@ -22,7 +22,7 @@
 //! # BeaverTails' categories
 //! Its fourteen names become the ones of this project's own sets where these mean the same, as below;
 //! the original names stay in the field `source_category`. A row of several categories (after this
-//! mapping) is left out and counted, or takes the first of this table ([`Several::First`]).
+//! mapping) is left out and counted, or takes the first of this table ([`MultiCategoryRule::First`]).
 //! Safe rows have no category.
 //!
 //! | theirs | ours |
@@ -63,10 +63,12 @@ mod tally;
 
 pub use error::{ImportError, ImportProblem};
 pub use gather::Importer;
-pub use options::{ColumnChoice, Disagree, ImportOptions, OptionsError, Renames, Several, Source};
-pub use record::Place;
-pub use sample::{Shares, Streams};
-pub use tally::{Dropped, FileTally, Imported, Tally};
+pub use options::{
+    ColumnChoice, Disagree, ImportOptions, ImportSource, MultiCategoryRule, OptionsError, Renames,
+};
+pub use record::RowLocation;
+pub use sample::{SplitShares, Streams};
+pub use tally::{Dropped, FileTally, ImportTally, Imported};
 
 #[cfg(test)]
 mod tests;

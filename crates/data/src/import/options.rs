@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use super::sample::Shares;
+use super::sample::SplitShares;
 
 /// What the columns of a file mean: a known data set's, or those that are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ImportSource {
     /// BeaverTails: prompts and responses, judged in fourteen categories of harm.
     BeaverTails,
     /// Alpaca: everyday instructions, some with an input.
@@ -27,7 +27,7 @@ pub enum Source {
     Parquet,
 }
 
-impl Source {
+impl ImportSource {
     /// Every source, in the order of the help.
     pub const ALL: [Self; 8] = [
         Self::BeaverTails,
@@ -56,7 +56,7 @@ impl Source {
     }
 }
 
-impl FromStr for Source {
+impl FromStr for ImportSource {
     type Err = OptionsError;
 
     fn from_str(s: &str) -> Result<Self, OptionsError> {
@@ -164,7 +164,7 @@ impl FromStr for Renames {
 
 /// A row of several of BeaverTails' categories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Several {
+pub enum MultiCategoryRule {
     /// The row is left out and counted.
     #[default]
     Drop,
@@ -186,7 +186,7 @@ pub enum Disagree {
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
     /// What the columns of the files mean.
-    pub source: Source,
+    pub source: ImportSource,
     /// The columns to read, where not the source's usual ones.
     pub columns: ColumnChoice,
     /// A label for every row; none where a column has it.
@@ -198,7 +198,7 @@ pub struct ImportOptions {
     /// New names of categories.
     pub categories: Renames,
     /// Rows of several categories.
-    pub several: Several,
+    pub several: MultiCategoryRule,
     /// Texts with different labels.
     pub disagree: Disagree,
     /// Leaves rows without text out, where they are refused otherwise.
@@ -206,13 +206,13 @@ pub struct ImportOptions {
     /// Rows to keep of each label and category, drawn by chance.
     pub take: Option<usize>,
     /// Parts to split into.
-    pub split: Option<Shares>,
+    pub split: Option<SplitShares>,
 }
 
 impl ImportOptions {
     /// What the source usually has, all of it, in one part.
     #[must_use]
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: ImportSource) -> Self {
         Self {
             source,
             columns: ColumnChoice::default(),
@@ -220,7 +220,7 @@ impl ImportOptions {
             category: None,
             labels: Renames::default(),
             categories: Renames::default(),
-            several: Several::default(),
+            several: MultiCategoryRule::default(),
             disagree: Disagree::default(),
             skip_empty: false,
             take: None,
@@ -294,7 +294,7 @@ impl OptionsError {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ImportSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

@@ -2,12 +2,12 @@
 
 use super::beavertails;
 use super::container::LINE;
-use super::options::{ImportOptions, OptionsError, Several, Source};
-use super::record::Wanted;
+use super::options::{ImportOptions, ImportSource, MultiCategoryRule, OptionsError};
+use super::record::WantedColumns;
 
 /// A column of the text.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct TextColumn {
     pub column: String,
     /// Whether a row without it has no text, whatever the others say.
     pub needed: bool,
@@ -46,8 +46,8 @@ impl Origin {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Recipe {
-    pub text: Vec<Part>,
+pub(super) struct ImportRecipe {
+    pub text: Vec<TextColumn>,
     pub label: Origin,
     pub category: Origin,
     pub group: Option<String>,
@@ -60,11 +60,11 @@ pub(super) struct Recipe {
     usual: Vec<&'static str>,
 }
 
-impl Recipe {
+impl ImportRecipe {
     pub fn new(options: &ImportOptions) -> Result<Self, OptionsError> {
         let (source, columns) = (options.source, &options.columns);
         let name = source.name();
-        if source != Source::BeaverTails && options.several != Several::Drop {
+        if source != ImportSource::BeaverTails && options.several != MultiCategoryRule::Drop {
             return Err(OptionsError::NeverSeveral(name));
         }
         if options.take == Some(0) {
@@ -72,7 +72,7 @@ impl Recipe {
         }
         let label = Origin::of("label", options.label.as_ref(), columns.label.as_ref())?;
         let category = Origin::of("category", options.category.as_ref(), columns.category.as_ref())?;
-        let part = |column: &str, needed| Part { column: column.to_owned(), needed };
+        let part = |column: &str, needed| TextColumn { column: column.to_owned(), needed };
         let fixed = |label: &str| Origin::Fixed(label.to_owned());
         let mut recipe = Self {
             text: columns.text.iter().map(|c| part(c, columns.text.len() == 1)).collect(),
@@ -85,7 +85,7 @@ impl Recipe {
             usual: vec![],
         };
         let usual_text: &[(&str, bool)] = match source {
-            Source::BeaverTails => {
+            ImportSource::BeaverTails => {
                 let judged = |what, from: &Origin| match from {
                     Origin::Nowhere => Ok(Origin::Judged),
                     _ => Err(OptionsError::Judged { source_name: name, what }),
@@ -95,29 +95,29 @@ impl Recipe {
                 recipe.group_hash = Some("prompt");
                 &[("prompt", true)]
             }
-            Source::Alpaca => {
+            ImportSource::Alpaca => {
                 recipe.label = recipe.label.or(fixed("safe"));
                 &[("instruction", true), ("input", false)]
             }
-            Source::AdvBench => {
+            ImportSource::AdvBench => {
                 recipe.label = recipe.label.or(fixed("harmful"));
                 &[("goal", true)]
             }
-            Source::HarmBench => {
+            ImportSource::HarmBench => {
                 recipe.label = recipe.label.or(fixed("harmful"));
                 recipe.category = recipe.category.or(Origin::Column("SemanticCategory".into()));
                 recipe.id.get_or_insert_with(|| "BehaviorID".into());
                 recipe.keep = Some(("FunctionalCategory", "functional_category"));
                 &[("ContextString", false), ("Behavior", true)]
             }
-            Source::MaliciousInstruct => {
+            ImportSource::MaliciousInstruct => {
                 if *columns != Default::default() {
                     return Err(OptionsError::NoColumns(name));
                 }
                 recipe.label = recipe.label.or(fixed("harmful"));
                 &[(LINE, true)]
             }
-            Source::Jsonl | Source::Csv | Source::Parquet => {
+            ImportSource::Jsonl | ImportSource::Csv | ImportSource::Parquet => {
                 // As in all readers, where nothing else is said.
                 recipe.label = recipe.label.or(Origin::Column("label".into()));
                 if recipe.category == Origin::Nowhere {
@@ -138,7 +138,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    pub fn wanted(&self) -> Wanted {
+    pub fn wanted(&self) -> WantedColumns {
         let mut required: Vec<String> = self.text.iter().map(|p| p.column.clone()).collect();
         required.extend(
             [self.label.column(), self.category.column(), self.group.as_ref(), self.id.as_ref()]
@@ -148,7 +148,7 @@ impl Recipe {
                 .cloned(),
         );
         required.extend(self.group_hash.map(str::to_owned));
-        let mut wanted = Wanted { required, optional: Vec::new(), prefix: None };
+        let mut wanted = WantedColumns { required, optional: Vec::new(), prefix: None };
         if self.label == Origin::Judged {
             wanted.required.push(beavertails::SAFE.to_owned());
             wanted.required.extend(beavertails::columns());

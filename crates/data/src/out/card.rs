@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Kind, OutRow, Typed, columns};
+use super::{ColumnKind, OutRow, Typed, columns};
 
 /// What a data-set folder says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Card {
+pub struct DataSetCard {
     /// Heading of the card.
     pub title: String,
     /// How it was made, a paragraph each.
@@ -16,7 +16,7 @@ pub struct Card {
 /// The text of `README.md`: a head in YAML with the files and the columns, then the words. `splits` are the parts with their
 /// rows, each in `data/NAME-00000-of-00001.parquet`.
 #[must_use]
-pub fn card(card: &Card, splits: &[(&str, &[OutRow])]) -> String {
+pub fn card(card: &DataSetCard, splits: &[(&str, &[OutRow])]) -> String {
     let all: Vec<OutRow> = splits.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
     let mut out = String::from("---\nconfigs:\n- config_name: default\n  data_files:\n");
     for (split, _) in splits {
@@ -51,11 +51,11 @@ pub fn card(card: &Card, splits: &[(&str, &[OutRow])]) -> String {
     out
 }
 
-fn dtype(kind: Kind) -> &'static str {
+fn dtype(kind: ColumnKind) -> &'static str {
     match kind {
-        Kind::Bool => "bool",
-        Kind::Int => "int64",
-        Kind::Float => "float64",
-        Kind::Text | Kind::Json => "string",
+        ColumnKind::Bool => "bool",
+        ColumnKind::Int => "int64",
+        ColumnKind::Float => "float64",
+        ColumnKind::Text | ColumnKind::Json => "string",
     }
 }

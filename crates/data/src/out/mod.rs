@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 pub use arrays::{Elements, NamedArray, npz};
-pub use card::{Card, card};
+pub use card::{DataSetCard, card};
 
 /// A row of a table to write: fields in the order in which they were written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,8 +45,8 @@ impl OutRow {
 
 impl<'de> Deserialize<'de> for OutRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
             type Value = OutRow;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for OutRow {
                 Ok(OutRow(fields))
             }
         }
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }
 
@@ -134,7 +134,7 @@ fn columns(rows: &[OutRow]) -> Vec<&str> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Bool,
     Int,
     Float,
@@ -143,7 +143,7 @@ enum Kind {
     Json,
 }
 
-impl Kind {
+impl ColumnKind {
     fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Null => return None,
@@ -171,9 +171,9 @@ impl Kind {
 /// A column's type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Typed {
-    Plain(Kind),
+    Plain(ColumnKind),
     /// A list of values.
-    List(Kind),
+    List(ColumnKind),
     /// A list of objects of these fields, whose values are texts, such as the messages of a conversation.
     Records(Vec<String>),
 }
@@ -183,7 +183,7 @@ impl Typed {
         let values = || rows.iter().filter_map(|r| r.get(column)).filter(|v| !v.is_null());
         let elements = || values().filter_map(Value::as_array).flatten();
         // A column without a value is one of texts.
-        let plain = Self::Plain(Kind::of_all(values()).unwrap_or(Kind::Text));
+        let plain = Self::Plain(ColumnKind::of_all(values()).unwrap_or(ColumnKind::Text));
         if values().next().is_none() || !values().all(Value::is_array) {
             return plain;
         }
@@ -198,8 +198,8 @@ impl Typed {
             return Self::Records(fields);
         }
         // Lists that are all empty are lists of texts.
-        match Kind::of_all(elements()).unwrap_or(Kind::Text) {
-            Kind::Json => plain,
+        match ColumnKind::of_all(elements()).unwrap_or(ColumnKind::Text) {
+            ColumnKind::Json => plain,
             kind => Self::List(kind),
         }
     }

@@ -11,7 +11,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 use serde_json::Value;
 
-use super::{Kind, OutError, OutRow, Typed, as_json, columns};
+use super::{ColumnKind, OutError, OutRow, Typed, as_json, columns};
 
 /// Rows of a row group.
 const GROUP: usize = 64 << 10;
@@ -33,11 +33,11 @@ pub(super) fn bytes(rows: &[OutRow]) -> Result<Vec<u8>, OutError> {
         let mut group = file.next_row_group()?;
         for (name, typed) in &columns {
             let values: Vec<&Value> = part.iter().map(|r| r.get(name).unwrap_or(&Value::Null)).collect();
-            let leaves: Vec<(Levels<'_>, Kind)> = match typed {
+            let leaves: Vec<(Levels<'_>, ColumnKind)> = match typed {
                 Typed::Plain(kind) => vec![(Levels::plain(&values), *kind)],
                 Typed::List(kind) => vec![(Levels::lists(&values), *kind)],
                 Typed::Records(fields) => {
-                    fields.iter().map(|f| (Levels::records(&values, f), Kind::Text)).collect()
+                    fields.iter().map(|f| (Levels::records(&values, f), ColumnKind::Text)).collect()
                 }
             };
             for (levels, kind) in leaves {
@@ -59,7 +59,7 @@ fn field(name: &str, typed: &Typed) -> Result<Arc<Type>, ParquetError> {
         Typed::Plain(kind) => return plain(name, *kind),
         Typed::List(kind) => plain("element", *kind)?,
         Typed::Records(fields) => {
-            let fields = fields.iter().map(|f| plain(f, Kind::Text)).collect::<Result<_, _>>()?;
+            let fields = fields.iter().map(|f| plain(f, ColumnKind::Text)).collect::<Result<_, _>>()?;
             let group = Type::group_type_builder("element").with_repetition(Repetition::OPTIONAL);
             Arc::new(group.with_fields(fields).build()?)
         }
@@ -76,12 +76,12 @@ fn field(name: &str, typed: &Typed) -> Result<Arc<Type>, ParquetError> {
         .map(Arc::new)
 }
 
-fn plain(name: &str, kind: Kind) -> Result<Arc<Type>, ParquetError> {
+fn plain(name: &str, kind: ColumnKind) -> Result<Arc<Type>, ParquetError> {
     let physical = match kind {
-        Kind::Bool => Physical::BOOLEAN,
-        Kind::Int => Physical::INT64,
-        Kind::Float => Physical::DOUBLE,
-        Kind::Text | Kind::Json => Physical::BYTE_ARRAY,
+        ColumnKind::Bool => Physical::BOOLEAN,
+        ColumnKind::Int => Physical::INT64,
+        ColumnKind::Float => Physical::DOUBLE,
+        ColumnKind::Text | ColumnKind::Json => Physical::BYTE_ARRAY,
     };
     let text = (physical == Physical::BYTE_ARRAY).then_some(LogicalType::String);
     Type::primitive_type_builder(name, physical)
@@ -146,7 +146,7 @@ impl<'a> Levels<'a> {
     }
 }
 
-fn write(column: &mut ColumnWriter<'_>, levels: &Levels<'_>, kind: Kind) -> Result<(), OutError> {
+fn write(column: &mut ColumnWriter<'_>, levels: &Levels<'_>, kind: ColumnKind) -> Result<(), OutError> {
     let definition = Some(&levels.definition[..]);
     let repetition = (!levels.repetition.is_empty()).then_some(&levels.repetition[..]);
     let all = levels.values.iter();
@@ -165,7 +165,7 @@ fn write(column: &mut ColumnWriter<'_>, levels: &Levels<'_>, kind: Kind) -> Resu
         }
         ColumnWriter::ByteArrayColumnWriter(w) => {
             let text = |v: &&Value| match (kind, v) {
-                (Kind::Text, Value::String(text)) => ByteArray::from(text.as_str()),
+                (ColumnKind::Text, Value::String(text)) => ByteArray::from(text.as_str()),
                 (_, other) => ByteArray::from(as_json(other).as_str()),
             };
             let values: Vec<ByteArray> = all.map(text).collect();

@@ -47,7 +47,7 @@ fn csv_comes_back() {
 fn a_card_names_files_columns_and_splits() {
     let all = rows();
     let splits = [("train", &all[..2]), ("test", &all[2..])];
-    let text = card(&Card { title: "A set".into(), says: vec!["Made here.".into()] }, &splits);
+    let text = card(&DataSetCard { title: "A set".into(), says: vec!["Made here.".into()] }, &splits);
     for line in [
         "  - split: test\n    path: data/test-*.parquet\n",
         "  - name: \"score\"\n    dtype: float64\n",
@@ -62,14 +62,14 @@ fn a_card_names_files_columns_and_splits() {
 
 #[test]
 fn arrays_are_read_as_numpy_writes_them() {
-    use crate::artifact::{Direction, Format, ImportAs};
+    use crate::artifact::{Direction, DirectionFormat, ImportAs};
     let values: Vec<u8> = [3.0_f32, 4.0, 0.0, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let meta = r#"{"model": "m", "site": "resid_post.2", "sign": "kind \u00e9"}"#;
     let arrays =
         [NamedArray { name: "resid_post.2", shape: &[2, 2], elements: Elements::Floats, data: &values }];
     let bytes = npz(&arrays, meta).unwrap();
     let stated = ImportAs { row: Some(0), ..ImportAs::default() };
-    let found = Direction::import_bytes(&bytes, Format::Npz, &stated).unwrap();
+    let found = Direction::import_bytes(&bytes, DirectionFormat::Npz, &stated).unwrap();
     assert_eq!(found.vector().to_vec(), [0.6, 0.8]);
     assert_eq!((found.metadata().model.as_deref(), found.metadata().sign.as_str()), (Some("m"), "kind é"));
 }

@@ -4,29 +4,29 @@ use std::borrow::Cow;
 
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 
-use super::super::error::Problem;
+use super::super::error::DataProblem;
 use super::fields::shown;
 
 /// A table with its records in file order.
 #[derive(Debug)]
-pub(in super::super) struct Table {
+pub(in super::super) struct CsvTable {
     pub head: Vec<String>,
-    pub records: Vec<Record>,
+    pub records: Vec<CsvRecord>,
 }
 
 /// A record and the line that it starts on.
 #[derive(Debug)]
-pub(in super::super) struct Record {
+pub(in super::super) struct CsvRecord {
     pub line: usize,
     pub fields: Vec<String>,
 }
 
 /// What is wrong with a table, and where.
 #[derive(Debug)]
-pub(in super::super) struct Fault {
+pub(in super::super) struct CsvFault {
     pub line: Option<usize>,
     pub column: Option<String>,
-    pub problem: Problem,
+    pub problem: DataProblem,
 }
 
 /// The delimiter that a first line such as `sep=;` names, as Excel writes and reads it, and the bytes of that line.
@@ -44,13 +44,13 @@ pub(in super::super) fn named_delimiter(bytes: &[u8]) -> Option<(u8, usize)> {
 }
 
 /// Reads a table. A quote inside a field that does not begin with one is a character like any other.
-pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Fault> {
+pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<CsvTable, CsvFault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // What is left of a line that names the delimiter is a blank line, so that lines keep their numbers.
     let bytes = named_delimiter(bytes).map_or(bytes, |(_, end)| &bytes[end..]);
     let bytes = &*without_space_before_quotes(bytes, delimiter);
     if let Some(line) = open_quote(bytes, delimiter) {
-        return Err(Fault { line: Some(line), column: None, problem: Problem::OpenQuote });
+        return Err(CsvFault { line: Some(line), column: None, problem: DataProblem::OpenQuote });
     }
     let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(bytes);
     let lone = lone_returns(bytes);
@@ -60,7 +60,7 @@ pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Faul
     while reader.read_byte_record(&mut row).map_err(|e| match head.as_deref() {
         // A head of one field, and rows of several under it.
         Some([comment, ..]) if comment.starts_with('#') => {
-            Fault { line: Some(1), column: None, problem: Problem::Comment { shown: shown(comment) } }
+            CsvFault { line: Some(1), column: None, problem: DataProblem::Comment { shown: shown(comment) } }
         }
         _ => refused(e, bytes, &lone),
     })? {
@@ -73,12 +73,12 @@ pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Faul
             .collect::<Result<Vec<_>, _>>()?;
         match head {
             None => head = Some(fields),
-            Some(_) => records.push(Record { line, fields }),
+            Some(_) => records.push(CsvRecord { line, fields }),
         }
     }
     match head {
-        Some(head) if !records.is_empty() => Ok(Table { head, records }),
-        _ => Err(Fault { line: None, column: None, problem: Problem::NoRows }),
+        Some(head) if !records.is_empty() => Ok(CsvTable { head, records }),
+        _ => Err(CsvFault { line: None, column: None, problem: DataProblem::NoRows }),
     }
 }
 
@@ -123,10 +123,10 @@ fn quoted(bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, Fault> {
+fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, CsvFault> {
     std::str::from_utf8(field).map(str::to_owned).map_err(|e| {
         let byte = field.get(e.valid_up_to()).copied().unwrap_or_default();
-        Fault { line: Some(line), column: column.cloned(), problem: Problem::NotUtf8 { byte } }
+        CsvFault { line: Some(line), column: column.cloned(), problem: DataProblem::NotUtf8 { byte } }
     })
 }
 
@@ -134,33 +134,33 @@ fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, Fa
 /// lines later.
 fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
     #[derive(PartialEq)]
-    enum At {
+    enum CsvState {
         Start,
         Plain,
         Quoted,
         /// After a quote in a quoted field, which ends it unless another follows.
         Closing,
     }
-    let (mut at, mut line, mut opened) = (At::Start, 1, 1);
+    let (mut at, mut line, mut opened) = (CsvState::Start, 1, 1);
     for &b in bytes {
         at = match (at, b) {
-            (At::Start, b'"') => {
+            (CsvState::Start, b'"') => {
                 opened = line;
-                At::Quoted
+                CsvState::Quoted
             }
-            (At::Quoted, b'"') => At::Closing,
-            (At::Closing, b'"') | (At::Quoted, _) => At::Quoted,
+            (CsvState::Quoted, b'"') => CsvState::Closing,
+            (CsvState::Closing, b'"') | (CsvState::Quoted, _) => CsvState::Quoted,
             // A quote that was never closed takes in rows up to the next one, which text follows.
-            (At::Closing, b) if line > opened && b != delimiter && b != b'\n' && b != b'\r' => {
+            (CsvState::Closing, b) if line > opened && b != delimiter && b != b'\n' && b != b'\r' => {
                 return Some(opened);
             }
-            (_, b'\n' | b'\r') => At::Start,
-            (_, b) if b == delimiter => At::Start,
-            _ => At::Plain,
+            (_, b'\n' | b'\r') => CsvState::Start,
+            (_, b) if b == delimiter => CsvState::Start,
+            _ => CsvState::Plain,
         };
         line += usize::from(b == b'\n');
     }
-    (at == At::Quoted).then_some(opened)
+    (at == CsvState::Quoted).then_some(opened)
 }
 
 /// The line of a record; the parser counts the blank lines before it as part of it.
@@ -178,13 +178,13 @@ fn lone_returns(bytes: &[u8]) -> Vec<usize> {
     (0..bytes.len()).filter(ends).collect()
 }
 
-fn refused(error: csv::Error, bytes: &[u8], lone: &[usize]) -> Fault {
+fn refused(error: csv::Error, bytes: &[u8], lone: &[usize]) -> CsvFault {
     let line = error.position().map(|p| line_of(p, bytes, lone));
     let problem = match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            Problem::Ragged { found: *len, expected: *expected_len }
+            DataProblem::Ragged { found: *len, expected: *expected_len }
         }
-        _ => Problem::Csv(error),
+        _ => DataProblem::Csv(error),
     };
-    Fault { line, column: None, problem }
+    CsvFault { line, column: None, problem }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::super::chat::{is_chat, joined};
 use super::super::conversation::{self, Message};
-use super::super::error::Problem;
+use super::super::error::DataProblem;
 use super::{COLUMNS, Extra};
 
 /// Below it, a whole number has one spelling.
@@ -18,10 +18,10 @@ pub(in super::super) struct Fields {
 
 impl Fields {
     /// The fields, and whether the row had no id and goes by its number.
-    pub fn new(mut map: Map<String, Value>, number: usize) -> Result<(Self, bool), Problem> {
+    pub fn new(mut map: Map<String, Value>, number: usize) -> Result<(Self, bool), DataProblem> {
         let own = match map.remove("id") {
             None | Some(Value::Null) => None,
-            Some(Value::String(s)) if s.trim().is_empty() => return Err(Problem::Empty { field: "id" }),
+            Some(Value::String(s)) if s.trim().is_empty() => return Err(DataProblem::Empty { field: "id" }),
             Some(Value::String(s)) => Some(s),
             Some(Value::Number(n)) if n.is_i64() || n.is_u64() => Some(n.to_string()),
             Some(other) => return Err(wrong("id", &other, "a string or an integer")),
@@ -31,10 +31,10 @@ impl Fields {
     }
 
     /// A value that must be there.
-    pub fn value(&mut self, field: &'static str) -> Result<Value, Problem> {
+    pub fn value(&mut self, field: &'static str) -> Result<Value, DataProblem> {
         match self.map.remove(field) {
-            None => Err(Problem::Missing { field, have: self.names() }),
-            Some(Value::Null) => Err(Problem::NoValue { field }),
+            None => Err(DataProblem::Missing { field, have: self.names() }),
+            Some(Value::Null) => Err(DataProblem::NoValue { field }),
             Some(value) => Ok(value),
         }
     }
@@ -73,20 +73,20 @@ impl Fields {
     }
 
     /// A string that must be there and say something.
-    pub fn text(&mut self, field: &'static str) -> Result<String, Problem> {
+    pub fn text(&mut self, field: &'static str) -> Result<String, DataProblem> {
         let value = self.value(field)?;
         let Value::String(s) = value else {
             return Err(wrong(field, &value, "a string"));
         };
         // A text of spaces or line ends has tokens like any other.
         if s.is_empty() {
-            return Err(Problem::Empty { field });
+            return Err(DataProblem::Empty { field });
         }
         Ok(s)
     }
 
     /// The text of a row that has one: `text`, or `prompt` where there is no `text`.
-    pub fn only_text(&mut self) -> Result<String, Problem> {
+    pub fn only_text(&mut self) -> Result<String, DataProblem> {
         // A `text` without a value is one that is missing, not one that `prompt` stands for.
         let there = |field: &str| self.map.contains_key(field);
         let field = if !there("text") && there("prompt") { "prompt" } else { "text" };
@@ -97,15 +97,15 @@ impl Fields {
     }
 
     /// Refuses a prompt with its answer in another field: which of them is meant is not told.
-    pub fn no_response(&self) -> Result<(), Problem> {
+    pub fn no_response(&self) -> Result<(), DataProblem> {
         let there = |field: &&'static str| self.has(field);
         let answer = ["response", "completion"].into_iter().find(there);
-        answer.map_or(Ok(()), |field| Err(Problem::Response { field }))
+        answer.map_or(Ok(()), |field| Err(DataProblem::Response { field }))
     }
 
     /// What a row says, with what it is in a chat where that is more than the text: `text` (or `prompt`), or the contents of
     /// its turns; the turns where there are some, or the text behind the row's own system prompt.
-    pub fn said(&mut self) -> Result<(String, Vec<Message>), Problem> {
+    pub fn said(&mut self) -> Result<(String, Vec<Message>), DataProblem> {
         match self.conversation()? {
             Some(turns) if self.has("text") || self.has("prompt") => {
                 let text = self.only_text()?;
@@ -124,7 +124,7 @@ impl Fields {
     }
 
     /// The system prompt that a row has beside its text or its turns; an empty one is none.
-    pub fn system(&mut self) -> Result<Option<String>, Problem> {
+    pub fn system(&mut self) -> Result<Option<String>, DataProblem> {
         let mut found: Option<String> = None;
         for field in ["system", "system_prompt"] {
             if !self.map.get(field).is_some_and(Value::is_string) {
@@ -135,7 +135,7 @@ impl Fields {
                 continue;
             }
             if found.as_ref().is_some_and(|other| *other != text) {
-                return Err(Problem::Systems);
+                return Err(DataProblem::Systems);
             }
             found = Some(text);
         }
@@ -151,15 +151,15 @@ impl Fields {
 
     /// The turns under `messages`; or under `conversations` as ShareGPT has them, with `from` and `value`, or under `conversation`; or under `prompt`,
     /// where that is a list of messages. The row's own system prompt is the first of them.
-    fn conversation(&mut self) -> Result<Option<Vec<Message>>, Problem> {
+    fn conversation(&mut self) -> Result<Option<Vec<Message>>, DataProblem> {
         let listed = self.peek("prompt").is_some_and(is_chat).then_some("prompt");
         let field = self.turns().or(listed);
         let Some(field) = field else { return Ok(None) };
         if self.has("tools") {
-            return Err(Problem::Tools);
+            return Err(DataProblem::Tools);
         }
         let list = self.value(field)?;
-        let mut turns = as_conversation(list).map_err(|found| Problem::Chat { field, found })?;
+        let mut turns = as_conversation(list).map_err(|found| DataProblem::Chat { field, found })?;
         if let Some(system) = self.system()? {
             begun_by(&mut turns, &system)?;
         }
@@ -167,9 +167,9 @@ impl Fields {
     }
 
     /// A label: a string, an integer or a truth value, as text.
-    pub fn label(&mut self, field: &'static str) -> Result<String, Problem> {
+    pub fn label(&mut self, field: &'static str) -> Result<String, DataProblem> {
         match self.value(field)? {
-            Value::String(s) if s.trim().is_empty() => Err(Problem::Empty { field }),
+            Value::String(s) if s.trim().is_empty() => Err(DataProblem::Empty { field }),
             Value::String(s) => Ok(s),
             Value::Bool(b) => Ok(b.to_string()),
             Value::Number(n) if n.is_i64() || n.is_u64() => Ok(n.to_string()),
@@ -182,7 +182,7 @@ impl Fields {
     }
 
     /// A label that may be missing.
-    pub fn optional_label(&mut self, field: &'static str) -> Result<Option<String>, Problem> {
+    pub fn optional_label(&mut self, field: &'static str) -> Result<Option<String>, DataProblem> {
         match self.map.get(field) {
             None | Some(Value::Null) => {
                 self.map.remove(field);
@@ -213,10 +213,10 @@ pub(in super::super) fn as_conversation(mut list: Value) -> Result<Vec<Message>,
 }
 
 /// Puts the row's own system prompt before its turns, unless they begin with that very one.
-pub(in super::super) fn begun_by(turns: &mut Vec<Message>, system: &str) -> Result<(), Problem> {
+pub(in super::super) fn begun_by(turns: &mut Vec<Message>, system: &str) -> Result<(), DataProblem> {
     match turns.first().filter(|t| t.role == "system") {
         Some(first) if first.content == system => Ok(()),
-        Some(_) => Err(Problem::Systems),
+        Some(_) => Err(DataProblem::Systems),
         None => {
             turns.insert(0, Message::new("system", system));
             Ok(())
@@ -290,8 +290,8 @@ pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
     }
 }
 
-pub(in super::super) fn wrong(field: &'static str, value: &Value, expected: &'static str) -> Problem {
-    Problem::Field { field, found: shown(&value.to_string()), expected }
+pub(in super::super) fn wrong(field: &'static str, value: &Value, expected: &'static str) -> DataProblem {
+    DataProblem::Field { field, found: shown(&value.to_string()), expected }
 }
 
 /// A value as an error shows it.

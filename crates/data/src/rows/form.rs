@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::super::error::Problem;
+use super::super::error::DataProblem;
 use super::super::strict::{JsonFault, strict_json};
 use super::csv::named_delimiter;
 use super::text::lines;
 use super::{LISTS, shown};
-use truenorth_files::Look;
+use truenorth_files::UnreadableKind;
 
 #[derive(Debug)]
-pub(super) enum Form {
+pub(super) enum FileForm {
     /// A text a line.
     Lines,
     /// A JSON value a line.
@@ -25,7 +25,7 @@ pub(super) enum Form {
 }
 
 /// A problem with the line and the byte of it.
-pub(super) type Placed = (Option<usize>, Option<usize>, Problem);
+pub(super) type LocatedProblem = (Option<usize>, Option<usize>, DataProblem);
 
 /// Fields of which a row has one.
 const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"];
@@ -54,7 +54,7 @@ pub(super) const TABLE_HEADS: [&str; 17] = [
 /// What may stand between the columns of a head.
 const DELIMITERS: [u8; 4] = *b",;\t|";
 
-pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
+pub(super) fn form(name: &str, text: &str) -> Result<FileForm, LocatedProblem> {
     let ending = ending(name);
     let first = text.trim_start().chars().next();
     let whole = |problem| (None, None, problem);
@@ -66,27 +66,32 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
     match ending.as_str() {
         "jsonl" | "ndjson" | "jsonlines" | "json" if table().is_some() => {
             let (found, ending) = table().unwrap_or_default();
-            Err((Some(1), None, Problem::NotAsNamed { found, ending }))
+            Err((Some(1), None, DataProblem::NotAsNamed { found, ending }))
         }
         "jsonl" | "ndjson" | "jsonlines" => Ok(match (first, document(text)) {
-            (Some('['), Ok(list)) => Form::Json(list),
+            (Some('['), Ok(list)) => FileForm::Json(list),
             (Some('['), Err(e @ JsonFault::Twice { .. })) => return Err(broken(text, e)),
-            (_, Ok(value)) if holds_list(&value) => Form::Json(value),
-            _ => Form::JsonLines,
+            (_, Ok(value)) if holds_list(&value) => FileForm::Json(value),
+            _ => FileForm::JsonLines,
         }),
         "json" => match document(text) {
-            Ok(value) => Ok(Form::Json(value)),
-            Err(_) if first_line_is_json(text) => Ok(Form::JsonLines),
+            Ok(value) => Ok(FileForm::Json(value)),
+            Err(_) if first_line_is_json(text) => Ok(FileForm::JsonLines),
             Err(e) => Err(broken(text, e)),
         },
         "csv" | "tsv" | "tab" => match (first, document(text)) {
-            (Some('{' | '['), Ok(_)) => Err(whole(Problem::NotAsNamed { found: "JSON", ending: ".json" })),
+            (Some('{' | '['), Ok(_)) => {
+                Err(whole(DataProblem::NotAsNamed { found: "JSON", ending: ".json" }))
+            }
             (Some('{'), _) if first_line_is_json(text) => {
-                Err(whole(Problem::NotAsNamed { found: "JSON lines", ending: ".jsonl" }))
+                Err(whole(DataProblem::NotAsNamed { found: "JSON lines", ending: ".jsonl" }))
             }
             _ => {
                 let usual = if ending == "csv" { b',' } else { b'\t' };
-                Ok(Form::Csv { delimiter: delimiter(text, usual, |name| TABLE_HEADS.contains(&name)), usual })
+                Ok(FileForm::Csv {
+                    delimiter: delimiter(text, usual, |name| TABLE_HEADS.contains(&name)),
+                    usual,
+                })
             }
         },
         _ => plain(text, first),
@@ -94,41 +99,41 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
 }
 
 /// A file whose ending says nothing of JSON or CSV.
-fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
+fn plain(text: &str, first: Option<char>) -> Result<FileForm, LocatedProblem> {
     let opening = |c: char| text.trim_start().strip_prefix(c).map(str::trim_start).unwrap_or_default();
     match first {
         Some('{') => {
             let whole = document(text);
             if first_line_is_json(text) && !whole.as_ref().is_ok_and(holds_list) {
-                return Ok(Form::JsonLines);
+                return Ok(FileForm::JsonLines);
             }
             match whole {
-                Ok(value) => Ok(Form::Json(value)),
+                Ok(value) => Ok(FileForm::Json(value)),
                 Err(e) if opening('{').starts_with(['"', '\'']) => Err(broken(text, e)),
-                Err(_) => Ok(Form::Lines),
+                Err(_) => Ok(FileForm::Lines),
             }
         }
         Some('[') => match document(text) {
-            Ok(list) => Ok(Form::Json(list)),
+            Ok(list) => Ok(FileForm::Json(list)),
             Err(e) if opening('[').starts_with(['"', '\'', '{', '[']) => Err(broken(text, e)),
-            Err(_) => Ok(Form::Lines),
+            Err(_) => Ok(FileForm::Lines),
         },
         _ => match (head(text), comment_over_json(text)) {
-            (Some((found, ending)), _) => Err((Some(1), None, Problem::NotAsNamed { found, ending })),
+            (Some((found, ending)), _) => Err((Some(1), None, DataProblem::NotAsNamed { found, ending })),
             (None, Some(placed)) => Err(placed),
-            (None, None) => Ok(Form::Lines),
+            (None, None) => Ok(FileForm::Lines),
         },
     }
 }
 
 /// A comment at the head of what is JSON: no line of it is a text.
-fn comment_over_json(text: &str) -> Option<Placed> {
+fn comment_over_json(text: &str) -> Option<LocatedProblem> {
     let is_comment = |line: &str| ["#", "//"].iter().any(|mark| line.trim_start().starts_with(mark));
     let first = lines(text).next().filter(|l| is_comment(l.text))?;
     let rest: Vec<&str> = lines(text).map(|l| l.text).skip_while(|l| is_comment(l)).collect();
     let rest = rest.join("\n");
     let is_rows = rest.trim_start().starts_with(['[', '{']) && is_json(&rest);
-    is_rows.then(|| (Some(first.number), Some(1), Problem::Comment { shown: shown(first.text.trim()) }))
+    is_rows.then(|| (Some(first.number), Some(1), DataProblem::Comment { shown: shown(first.text.trim()) }))
 }
 
 /// Whether a value is no row but an object with a list of rows.
@@ -138,8 +143,8 @@ fn holds_list(value: &Value) -> bool {
 }
 
 /// What a kind of file may be by the ending of its name.
-pub(super) fn look(name: &str) -> Option<Look> {
-    Look::of_ending(&ending(name))
+pub(super) fn look(name: &str) -> Option<UnreadableKind> {
+    UnreadableKind::of_ending(&ending(name))
 }
 
 /// The value of a file that is one JSON document and not an object a line: a list, an object with a list of rows,
@@ -147,7 +152,7 @@ pub(super) fn look(name: &str) -> Option<Look> {
 pub(in super::super) fn json_document(
     text: &str,
     row: impl Fn(&Value) -> bool,
-) -> Result<Option<Value>, Placed> {
+) -> Result<Option<Value>, LocatedProblem> {
     let first = text.trim_start().chars().next();
     match document(text) {
         Ok(value @ Value::Array(_)) => Ok(Some(value)),
@@ -191,13 +196,13 @@ fn first_line_is_json(text: &str) -> bool {
 }
 
 /// JSON that does not parse; Python's own way of writing a list or a dict is named as such.
-fn broken(text: &str, fault: JsonFault) -> Placed {
+fn broken(text: &str, fault: JsonFault) -> LocatedProblem {
     let start: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
-    let (line, column, problem) = Problem::json(fault);
+    let (line, column, problem) = DataProblem::json(fault);
     let at = || not_a_number(text.lines().nth(line.checked_sub(1)?)?, column);
     let problem = match at() {
-        _ if ["['", "{'"].contains(&start.as_str()) => Problem::Python,
-        Some(shown) => Problem::NoNumber { shown },
+        _ if ["['", "{'"].contains(&start.as_str()) => DataProblem::Python,
+        Some(shown) => DataProblem::NoNumber { shown },
         None => problem,
     };
     (Some(line), Some(column), problem)

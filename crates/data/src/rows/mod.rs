@@ -18,16 +18,16 @@ use std::io::{BufRead, Read as _};
 
 use serde_json::{Map, Value};
 
-use super::error::{DataError, Problem};
+use super::error::{DataError, DataProblem};
 use super::strict::strict_json;
 use super::table::{TableFile, TableRow};
 pub(super) use csv::table;
 pub(super) use fields::{Fields, as_conversation, begun_by, kind, shown, two_sides, unnamed, wrong};
-use form::Form;
+use form::FileForm;
 pub(super) use form::{delimiter, ending, is_json, json_document};
 pub use text::whole_text;
-pub(super) use text::{Line, lines};
-use truenorth_files::Look;
+pub(super) use text::{TextLine, lines};
+use truenorth_files::UnreadableKind;
 use truenorth_files::sha256_hex;
 
 /// Bytes of a file of rows at most: some hundred million tokens, and little enough for most memories.
@@ -123,7 +123,7 @@ impl At {
         }
     }
 
-    fn error(self, name: &str, column: Option<usize>, problem: Problem) -> DataError {
+    fn error(self, name: &str, column: Option<usize>, problem: DataProblem) -> DataError {
         match self {
             Self::Line(n) => DataError::at(name, Some(n), column, problem),
             Self::Item(n) => DataError { item: Some(n), ..DataError::at(name, None, column, problem) },
@@ -143,9 +143,9 @@ impl Rows {
         reader
             .take(most + 1)
             .read_to_end(&mut bytes)
-            .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
+            .map_err(|e| DataError::at(name, None, None, DataProblem::Read(e)))?;
         if bytes.len() as u64 > most {
-            return Err(DataError::at(name, None, None, Problem::Large { most: most >> 20 }));
+            return Err(DataError::at(name, None, None, DataProblem::Large { most: most >> 20 }));
         }
         #[cfg(feature = "parquet")]
         if bytes.starts_with(b"PAR1") {
@@ -161,30 +161,32 @@ impl Rows {
                 about: Map::new(),
             });
         }
-        if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
-            return Err(DataError::at(name, None, None, Problem::Looks(look)));
+        if let Some(look) = UnreadableKind::of(&bytes).or_else(|| form::look(name)) {
+            return Err(DataError::at(name, None, None, DataProblem::Looks(look)));
         }
         let text = whole_text(&bytes, name)?;
         if text.trim().is_empty() {
-            return Err(DataError::at(name, None, None, Problem::NoRows));
+            return Err(DataError::at(name, None, None, DataProblem::NoRows));
         }
         let placed = |(line, column, problem)| DataError::at(name, line, column, problem);
         let (mut notes, mut about) = (vec![], Map::new());
         let (form, rows) = match form::form(name, text).map_err(placed)? {
-            Form::Lines if wanted != Wanted::Texts => {
+            FileForm::Lines if wanted != Wanted::Texts => {
                 let first = lines(text).next();
                 let shown = shown(first.as_ref().map_or("", |l| l.text.trim()));
                 let line = first.map(|l| l.number);
-                return Err(DataError::at(name, line, None, Problem::PlainText { shown }));
+                return Err(DataError::at(name, line, None, DataProblem::PlainText { shown }));
             }
-            Form::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
-            Form::JsonLines => ("JSON lines", json_lines(text, name)?.into_iter().map(as_meant).collect()),
-            Form::Json(value) => {
+            FileForm::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
+            FileForm::JsonLines => {
+                ("JSON lines", json_lines(text, name)?.into_iter().map(as_meant).collect())
+            }
+            FileForm::Json(value) => {
                 let (rows, beside) = document(value, name, wanted)?;
                 about = beside;
                 ("JSON", rows.into_iter().map(as_meant).collect())
             }
-            Form::Csv { delimiter, usual } => {
+            FileForm::Csv { delimiter, usual } => {
                 if delimiter != usual {
                     let between = char::from(delimiter).escape_default();
                     notes.push(format!(
@@ -203,7 +205,7 @@ impl Rows {
                 call_as_meant(&mut fields, |name| form::TABLE_HEADS.contains(&name));
                 Ok(TableRow { place: at.name(), fields })
             }
-            other => Err(at.error(&self.name, Some(1), Problem::NotAnObject { found: kind(&other) })),
+            other => Err(at.error(&self.name, Some(1), DataProblem::NotAnObject { found: kind(&other) })),
         };
         let rows = self.rows.into_iter().map(row).collect::<Result<_, _>>()?;
         Ok(TableFile { rows, about: self.about, sha256: self.sha256, notes: self.notes })
@@ -218,7 +220,7 @@ impl Rows {
     pub fn rows<T>(
         self,
         wanted: Wanted,
-        mut row: impl FnMut(&mut Fields) -> Result<T, Problem>,
+        mut row: impl FnMut(&mut Fields) -> Result<T, DataProblem>,
     ) -> Result<Loaded<T>, DataError> {
         self.rows_named(wanted, |fields| Ok((fields.id.clone(), row(fields)?)))
     }
@@ -227,7 +229,7 @@ impl Rows {
     pub fn rows_named<T>(
         self,
         wanted: Wanted,
-        mut row: impl FnMut(&mut Fields) -> Result<(String, T), Problem>,
+        mut row: impl FnMut(&mut Fields) -> Result<(String, T), DataProblem>,
     ) -> Result<Loaded<T>, DataError> {
         let mut seen: HashMap<String, (At, bool)> = HashMap::new();
         let mut rows = Vec::with_capacity(self.rows.len());
@@ -240,7 +242,11 @@ impl Rows {
                     Map::from_iter([("text".to_owned(), Value::String(text))])
                 }
                 other => {
-                    return Err(at.error(&self.name, Some(1), Problem::NotAnObject { found: kind(&other) }));
+                    return Err(at.error(
+                        &self.name,
+                        Some(1),
+                        DataProblem::NotAnObject { found: kind(&other) },
+                    ));
                 }
             };
             let (mut fields, by_number) = Fields::new(map, at.number()).map_err(fail)?;
@@ -249,8 +255,8 @@ impl Rows {
             if let Some((first, first_by_number)) = seen.get(&id) {
                 let first = first.name();
                 return Err(fail(match (*first_by_number, by_number) {
-                    (false, false) | (true, true) => Problem::DuplicateId { id, first },
-                    (own_missing, _) => Problem::NumberTaken { id, first, own: !own_missing },
+                    (false, false) | (true, true) => DataProblem::DuplicateId { id, first },
+                    (own_missing, _) => DataProblem::NumberTaken { id, first, own: !own_missing },
                 }));
             }
             seen.insert(id, (at, by_number));
@@ -297,17 +303,17 @@ fn json_lines(text: &str, name: &str) -> Result<Vec<Row>, DataError> {
 }
 
 /// The value of a line of JSON lines.
-pub(super) fn json_line(line: &Line<'_>, name: &str) -> Result<Value, DataError> {
+pub(super) fn json_line(line: &TextLine<'_>, name: &str) -> Result<Value, DataError> {
     let trimmed = line.text.trim_start();
     let fail = |column, problem| DataError::at(name, Some(line.number), column, problem);
     if trimmed.starts_with('#') || trimmed.starts_with("//") {
-        return Err(fail(Some(1), Problem::Comment { shown: shown(trimmed) }));
+        return Err(fail(Some(1), DataProblem::Comment { shown: shown(trimmed) }));
     }
     strict_json(line.text).map_err(|e| {
-        let (_, column, problem) = Problem::json(e);
+        let (_, column, problem) = DataProblem::json(e);
         let problem = match form::not_a_number(line.text, column) {
-            _ if matches!(trimmed.get(..2), Some("{'" | "['")) => Problem::Python,
-            Some(shown) => Problem::NoNumber { shown },
+            _ if matches!(trimmed.get(..2), Some("{'" | "['")) => DataProblem::Python,
+            Some(shown) => DataProblem::NoNumber { shown },
             None => problem,
         };
         fail(Some(column), problem)
@@ -358,14 +364,14 @@ fn parts(value: Value, name: &str, wanted: Wanted) -> Result<(Vec<Value>, Map<St
                 }
                 _ => {
                     let have = map.iter().map(|(k, v)| format!("`{k}` ({})", kind(v))).collect();
-                    return fail(Problem::NoList { have });
+                    return fail(DataProblem::NoList { have });
                 }
             }
         }
-        other => return fail(Problem::NotAnObject { found: kind(&other) }),
+        other => return fail(DataProblem::NotAnObject { found: kind(&other) }),
     };
     if list.is_empty() {
-        return fail(Problem::NoRows);
+        return fail(DataProblem::NoRows);
     }
     Ok((list, beside))
 }
@@ -380,15 +386,15 @@ fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Ve
         }
     }
     if let Some((i, twice)) = head.iter().enumerate().find(|(i, c)| head[..*i].contains(c)) {
-        let problem = Problem::TwoColumns { column: twice.clone() };
+        let problem = DataProblem::TwoColumns { column: twice.clone() };
         return Err(DataError::at(name, Some(1), Some(i + 1), problem));
     }
     if wanted != Wanted::Table && !head.iter().any(|c| is_known(c)) {
         let columns = head.iter().map(|c| shown(c)).collect();
-        return Err(DataError::at(name, Some(1), None, Problem::Head { columns }));
+        return Err(DataError::at(name, Some(1), None, DataProblem::Head { columns }));
     }
     let value = |cell: String| if cell.is_empty() { Value::Null } else { Value::String(cell) };
-    let row = |record: csv::Record| {
+    let row = |record: csv::CsvRecord| {
         let map = head.iter().cloned().zip(record.fields.into_iter().map(value)).collect();
         Row { at: At::Line(record.line), value: Value::Object(map) }
     };

@@ -7,14 +7,14 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use serde_json::{Map, Number, Value};
 
-use super::super::error::Problem;
+use super::super::error::DataProblem;
 use super::{At, Row};
 use truenorth_files::available;
 
-pub(super) fn rows(bytes: &[u8], most: u64) -> Result<Vec<Row>, Problem> {
-    let damaged = |what: String| Problem::Parquet(what);
+pub(super) fn rows(bytes: &[u8], most: u64) -> Result<Vec<Row>, DataProblem> {
+    let damaged = |what: String| DataProblem::Parquet(what);
     // A damaged file must not end the program, wherever the decoder notices it.
-    let read = || -> Result<Vec<Row>, Problem> {
+    let read = || -> Result<Vec<Row>, DataProblem> {
         let file =
             SerializedFileReader::new(Bytes::copy_from_slice(bytes)).map_err(|e| damaged(e.to_string()))?;
         let groups = file.metadata().row_groups();
@@ -22,9 +22,9 @@ pub(super) fn rows(bytes: &[u8], most: u64) -> Result<Vec<Row>, Problem> {
             groups.iter().map(parquet::file::metadata::RowGroupMetaData::total_byte_size).sum();
         let unpacked = u64::try_from(unpacked).unwrap_or(u64::MAX);
         if unpacked > most {
-            return Err(Problem::Large { most: most >> 20 });
+            return Err(DataProblem::Large { most: most >> 20 });
         }
-        available(usize::try_from(unpacked).unwrap_or(usize::MAX)).map_err(|_| Problem::Memory)?;
+        available(usize::try_from(unpacked).unwrap_or(usize::MAX)).map_err(|_| DataProblem::Memory)?;
         let all = file.get_row_iter(None).map_err(|e| damaged(e.to_string()))?;
         let mut rows = Vec::new();
         for (i, row) in all.enumerate() {
@@ -36,7 +36,7 @@ pub(super) fn rows(bytes: &[u8], most: u64) -> Result<Vec<Row>, Problem> {
     };
     let rows = catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(damaged("its parts contradict each other".into())))?;
-    if rows.is_empty() { Err(Problem::NoRows) } else { Ok(rows) }
+    if rows.is_empty() { Err(DataProblem::NoRows) } else { Ok(rows) }
 }
 
 fn value(field: &Field) -> Value {

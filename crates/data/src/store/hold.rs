@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// A job that is worked on. Its file goes with it.
 #[derive(Debug)]
-struct Held {
+struct JobLock {
     path: PathBuf,
     /// Locked for as long as it is open.
     _file: File,
 }
 
-impl Drop for Held {
+impl Drop for JobLock {
     fn drop(&mut self) {
         // Still locked; who opened it before looks again, see `take`. What stays is an empty file.
         let _ = fs::remove_file(&self.path);
@@ -28,7 +28,7 @@ pub(super) fn take(store: &Path, key: &str) -> io::Result<Option<impl Send + Syn
     loop {
         let file = File::options().create(true).truncate(false).write(true).open(&path)?;
         match file.try_lock() {
-            Ok(()) if is_at(&file, &path) => return Ok(Some(Held { path, _file: file })),
+            Ok(()) if is_at(&file, &path) => return Ok(Some(JobLock { path, _file: file })),
             // Removed by its owner after it was opened here: whoever comes next makes another.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),

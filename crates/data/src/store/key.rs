@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 /// Where and how an activation is read: all of its key but the prompt. Shared by the keys of a
 /// batch, and stored once a database rather than once an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Context {
+pub struct ReadingContext {
     /// The model, with the identity of its weights (`name@sha256:…`): a name alone may come to
     /// mean other weights.
     pub model: String,
@@ -23,7 +23,7 @@ pub struct Context {
     pub positions: String,
 }
 
-impl Context {
+impl ReadingContext {
     /// A context ready to be shared by many keys.
     pub fn new(
         model: impl Into<String>,
@@ -32,8 +32,8 @@ impl Context {
         path: impl Into<String>,
         site: impl Into<String>,
         positions: impl Into<String>,
-    ) -> Arc<Context> {
-        Arc::new(Context {
+    ) -> Arc<ReadingContext> {
+        Arc::new(ReadingContext {
             model: model.into(),
             revision: revision.into(),
             dtype: dtype.into(),
@@ -50,7 +50,7 @@ impl Context {
 
 /// The input that was run, part of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Prompt {
+pub enum StoredPrompt {
     /// Token ids, special tokens included.
     Tokens(Vec<u32>),
     /// Text that the far side tokenizes (a hosted model).
@@ -61,14 +61,14 @@ pub enum Prompt {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActivationKey {
     /// Model, dtype, numeric path, site and positions of the reading.
-    pub context: Arc<Context>,
+    pub context: Arc<ReadingContext>,
     /// The input that was run.
-    pub prompt: Prompt,
+    pub prompt: StoredPrompt,
 }
 
 impl ActivationKey {
     /// The key of `prompt` read in `context`.
-    pub fn new(context: Arc<Context>, prompt: Prompt) -> Self {
+    pub fn new(context: Arc<ReadingContext>, prompt: StoredPrompt) -> Self {
         ActivationKey { context, prompt }
     }
 
@@ -81,14 +81,14 @@ impl ActivationKey {
             field(&mut hasher, text.as_bytes());
         }
         match &self.prompt {
-            Prompt::Tokens(ids) => {
+            StoredPrompt::Tokens(ids) => {
                 hasher.update([0]);
                 hasher.update((ids.len() as u64).to_le_bytes());
                 for id in ids {
                     hasher.update(id.to_le_bytes());
                 }
             }
-            Prompt::Text(text) => {
+            StoredPrompt::Text(text) => {
                 hasher.update([1]);
                 field(&mut hasher, text.as_bytes());
             }
@@ -125,8 +125,8 @@ impl ResultKey {
     }
 
     /// The context under which results are counted: a result has no site and no positions.
-    pub(super) fn context(&self) -> Context {
-        Context {
+    pub(super) fn context(&self) -> ReadingContext {
+        ReadingContext {
             model: self.model.clone(),
             revision: self.revision.clone(),
             dtype: self.dtype.clone(),

@@ -47,7 +47,7 @@ fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Er
 
 /// Progress of [`Store::verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checked {
+pub struct VerifyProgress {
     /// Entries that were checked so far.
     pub done: u64,
     /// Entries there were at the start.
@@ -102,7 +102,7 @@ impl Store {
     pub fn verify(
         &self,
         delete: bool,
-        mut progress: impl FnMut(Checked),
+        mut progress: impl FnMut(VerifyProgress),
     ) -> Result<VerifyReport, StoreError> {
         let total = {
             let inner = self.lock();
@@ -122,7 +122,7 @@ impl Store {
         };
         let mut report = VerifyReport::default();
         let mut last = i64::MIN;
-        progress(Checked { done: 0, total });
+        progress(VerifyProgress { done: 0, total });
         loop {
             let mut inner = self.lock();
             let batch = check_batch(&inner.connection, last).map_err(self.explain())?;
@@ -138,7 +138,7 @@ impl Store {
             }
             report.corrupt.extend(batch.corrupt);
             drop(inner);
-            progress(Checked { done: report.checked.min(total), total });
+            progress(VerifyProgress { done: report.checked.min(total), total });
         }
     }
 
@@ -227,7 +227,7 @@ impl Store {
     }
 }
 
-struct Batch {
+struct VerifiedBatch {
     checked: u64,
     bytes: u64,
     /// Id of the batch's last entry; `None` for an empty batch.
@@ -235,7 +235,7 @@ struct Batch {
     corrupt: Vec<CorruptEntry>,
 }
 
-fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<Batch> {
+fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<VerifiedBatch> {
     let mut statement = connection.prepare_cached(
         "SELECT entries.id, key, rows, width, sum, data, coalesce(model, ''), coalesce(site, '')
          FROM entries
@@ -243,7 +243,7 @@ fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<Batch> {
          LEFT JOIN contexts ON contexts.id = context
          WHERE entries.id > ?1 ORDER BY entries.id LIMIT ?2",
     )?;
-    let mut batch = Batch { checked: 0, bytes: 0, last: None, corrupt: Vec::new() };
+    let mut batch = VerifiedBatch { checked: 0, bytes: 0, last: None, corrupt: Vec::new() };
     let mut rows = statement.query([after, signed(VERIFY_BATCH as u64)])?;
     while let Some(row) = rows.next()? {
         let (id, key): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);

@@ -12,11 +12,11 @@
 //! a power cut may lose the last batches of a cache but cannot damage the file.
 //!
 //! ```
-//! use truenorth_data::store::{Activation, ActivationKey, Context, Prompt, Store};
+//! use truenorth_data::store::{Activation, ActivationKey, ReadingContext, StoredPrompt, Store};
 //!
 //! let store = Store::in_memory()?;
-//! let context = Context::new("smollm2@sha256:b179", "main", "f32", "engine-f32", "resid_post.12", "last");
-//! let key = ActivationKey::new(context, Prompt::Tokens(vec![1, 2, 3]));
+//! let context = ReadingContext::new("smollm2@sha256:b179", "main", "f32", "engine-f32", "resid_post.12", "last");
+//! let key = ActivationKey::new(context, StoredPrompt::Tokens(vec![1, 2, 3]));
 //! assert_eq!(store.get(&key)?, None);
 //! store.put(&key, &Activation::new(1, 2, vec![0.5, -0.5])?)?;
 //! assert_eq!(store.get(&key)?.unwrap().values(), [0.5, -0.5]);
@@ -38,9 +38,9 @@ mod write;
 mod tests;
 
 pub use error::StoreError;
-pub use key::{ActivationKey, Context, Prompt, ResultKey};
-pub use maintain::{Checked, CorruptEntry, GcOptions, GcReport, VerifyReport};
-pub use stats::{ContextStats, Kind, Session, Stats};
+pub use key::{ActivationKey, ReadingContext, ResultKey, StoredPrompt};
+pub use maintain::{CorruptEntry, GcOptions, GcReport, VerifyProgress, VerifyReport};
+pub use stats::{ContextStats, EntryKind, SessionCounts, Stats};
 pub use value::Activation;
 
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ pub struct Store {
     /// `None` for a database in memory.
     file: Option<PathBuf>,
     busy_timeout: Duration,
-    session: Counts,
+    session: SessionCounters,
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ struct Inner {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct SessionCounters {
     hits: AtomicU64,
     misses: AtomicU64,
     writes: AtomicU64,
@@ -119,7 +119,7 @@ impl Store {
             inner: Mutex::new(Inner { connection, touched: HashMap::new(), corrupt: Vec::new() }),
             file,
             busy_timeout,
-            session: Counts::default(),
+            session: SessionCounters::default(),
         }
     }
 

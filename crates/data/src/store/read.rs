@@ -19,7 +19,7 @@ const TOUCH_BATCH: usize = 1024;
 const CORRUPT_KEPT: usize = 1000;
 
 /// A payload that verified.
-struct Found {
+struct VerifiedPayload {
     id: i64,
     rows: i64,
     width: i64,
@@ -29,7 +29,7 @@ struct Found {
 
 enum Lookup {
     Missing,
-    Found(Found),
+    Found(VerifiedPayload),
     Corrupt(CorruptEntry),
 }
 
@@ -70,7 +70,7 @@ impl Store {
         std::mem::take(&mut self.lock().corrupt)
     }
 
-    fn fetch(&self, hashes: &[[u8; 32]]) -> Result<Vec<Option<Found>>, StoreError> {
+    fn fetch(&self, hashes: &[[u8; 32]]) -> Result<Vec<Option<VerifiedPayload>>, StoreError> {
         let mut inner = self.lock();
         let mut corrupt = Vec::new();
         let mut results = Vec::with_capacity(hashes.len());
@@ -126,7 +126,7 @@ fn lookup(connection: &Connection, hash: &[u8; 32]) -> rusqlite::Result<Lookup> 
             let (id, rows, width) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let data = data.filter(|data| checksum(hash, rows, width, data)[..] == sum[..]);
             Ok(match data {
-                Some(data) => Lookup::Found(Found { id, rows, width, used: row.get(3)?, data }),
+                Some(data) => Lookup::Found(VerifiedPayload { id, rows, width, used: row.get(3)?, data }),
                 None => Lookup::Corrupt(CorruptEntry {
                     id,
                     key: hash.to_vec(),

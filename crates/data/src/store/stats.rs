@@ -11,23 +11,23 @@ use super::{Store, StoreError, unsigned};
 /// The two kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EntryKind {
     /// Activations of one prompt at one site.
     Activation,
     /// The answer to an intervention graph.
     Result,
 }
 
-impl Kind {
+impl EntryKind {
     pub(super) fn code(self) -> i64 {
         match self {
-            Kind::Activation => 0,
-            Kind::Result => 1,
+            EntryKind::Activation => 0,
+            EntryKind::Result => 1,
         }
     }
 
-    fn from_code(code: i64) -> Kind {
-        if code == 0 { Kind::Activation } else { Kind::Result }
+    fn from_code(code: i64) -> EntryKind {
+        if code == 0 { EntryKind::Activation } else { EntryKind::Result }
     }
 }
 
@@ -53,14 +53,14 @@ pub struct Stats {
     /// Entries by kind, model and site, largest first.
     pub by_context: Vec<ContextStats>,
     /// Look-ups and writes of this process.
-    pub session: Session,
+    pub session: SessionCounts,
 }
 
 /// Entries of one kind that share a model and a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContextStats {
     /// Whether they are activations or answers.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// The model, with the identity of its weights.
     pub model: String,
     /// Revision of the model.
@@ -79,7 +79,7 @@ pub struct ContextStats {
 
 /// Counts of one process since it opened the store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Session {
+pub struct SessionCounts {
     /// Look-ups that found an entry.
     pub hits: u64,
     /// Look-ups that did not.
@@ -115,8 +115,8 @@ impl Store {
     }
 
     /// Look-ups and writes of this process since it opened the store.
-    pub fn session(&self) -> Session {
-        Session {
+    pub fn session(&self) -> SessionCounts {
+        SessionCounts {
             hits: self.session.hits.load(Ordering::Relaxed),
             misses: self.session.misses.load(Ordering::Relaxed),
             writes: self.session.writes.load(Ordering::Relaxed),
@@ -134,7 +134,7 @@ fn by_context(connection: &Connection) -> rusqlite::Result<Vec<ContextStats>> {
     )?;
     let rows = statement.query_map([], |row| {
         Ok(ContextStats {
-            kind: Kind::from_code(row.get(0)?),
+            kind: EntryKind::from_code(row.get(0)?),
             model: row.get(1)?,
             revision: row.get(2)?,
             dtype: row.get(3)?,

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::maintain::CorruptEntry;
-use super::stats::Kind;
+use super::stats::EntryKind;
 use super::value::checksum;
-use super::{Activation, ActivationKey, Context, Inner, ResultKey, Store, StoreError, now, signed};
+use super::{Activation, ActivationKey, Inner, ReadingContext, ResultKey, Store, StoreError, now, signed};
 
 /// What one entry is made of, on its way into the database.
-struct Entry<'a> {
+struct EntryToWrite<'a> {
     key: [u8; 32],
-    kind: Kind,
+    kind: EntryKind,
     rows: i64,
     width: i64,
     data: &'a [u8],
@@ -21,7 +21,7 @@ struct Entry<'a> {
 
 /// How many entries of a batch were new and how many were there before.
 #[derive(Default)]
-struct Tally {
+struct WriteCounts {
     computed: u64,
     rewritten: u64,
 }
@@ -56,7 +56,7 @@ impl Store {
     pub fn put_result(&self, key: &ResultKey, data: &[u8]) -> Result<(), StoreError> {
         self.write(|transaction, _, tally| {
             let context = context_id(transaction, &key.context())?;
-            let entry = Entry { key: key.hash(), kind: Kind::Result, rows: 0, width: 0, data };
+            let entry = EntryToWrite { key: key.hash(), kind: EntryKind::Result, rows: 0, width: 0, data };
             insert(transaction, context, &entry, tally)
         })
     }
@@ -73,7 +73,7 @@ impl Store {
 
     fn write(
         &self,
-        body: impl FnOnce(&Transaction<'_>, &mut Contexts, &mut Tally) -> rusqlite::Result<()>,
+        body: impl FnOnce(&Transaction<'_>, &mut Contexts, &mut WriteCounts) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let mut inner = self.lock();
         let Inner { connection, touched, .. } = &mut *inner;
@@ -81,7 +81,7 @@ impl Store {
         // at once when another process wrote in between, however long the timeout.
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.explain())?;
-        let mut tally = Tally::default();
+        let mut tally = WriteCounts::default();
         body(&transaction, &mut Contexts::default(), &mut tally).map_err(self.explain())?;
         count(&transaction, "computed", tally.computed).map_err(self.explain())?;
         count(&transaction, "rewritten", tally.rewritten).map_err(self.explain())?;
@@ -95,12 +95,12 @@ impl Store {
 
 /// Ids of the contexts met in one transaction. Not kept longer: another process's gc may remove a
 /// context that no entry uses.
-type Contexts = HashMap<Context, i64>;
+type Contexts = HashMap<ReadingContext, i64>;
 
 fn put(
     transaction: &Transaction<'_>,
     contexts: &mut Contexts,
-    tally: &mut Tally,
+    tally: &mut WriteCounts,
     key: &ActivationKey,
     value: &Activation,
 ) -> rusqlite::Result<()> {
@@ -108,13 +108,13 @@ fn put(
         Some(id) => *id,
         None => {
             let id = context_id(transaction, &key.context)?;
-            contexts.insert(Context::clone(&key.context), id);
+            contexts.insert(ReadingContext::clone(&key.context), id);
             id
         }
     };
-    let entry = Entry {
+    let entry = EntryToWrite {
         key: key.hash(),
-        kind: Kind::Activation,
+        kind: EntryKind::Activation,
         rows: signed(value.rows() as u64),
         width: signed(value.width() as u64),
         data: &value.to_bytes(),
@@ -122,8 +122,8 @@ fn put(
     insert(transaction, context, &entry, tally)
 }
 
-fn context_id(connection: &Connection, context: &Context) -> rusqlite::Result<i64> {
-    let Context { model, revision, dtype, path, site, positions } = context;
+fn context_id(connection: &Connection, context: &ReadingContext) -> rusqlite::Result<i64> {
+    let ReadingContext { model, revision, dtype, path, site, positions } = context;
     let values = params![model, revision, dtype, path, site, positions];
     connection
         .prepare_cached(
@@ -142,8 +142,8 @@ fn context_id(connection: &Connection, context: &Context) -> rusqlite::Result<i6
 fn insert(
     connection: &Connection,
     context: i64,
-    entry: &Entry<'_>,
-    tally: &mut Tally,
+    entry: &EntryToWrite<'_>,
+    tally: &mut WriteCounts,
 ) -> rusqlite::Result<()> {
     let sum = checksum(&entry.key, entry.rows, entry.width, entry.data);
     let before: Option<i64> = connection

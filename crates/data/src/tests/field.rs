@@ -86,12 +86,12 @@ fn conversations_of_sharegpt_and_a_season_are_prompts() {
 #[cfg(feature = "parquet")]
 #[test]
 fn data_sets_of_conversations_are_converted_to_classes_that_come_back() {
-    use super::super::import::{ImportOptions, Importer, Source};
+    use super::super::import::{ImportOptions, ImportSource, Importer};
     use truenorth_stats::math::Seeds;
     for (name, source, columns) in [
-        ("chats.jsonl", Source::Jsonl, "text=messages"),
-        ("chats.parquet", Source::Parquet, "text=messages"),
-        ("sharegpt.jsonl", Source::Jsonl, "text=conversations,label=toxic"),
+        ("chats.jsonl", ImportSource::Jsonl, "text=messages"),
+        ("chats.parquet", ImportSource::Parquet, "text=messages"),
+        ("sharegpt.jsonl", ImportSource::Jsonl, "text=conversations,label=toxic"),
     ] {
         let mut options = ImportOptions::new(source);
         options.columns = columns.parse().unwrap();

@@ -1,6 +1,6 @@
 //! What computes a model: panels of host memory, or candle's tensors.
 //!
-//! [`Net`] is a model's weights as a backend holds them, [`Stream`] the steps of a pass over them.
+//! [`Net`] is a model's weights as a backend holds them, [`ResidualStream`] the steps of a pass over them.
 //! [`pass`](super::pass) calls the steps in order, whatever they are computed by.
 
 pub(super) mod candle;
@@ -12,13 +12,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::{Result, Tensor};
 
-use super::block::{Block, load_norm};
-use super::cache::Cache;
+use super::block::{TransformerBlock, load_norm};
+use super::cache::KvCache;
 use super::config::{Config, Head};
 use super::error::{EngineError, backend};
 use super::family::Positions;
-use super::hooks::Value;
-use super::layout::Rows;
+use super::hooks::SiteValue;
+use super::layout::ActivationRows;
 use super::load::Weight;
 use super::pass::Fork;
 use super::split::split_rows;
@@ -58,7 +58,7 @@ pub(super) trait Backend: Debug {
 pub(super) struct Net<B: Backend> {
     pub(super) embedding: B::Embedding,
     pub(super) positions: Option<B::Embedding>,
-    blocks: Vec<OnceLock<Block<B>>>,
+    blocks: Vec<OnceLock<TransformerBlock<B>>>,
     pub(super) norm: B::Norm,
     /// None where the model is stored without one.
     head: OnceLock<Option<B::Linear>>,
@@ -104,7 +104,7 @@ impl<B: Backend> Net<B> {
         // A load that panicked left nothing half done: what is set is whole.
         let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         for (layer, place) in blocks.iter().enumerate().filter(|(_, place)| place.get().is_none()) {
-            let block = Block::load(config, weights, layer)?;
+            let block = TransformerBlock::load(config, weights, layer)?;
             place.get_or_init(|| block);
         }
         if head && self.head.get().is_none() {
@@ -122,14 +122,14 @@ impl<B: Backend> Net<B> {
     }
 
     /// A block that a pass has loaded.
-    pub(super) fn block(&self, layer: usize) -> Result<&Block<B>> {
+    pub(super) fn block(&self, layer: usize) -> Result<&TransformerBlock<B>> {
         let there = self.blocks.get(layer).and_then(OnceLock::get);
         there.ok_or_else(|| candle_core::Error::Msg(format!("block {layer} is not loaded")))
     }
 
     /// The blocks that passes have loaded.
     #[cfg(test)]
-    pub(super) fn loaded(&self) -> impl Iterator<Item = &Block<B>> {
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &TransformerBlock<B>> {
         self.blocks.iter().filter_map(OnceLock::get)
     }
 
@@ -157,7 +157,7 @@ fn no_head() -> candle_core::Error {
 
 /// Values that hooks see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Slot {
+pub(super) enum HookSlot {
     /// The residual stream, `[rows, hidden]`.
     Stream,
     /// What attention or MLP adds to it, `[rows, hidden]`.
@@ -167,18 +167,18 @@ pub(super) enum Slot {
 }
 
 /// The residual stream of a pass, and what is computed beside it. Made at the embedding.
-pub(super) trait Stream {
+pub(super) trait ResidualStream {
     /// Takes the positions of the rows.
-    fn place(&mut self, rows: &Rows) -> Result<()>;
+    fn place(&mut self, rows: &ActivationRows) -> Result<()>;
 
     /// Norms the stream for attention, and holds the keys and values of every row. With `queries`,
     /// all of these rows will be asked for as queries too.
     fn keys_values(
         &mut self,
         layer: usize,
-        rows: &Rows,
+        rows: &ActivationRows,
         queries: bool,
-        cache: Option<&mut Cache>,
+        cache: Option<&mut KvCache>,
     ) -> std::result::Result<(), EngineError>;
 
     /// Hands the keys and values held last, those of shared rows, to every sequence's cache.
@@ -186,17 +186,17 @@ pub(super) trait Stream {
         &mut self,
         layer: usize,
         fork: &Fork<'_>,
-        cache: &mut Cache,
+        cache: &mut KvCache,
     ) -> std::result::Result<(), EngineError>;
 
     /// Gives each sequence rows of its own, at the end of a block.
     fn part(&mut self, fork: &Fork<'_>) -> Result<()>;
 
     /// Keeps only rows of these ascending numbers, which are now `rows`.
-    fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()>;
+    fn keep(&mut self, kept: &[usize], rows: &ActivationRows) -> Result<()>;
 
     /// Computes what attention adds.
-    fn attention(&mut self, layer: usize, rows: &Rows, cache: Option<&Cache>) -> Result<()>;
+    fn attention(&mut self, layer: usize, rows: &ActivationRows, cache: Option<&KvCache>) -> Result<()>;
 
     /// Computes what the MLP adds.
     fn mlp(&mut self, layer: usize) -> Result<()>;
@@ -211,8 +211,8 @@ pub(super) trait Stream {
     fn logits(&mut self) -> Result<()>;
 
     /// Hands a value out. It has to be put back, or another of its shape.
-    fn take(&mut self, slot: Slot) -> Result<Value>;
+    fn take(&mut self, slot: HookSlot) -> Result<SiteValue>;
 
     /// Puts a value back.
-    fn put(&mut self, slot: Slot, value: Value) -> Result<()>;
+    fn put(&mut self, slot: HookSlot, value: SiteValue) -> Result<()>;
 }

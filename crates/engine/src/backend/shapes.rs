@@ -9,15 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::Backend;
-use crate::block::{Block, load_norm};
+use crate::block::{TransformerBlock, load_norm};
 use crate::config::{Config, Head};
 use crate::error::{EngineError, backend};
 use crate::family::Positions;
-use crate::load::{Held, Weight};
+use crate::load::{Weight, WeightStorage};
 use crate::weights::{Vector, Weights};
 
 /// How a matrix will be held, and its width.
-pub(crate) type Matrix = (Held, usize);
+pub(crate) type Matrix = (WeightStorage, usize);
 
 /// Looks for every weight of a model, and returns the matrices that rows are multiplied by.
 ///
@@ -25,7 +25,7 @@ pub(crate) type Matrix = (Held, usize);
 /// A weight that is missing, misshapen or of a type that is not read, or one that the configuration has no use for.
 pub(crate) fn check(config: &Config, weights: &dyn Weights) -> std::result::Result<Vec<Matrix>, EngineError> {
     let names = &config.family.names;
-    let seen = Seen { of: weights, names: Mutex::default() };
+    let seen = RequestedWeights { of: weights, names: Mutex::default() };
     let outside =
         |name: &str, rows| seen.matrix(&format!("{name}.weight"), [rows, config.hidden], false).map(drop);
     outside(names.embed, config.vocab)?;
@@ -33,13 +33,14 @@ pub(crate) fn check(config: &Config, weights: &dyn Weights) -> std::result::Resu
         outside(names.positions, config.context)?;
     }
     for layer in 0..config.layers() {
-        Block::<Nothing>::load(config, &seen, layer)?;
+        TransformerBlock::<Nothing>::load(config, &seen, layer)?;
     }
     load_norm::<Nothing>(config, &seen, names.norm, config.hidden)?;
     if config.head == Head::Own {
         outside(names.head, config.vocab)?;
     }
-    let Names { mut matrices, vectors } = seen.names.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let RequestedNames { mut matrices, vectors } =
+        seen.names.into_inner().unwrap_or_else(PoisonError::into_inner);
     let tied_head = format!("{}.weight", names.head);
     let used = |name: &str| matrices.contains_key(name) || vectors.contains(name);
     weights.finish(&used, config.family.name, (config.head == Head::Tied).then_some(tied_head.as_str()))?;
@@ -53,19 +54,24 @@ pub(crate) fn check(config: &Config, weights: &dyn Weights) -> std::result::Resu
 
 /// Weights that are looked for and not read.
 #[derive(Debug)]
-struct Seen<'a> {
+struct RequestedWeights<'a> {
     of: &'a dyn Weights,
-    names: Mutex<Names>,
+    names: Mutex<RequestedNames>,
 }
 
 #[derive(Debug, Default)]
-struct Names {
+struct RequestedNames {
     matrices: BTreeMap<String, Matrix>,
     vectors: BTreeSet<String>,
 }
 
-impl Weights for Seen<'_> {
-    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> std::result::Result<Held, EngineError> {
+impl Weights for RequestedWeights<'_> {
+    fn held(
+        &self,
+        name: &str,
+        shape: &[usize],
+        transposed: bool,
+    ) -> std::result::Result<WeightStorage, EngineError> {
         self.of.held(name, shape, transposed)
     }
 

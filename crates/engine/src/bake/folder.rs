@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, View};
 use serde_json::Value;
 
 use super::matrix::{edited, write};
-use super::{BakeError, Baked, Change, Kind};
+use super::{BakeError, BakeSummary, Change, ChangedModel};
 
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
@@ -17,13 +17,13 @@ const INDEX: &str = "model.safetensors.index.json";
 const CARD: &str = "README.md";
 
 /// A tensor on its way out.
-struct Out<'a> {
+struct OutTensor<'a> {
     dtype: Dtype,
     shape: Vec<usize>,
     bytes: Cow<'a, [u8]>,
 }
 
-impl View for &Out<'_> {
+impl View for &OutTensor<'_> {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
@@ -62,9 +62,9 @@ fn pretty(value: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("JSON that was read is JSON")
 }
 
-pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<Baked, BakeError> {
+pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<BakeSummary, BakeError> {
     let mut config = json(&from.join(CONFIG))?;
-    let kind = Kind::of(&config, change)?;
+    let kind = ChangedModel::of(&config, change)?;
     let index = from.join(INDEX);
     let single = from.join(SINGLE).is_file();
     let mut shards = if !single && index.is_file() { Some(json(&index)?) } else { None };
@@ -81,7 +81,7 @@ pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Resu
         return Err(BakeError::NotEmpty(to.display().to_string()));
     }
     std::fs::create_dir_all(to).map_err(io("write", to))?;
-    let mut baked = Baked { changed: vec![], added: vec![], config: vec![], files: files.clone() };
+    let mut baked = BakeSummary { changed: vec![], added: vec![], config: vec![], files: files.clone() };
     for file in &files {
         shard(&kind, (&from.join(file), &to.join(file)), shards.as_mut(), file, &mut baked)?;
     }
@@ -121,11 +121,11 @@ fn files_of(index: &Value) -> Vec<String> {
 }
 
 fn shard(
-    kind: &Kind<'_>,
+    kind: &ChangedModel<'_>,
     (from, to): (&Path, &Path),
     index: Option<&mut Value>,
     file: &str,
-    baked: &mut Baked,
+    baked: &mut BakeSummary,
 ) -> Result<(), BakeError> {
     let bytes = read(from)?;
     let damaged = |e: safetensors::SafeTensorError| BakeError::Damaged {
@@ -135,8 +135,8 @@ fn shard(
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let metadata = header.metadata().clone();
     let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
-    let mut out: BTreeMap<String, Out<'_>> = BTreeMap::new();
-    let mut more: Vec<(String, Out<'_>)> = Vec::new();
+    let mut out: BTreeMap<String, OutTensor<'_>> = BTreeMap::new();
+    let mut more: Vec<(String, OutTensor<'_>)> = Vec::new();
     for (name, view) in tensors.iter() {
         let canonical = kind.canonical(name);
         let data = view.data();
@@ -149,7 +149,7 @@ fn shard(
             }
             None => Cow::Borrowed(data),
         };
-        out.insert(name.to_owned(), Out { dtype: view.dtype(), shape, bytes });
+        out.insert(name.to_owned(), OutTensor { dtype: view.dtype(), shape, bytes });
     }
     let mut index = index;
     for (name, tensor) in more {
@@ -170,7 +170,7 @@ fn shard(
     put(to, &bytes)
 }
 
-impl Kind<'_> {
+impl ChangedModel<'_> {
     /// Tensors that a change needs beside one that is there: the output matrix where the embedding was it too, and the
     /// biases of an MLP.
     fn beside<'a>(
@@ -179,10 +179,10 @@ impl Kind<'_> {
         canonical: &str,
         (dtype, shape): (Dtype, &[usize]),
         data: &'a [u8],
-    ) -> Vec<(String, Out<'a>)> {
+    ) -> Vec<(String, OutTensor<'a>)> {
         let names = &self.family.names;
         if self.tied && self.parts_embedding() && canonical == format!("{}.weight", names.embed) {
-            let head = Out { dtype, shape: shape.to_vec(), bytes: Cow::Borrowed(data) };
+            let head = OutTensor { dtype, shape: shape.to_vec(), bytes: Cow::Borrowed(data) };
             return vec![(format!("{}.weight", names.head), head)];
         }
         if !self.gains_biases() {
@@ -197,7 +197,7 @@ impl Kind<'_> {
         let own = if *of == names.down { self.added(layer) } else { None };
         let values = own.unwrap_or_else(|| vec![0.0; rows]);
         let bias = name.strip_suffix("weight").unwrap_or(name).to_owned() + "bias";
-        vec![(bias, Out { dtype, shape: vec![rows], bytes: Cow::Owned(write(dtype, &values)) })]
+        vec![(bias, OutTensor { dtype, shape: vec![rows], bytes: Cow::Owned(write(dtype, &values)) })]
     }
 
     /// Whether the MLP gets biases that it did not have.
@@ -207,7 +207,7 @@ impl Kind<'_> {
 }
 
 /// The keys that say what the weights are now.
-fn settle(kind: &Kind<'_>, config: &mut Value, baked: &mut Baked) {
+fn settle(kind: &ChangedModel<'_>, config: &mut Value, baked: &mut BakeSummary) {
     let mut set = |key: &str, value: bool| {
         if let Some(config) = config.as_object_mut() {
             config.insert(key.to_owned(), value.into());
@@ -223,7 +223,7 @@ fn settle(kind: &Kind<'_>, config: &mut Value, baked: &mut Baked) {
 }
 
 /// A card that says what was changed, before what it said; its front matter stays first.
-fn with_card(card: &str, about: &str, baked: &Baked) -> String {
+fn with_card(card: &str, about: &str, baked: &BakeSummary) -> String {
     let (front, rest) = match card.strip_prefix("---\n").and_then(|c| c.split_once("\n---\n")) {
         Some((front, rest)) => (format!("---\n{front}\n---\n\n"), rest.trim_start()),
         None => (String::new(), card),

@@ -3,24 +3,24 @@
 use half::{bf16, f16};
 use safetensors::tensor::Dtype;
 
-use super::{BakeError, Edit};
+use super::{BakeError, TensorEdit};
 
 /// A tensor with an edit in it, in the type that it had.
 pub(super) fn edited(
     name: &str,
     (dtype, shape): (Dtype, &[usize]),
     bytes: &[u8],
-    edit: &Edit<'_>,
+    edit: &TensorEdit<'_>,
 ) -> Result<Vec<u8>, BakeError> {
     let mut values = read(name, dtype, bytes)?;
     let hidden = match edit {
-        Edit::Rows(d) | Edit::Columns(d) => d.len(),
-        Edit::Plus(v) => v.len(),
-        Edit::Channel(..) => shape.last().copied().unwrap_or(0),
+        TensorEdit::Rows(d) | TensorEdit::Columns(d) => d.len(),
+        TensorEdit::Plus(v) => v.len(),
+        TensorEdit::Channel(..) => shape.last().copied().unwrap_or(0),
     };
     let wrong = || BakeError::Shape { name: name.to_owned(), shape: shape.to_vec(), hidden };
     match edit {
-        Edit::Rows(d) => {
+        TensorEdit::Rows(d) => {
             if shape.last() != Some(&hidden) {
                 return Err(wrong());
             }
@@ -29,7 +29,7 @@ pub(super) fn edited(
                 row.iter_mut().zip(*d).for_each(|(x, d)| *x -= along * d);
             }
         }
-        Edit::Columns(d) => {
+        TensorEdit::Columns(d) => {
             let &[rows, columns] = shape else { return Err(wrong()) };
             if rows != hidden {
                 return Err(wrong());
@@ -42,7 +42,7 @@ pub(super) fn edited(
                 row.iter_mut().zip(&along).for_each(|(x, a)| *x -= d * a);
             }
         }
-        Edit::Plus(v) => {
+        TensorEdit::Plus(v) => {
             if shape.last() != Some(&hidden) {
                 return Err(wrong());
             }
@@ -50,7 +50,7 @@ pub(super) fn edited(
                 row.iter_mut().zip(v).for_each(|(x, v)| *x += v);
             }
         }
-        Edit::Channel(i, value) => match (shape, values.get_mut(*i)) {
+        TensorEdit::Channel(i, value) => match (shape, values.get_mut(*i)) {
             ([_], Some(x)) => *x = *value,
             _ => return Err(wrong()),
         },

@@ -32,7 +32,7 @@ pub enum Change {
 
 /// The tensors, config keys and files that a change touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Baked {
+pub struct BakeSummary {
     /// Tensors that were changed, by their names in the files.
     pub changed: Vec<String>,
     /// Tensors that were not there before.
@@ -43,7 +43,7 @@ pub struct Baked {
     pub files: Vec<String>,
 }
 
-enum Edit<'a> {
+enum TensorEdit<'a> {
     /// Each row is a vector of the stream.
     Rows(&'a [f64]),
     /// Each column is a vector of the stream.
@@ -55,7 +55,7 @@ enum Edit<'a> {
 }
 
 /// A model's kind as far as a change goes.
-struct Kind<'a> {
+struct ChangedModel<'a> {
     family: &'a Family,
     change: &'a Change,
     hidden: usize,
@@ -66,7 +66,7 @@ struct Kind<'a> {
     has_biases: bool,
 }
 
-impl<'a> Kind<'a> {
+impl<'a> ChangedModel<'a> {
     fn of(config: &Value, change: &'a Change) -> Result<Self, BakeError> {
         let name = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let family = FAMILIES.iter().find(|f| f.name == name).copied();
@@ -177,7 +177,7 @@ impl<'a> Kind<'a> {
     }
 
     /// What is done to a tensor, by its canonical name.
-    fn edit(&self, name: &str) -> Option<Edit<'_>> {
+    fn edit(&self, name: &str) -> Option<TensorEdit<'_>> {
         let names = &self.family.names;
         let part = self.in_block(name);
         let is = |of: &str, leaf: &str| part.is_some_and(|(_, p)| p == format!("{of}.{leaf}"));
@@ -190,23 +190,23 @@ impl<'a> Kind<'a> {
                     let norm = is(attn, "weight") || is(mlp, "weight");
                     let nothing = if self.family.norm == NormKind::RmsPlusOne { -1.0 } else { 0.0 };
                     return match (rows, norm) {
-                        (true, _) => Some(Edit::Rows(d)),
-                        (_, true) => Some(Edit::Channel(channel(d)?, nothing)),
+                        (true, _) => Some(TensorEdit::Rows(d)),
+                        (_, true) => Some(TensorEdit::Channel(channel(d)?, nothing)),
                         _ => None,
                     };
                 }
                 let rows = rows || is(names.out, "bias") || is(names.down, "bias");
                 let writes = is(names.out, "weight") || is(names.down, "weight");
                 match (rows, writes, self.family.transposed) {
-                    (true, _, _) | (_, true, true) => Some(Edit::Rows(d)),
-                    (_, true, false) => Some(Edit::Columns(d)),
+                    (true, _, _) | (_, true, true) => Some(TensorEdit::Rows(d)),
+                    (_, true, false) => Some(TensorEdit::Columns(d)),
                     _ => None,
                 }
             }
-            Change::Add(_) if embedding => self.embedded().map(Edit::Plus),
+            Change::Add(_) if embedding => self.embedded().map(TensorEdit::Plus),
             Change::Add(_) => {
                 let (layer, _) = part.filter(|_| is(names.down, "bias"))?;
-                self.added(layer).map(Edit::Plus)
+                self.added(layer).map(TensorEdit::Plus)
             }
         }
     }
@@ -223,7 +223,7 @@ fn channel(d: &[f64]) -> Option<usize> {
 ///
 /// # Errors
 /// When the family can't hold the change in its weights, a file can't be read or written, or the folder is not empty.
-pub fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<Baked, BakeError> {
+pub fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<BakeSummary, BakeError> {
     folder::bake(from, to, change, about)
 }
 

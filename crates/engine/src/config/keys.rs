@@ -12,24 +12,24 @@ use super::known::{harmless, is_off, known_off};
 use crate::{Choices, Transformers};
 
 /// An object of the config.
-pub(super) struct Reader<'a> {
+pub(super) struct ConfigReader<'a> {
     map: &'a Map<String, Value>,
     under: String,
     family: &'a str,
     seen: RefCell<BTreeSet<&'static str>>,
     choices: &'a Choices,
-    found: Rc<RefCell<Found>>,
+    found: Rc<RefCell<ConfigNotes>>,
 }
 
 /// What reading a config found beside the architecture.
 #[derive(Default)]
-struct Found {
+struct ConfigNotes {
     /// Keys that are not known and that the user vouches for.
     accepted: BTreeSet<String>,
     notes: Vec<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ConfigReader<'a> {
     pub(super) fn new(map: &'a Map<String, Value>, family: &'a str, choices: &'a Choices) -> Self {
         Self { map, under: String::new(), family, seen: RefCell::default(), choices, found: Rc::default() }
     }
@@ -79,8 +79,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader of these keys in its place.
-    pub(super) fn over<'b>(&'b self, map: &'b Map<String, Value>) -> Reader<'b> {
-        Reader {
+    pub(super) fn over<'b>(&'b self, map: &'b Map<String, Value>) -> ConfigReader<'b> {
+        ConfigReader {
             map,
             under: self.under.clone(),
             family: self.family,
@@ -135,9 +135,9 @@ impl<'a> Reader<'a> {
         self.typed(key, "a string", Value::as_str)
     }
 
-    pub(super) fn object(&self, key: &'static str) -> Result<Option<Reader<'a>>, ConfigError> {
+    pub(super) fn object(&self, key: &'static str) -> Result<Option<ConfigReader<'a>>, ConfigError> {
         let map = self.typed(key, "an object", Value::as_object)?;
-        Ok(map.map(|map| Reader {
+        Ok(map.map(|map| ConfigReader {
             map,
             under: self.path(key),
             family: self.family,

@@ -16,9 +16,9 @@ use serde_json::Value;
 pub use error::ConfigError;
 pub use rope::{Rope, Scaling};
 
-use super::family::{Bias, FAMILIES, Family, Positions, Scale};
+use super::family::{AttentionScale, Bias, FAMILIES, Family, Positions};
 use super::reference::Choices;
-use keys::Reader;
+use keys::ConfigReader;
 
 /// An activation function of the MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl Config {
         if let Some(found) = keys::quantized(config, map) {
             return Err(found);
         }
-        let r = Reader::new(map, family.name, choices);
+        let r = ConfigReader::new(map, family.name, choices);
         let mut parsed = read(&r, family)?;
         r.finish()?;
         parsed.accepted = r.accepted();
@@ -173,7 +173,7 @@ const MOST_LAYERS: usize = 1 << 14;
 /// Width of a head at most: a hundred times that of the widest.
 const MOST_HEAD_DIM: usize = 1 << 16;
 
-fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
+fn read(r: &ConfigReader, family: &'static Family) -> Result<Config, ConfigError> {
     let (keys, defaults) = (&family.keys, &family.defaults);
     let hidden = r.needed(keys.hidden, None)?;
     let heads = r.needed(keys.heads, defaults.heads)?;
@@ -257,7 +257,7 @@ fn has_kv_heads(family: &Family) -> bool {
     family.qkv == super::family::Qkv::Separate
 }
 
-fn check_rope(r: &Reader, rope: &Rope, head_dim: usize) -> Result<(), ConfigError> {
+fn check_rope(r: &ConfigReader, rope: &Rope, head_dim: usize) -> Result<(), ConfigError> {
     let dims = super::rope::rotated(rope.partial, head_dim);
     if dims == 0 || dims > head_dim || !dims.is_multiple_of(2) {
         return Err(rope::odd_share(r, rope.partial, head_dim));
@@ -285,7 +285,7 @@ fn check_rope(r: &Reader, rope: &Rope, head_dim: usize) -> Result<(), ConfigErro
     }
 }
 
-fn bias(r: &Reader, bias: Bias) -> Result<bool, ConfigError> {
+fn bias(r: &ConfigReader, bias: Bias) -> Result<bool, ConfigError> {
     match bias {
         Bias::Never => Ok(false),
         Bias::Always | Bias::QkvOnly => Ok(true),
@@ -294,7 +294,7 @@ fn bias(r: &Reader, bias: Bias) -> Result<bool, ConfigError> {
 }
 
 fn softcap(
-    r: &Reader,
+    r: &ConfigReader,
     key: &'static str,
     has: bool,
     default: Option<f64>,
@@ -309,7 +309,7 @@ fn softcap(
     if r.has(key) { r.positive(key) } else { Ok(default) }
 }
 
-fn act(r: &Reader, family: &Family) -> Result<Act, ConfigError> {
+fn act(r: &ConfigReader, family: &Family) -> Result<Act, ConfigError> {
     let key = family.keys.act;
     let name = r.text(key)?.unwrap_or(family.defaults.act);
     let known = |name: &str| match name {
@@ -331,7 +331,7 @@ fn act(r: &Reader, family: &Family) -> Result<Act, ConfigError> {
 }
 
 fn blocks(
-    r: &Reader,
+    r: &ConfigReader,
     family: &Family,
     layers: usize,
     head_dim: usize,
@@ -340,9 +340,11 @@ fn blocks(
     let windows = windows::read(r, family, layers, context)?;
     #[allow(clippy::cast_precision_loss)]
     let (base, by_layer) = match family.scale {
-        Scale::HeadDim => ((head_dim as f64).powf(-0.5), false),
-        Scale::PreAttnScalar => (r.positive("query_pre_attn_scalar")?.unwrap_or(256.0).powf(-0.5), false),
-        Scale::Gpt2 => {
+        AttentionScale::HeadDim => ((head_dim as f64).powf(-0.5), false),
+        AttentionScale::PreAttnScalar => {
+            (r.positive("query_pre_attn_scalar")?.unwrap_or(256.0).powf(-0.5), false)
+        }
+        AttentionScale::Gpt2 => {
             let scaled = r.flag("scale_attn_weights")?.unwrap_or(true);
             let base = if scaled { (head_dim as f64).powf(-0.5) } else { 1.0 };
             // Scores are always f32 here, which is what this asks for; the order is a matter of rounding.

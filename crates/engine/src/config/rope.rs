@@ -5,10 +5,10 @@ mod stretch;
 use serde_json::Value;
 
 use super::ConfigError;
-use super::keys::Reader;
+use super::keys::ConfigReader;
 use crate::Transformers;
 use crate::family::{Family, LocalRope, Positions};
-use stretch::{Context, entry, factors};
+use stretch::{ContextLengths, entry, factors};
 
 /// How positions rotate queries and keys (RoPE).
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,11 @@ const SLIDING: &str = "sliding_attention";
 /// The rotations of full and of sliding layers, and the context that scaling reaches.
 ///
 /// Reads the classic keys (`rope_theta`, `rope_scaling`) or `rope_parameters`, flat or by kind of layer.
-pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option<[Rope; 2]>, ConfigError> {
+pub(super) fn read(
+    r: &ConfigReader,
+    family: &Family,
+    context: usize,
+) -> Result<Option<[Rope; 2]>, ConfigError> {
     let Positions::Rotary { theta_key, theta, partial_key, partial, local } = family.positions else {
         return Ok(None);
     };
@@ -117,7 +121,7 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let divisors = divisors(r)?;
     // A key beside the rotation has the last word, as in transformers.
     let stated = r.count("original_max_position_embeddings")?;
-    let context = Context { now: context, stated };
+    let context = ContextLengths { now: context, stated };
     let own = match local {
         LocalRope::Own { key, theta } => {
             if newer.is_none() {
@@ -210,7 +214,7 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
 }
 
 /// `rope_parameters`, where transformers 5.23 reads them.
-fn newer<'a>(r: &Reader<'a>, local: LocalRope) -> Result<Option<Reader<'a>>, ConfigError> {
+fn newer<'a>(r: &ConfigReader<'a>, local: LocalRope) -> Result<Option<ConfigReader<'a>>, ConfigError> {
     let Some(given) = r.object("rope_parameters")? else { return Ok(None) };
     let older = r.object("rope_scaling")?;
     let by_kind = [FULL, SLIDING].into_iter().find(|kind| given.has(kind));
@@ -256,7 +260,7 @@ fn newer<'a>(r: &Reader<'a>, local: LocalRope) -> Result<Option<Reader<'a>>, Con
 }
 
 /// The base of sliding layers of OLMo 3.
-fn sliding_base(r: &Reader, theta: f64, default: f64, newer: bool) -> f64 {
+fn sliding_base(r: &ConfigReader, theta: f64, default: f64, newer: bool) -> f64 {
     if theta == default || newer && r.rules() == Transformers::V4_57 {
         return default;
     }
@@ -274,7 +278,7 @@ fn sliding_base(r: &Reader, theta: f64, default: f64, newer: bool) -> f64 {
 
 /// A rotation of whole heads. A share of them is left unread by transformers 5.23 where nothing is stretched; stretched,
 /// or by 4.57, neither can run the model.
-fn whole_heads(r: &Reader, rope: Rope) -> Result<Rope, ConfigError> {
+fn whole_heads(r: &ConfigReader, rope: Rope) -> Result<Rope, ConfigError> {
     if rope.partial == 1.0 || rope.scaling == Scaling::None && r.rules() == Transformers::V5_23 {
         return Ok(Rope { partial: 1.0, ..rope });
     }
@@ -282,7 +286,7 @@ fn whole_heads(r: &Reader, rope: Rope) -> Result<Rope, ConfigError> {
 }
 
 /// The base of OLMo 3 where its config has none, about which versions disagree.
-fn unstated_base(r: &Reader, by_5: f64) -> f64 {
+fn unstated_base(r: &ConfigReader, by_5: f64) -> f64 {
     const BY_4: f64 = 10_000.0;
     let (rules, other) = (r.rules(), r.rules().other());
     let (own, theirs) = if rules == Transformers::V5_23 { (by_5, BY_4) } else { (BY_4, by_5) };
@@ -296,7 +300,7 @@ fn unstated_base(r: &Reader, by_5: f64) -> f64 {
 /// Whether `rope_scaling` names its kind by the older `type` alone where layers of two kinds turn by two rotations.
 /// Transformers 5.23 reads the kind from `rope_type` alone there, and leaves all layers as they are whatever `type` says;
 /// 4.57 can't open such a model.
-fn older_name(r: &Reader, given: &Reader) -> Result<bool, ConfigError> {
+fn older_name(r: &ConfigReader, given: &ConfigReader) -> Result<bool, ConfigError> {
     let Some(old) = given.get("type").filter(|_| given.get("rope_type").is_none()) else { return Ok(false) };
     match r.rules() {
         _ if old == "default" => Ok(false),
@@ -317,7 +321,7 @@ fn older_name(r: &Reader, given: &Reader) -> Result<bool, ConfigError> {
 
 /// A base or a share that stands inside of `rope_scaling`: transformers 5.23 takes it before the one beside it,
 /// 4.57 leaves it unread.
-fn beside(r: &Reader, inside: Rope, outside: Rope) -> Rope {
+fn beside(r: &ConfigReader, inside: Rope, outside: Rope) -> Rope {
     let (by_5, by_4) = ((inside.theta, inside.partial), (outside.theta, outside.partial));
     if by_5 == by_4 {
         return inside;
@@ -334,7 +338,7 @@ fn beside(r: &Reader, inside: Rope, outside: Rope) -> Rope {
 
 /// A share of the head where the family turns all of it: transformers 5.23 leaves the key unread for some
 /// kinds of rotation and obeys it for others, and 4.57 can't open such a model.
-fn whole_head(r: &Reader, share: f64) -> ConfigError {
+fn whole_head(r: &ConfigReader, share: f64) -> ConfigError {
     const WHY: &str = "because this family turns whole heads";
     match width(r) {
         Some(width) => width.bad(format!("{}, {WHY}", width.of)),
@@ -343,7 +347,7 @@ fn whole_head(r: &Reader, share: f64) -> ConfigError {
 }
 
 /// The error for a share of a head that leaves no even number of dimensions.
-pub(super) fn odd_share(r: &Reader, share: f64, head_dim: usize) -> ConfigError {
+pub(super) fn odd_share(r: &ConfigReader, share: f64, head_dim: usize) -> ConfigError {
     let key = if r.has("rotary_pct") { "rotary_pct" } else { PARTIAL };
     match width(r) {
         Some(width) => width.bad(format!("an even number of the {head_dim} dimensions of a head")),
@@ -369,14 +373,14 @@ impl Width<'_> {
     }
 }
 
-fn width<'a>(r: &Reader<'a>) -> Option<Width<'a>> {
+fn width<'a>(r: &ConfigReader<'a>) -> Option<Width<'a>> {
     let stated = r.get("truenorth_rotary_width")?;
     let count = |key: &str| stated.get(key).and_then(Value::as_u64);
     Some(Width { key: stated.get("key")?.as_str()?, turned: count("turned")?, of: count("of")? })
 }
 
 /// Whether the rotations state all bases themselves, so that none is taken from the key beside them.
-fn states_bases(r: &Reader, newer: Option<&Reader>, local: LocalRope) -> bool {
+fn states_bases(r: &ConfigReader, newer: Option<&ConfigReader>, local: LocalRope) -> bool {
     let stated = |given: &Value| given.get("rope_theta").is_some_and(|base| !base.is_null());
     match newer {
         Some(given) if local == LocalRope::Shared => given.get("rope_theta").is_some(),
@@ -387,7 +391,7 @@ fn states_bases(r: &Reader, newer: Option<&Reader>, local: LocalRope) -> bool {
 }
 
 /// Refuses a base of null: transformers takes its default where the key is missing, and can't compute with null.
-fn no_null(r: &Reader, key: &'static str) -> Result<(), ConfigError> {
+fn no_null(r: &ConfigReader, key: &'static str) -> Result<(), ConfigError> {
     if r.has(key) && r.get(key).is_none() {
         let expected = "a positive number, or no such key, which leaves the base to the default (transformers fails \
                         over null)";
@@ -396,6 +400,6 @@ fn no_null(r: &Reader, key: &'static str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn divisors(r: &Reader) -> Result<Option<Vec<f32>>, ConfigError> {
+fn divisors(r: &ConfigReader) -> Result<Option<Vec<f32>>, ConfigError> {
     factors(r, "truenorth_rope_freqs")
 }

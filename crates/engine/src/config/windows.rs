@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::ConfigError;
-use super::keys::Reader;
+use super::keys::ConfigReader;
 use crate::family::{Family, Windows};
 
 /// The window of each layer, or none; `[layers]`.
 pub(super) fn read(
-    r: &Reader,
+    r: &ConfigReader,
     family: &Family,
     layers: usize,
     context: usize,
@@ -77,7 +77,7 @@ pub(super) fn read(
 
 /// Keys of windows where the code of the family has none. transformers' forward pass reads none of
 /// them, but the cache of its generation drops keys beyond a window that the config names.
-fn ignored_window(r: &Reader, layers: usize, context: usize) -> Result<(), ConfigError> {
+fn ignored_window(r: &ConfigReader, layers: usize, context: usize) -> Result<(), ConfigError> {
     r.flag("use_sliding_window")?;
     r.number("max_window_layers")?;
     // Of the two that it goes by, kinds of layers come first.
@@ -94,7 +94,7 @@ fn ignored_window(r: &Reader, layers: usize, context: usize) -> Result<(), Confi
 }
 
 /// Keys of Qwen's switch where the family slides without one: transformers reads none of them.
-fn ignored_switch(r: &Reader, window: Option<usize>) -> Result<(), ConfigError> {
+fn ignored_switch(r: &ConfigReader, window: Option<usize>) -> Result<(), ConfigError> {
     r.number("max_window_layers")?;
     if let (Some(false), Some(_)) = (r.flag("use_sliding_window")?, window) {
         r.note(format!(
@@ -108,7 +108,7 @@ fn ignored_switch(r: &Reader, window: Option<usize>) -> Result<(), ConfigError> 
 
 /// `layer_types` where the code of the family makes all layers alike: transformers does not read it.
 fn ignored_types(
-    r: &Reader,
+    r: &ConfigReader,
     window: Option<usize>,
     layers: usize,
     context: usize,
@@ -125,7 +125,7 @@ fn ignored_types(
 }
 
 /// `layer_types`, as whether each slides.
-fn types(r: &Reader, layers: usize) -> Result<Option<Vec<bool>>, ConfigError> {
+fn types(r: &ConfigReader, layers: usize) -> Result<Option<Vec<bool>>, ConfigError> {
     let Some(list) = r.list("layer_types")? else { return Ok(None) };
     if list.len() != layers {
         return Err(r.bad("layer_types", &list.len().into(), &format!("{layers} kinds, one a block")));

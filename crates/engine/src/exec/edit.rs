@@ -6,7 +6,7 @@ use super::ops::dot;
 use super::value::Val;
 
 /// An edit with its inputs at hand.
-pub(super) enum Ready {
+pub(super) enum ResolvedEdit {
     /// `x + v`, a row a prompt or one for all.
     Add(Vec<Vec<f32>>),
     /// `x - (x·d̂) d̂`
@@ -25,7 +25,7 @@ pub(super) enum Ready {
 #[error("the {0} of the edit, computed in the graph, is {1}; check the nodes it comes from")]
 pub(super) struct BadInput(&'static str, &'static str);
 
-impl Ready {
+impl ResolvedEdit {
     /// Resolves an edit.
     pub fn new<'a>(edit: &Edit, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Result<Self, BadInput> {
         let finite = |id: NodeId, what| finite(id, what, input);
@@ -111,8 +111,8 @@ pub(super) fn direction<'a>(
 mod tests {
     use super::*;
 
-    fn ready(edit: &Edit, v: &Val) -> Ready {
-        Ready::new(edit, &|_| Some(v)).unwrap()
+    fn ready(edit: &Edit, v: &Val) -> ResolvedEdit {
+        ResolvedEdit::new(edit, &|_| Some(v)).unwrap()
     }
 
     #[test]

@@ -17,16 +17,16 @@ use rayon::prelude::*;
 use truenorth_protocol::graph::{Op, Sampling};
 use truenorth_protocol::plan::{GroupPlan, Reach, resolve};
 use truenorth_protocol::tensor::TensorError;
-use truenorth_protocol::{Answer, Checked, Graph};
+use truenorth_protocol::{Answer, CheckedGraph, Graph};
 
 use super::Engine;
 use super::error::EngineError;
-use super::layout::{Batch, Need, RowNeed, last_block};
+use super::layout::{Need, RowNeed, TokenBatch, last_block};
 use super::model::Logits;
 use super::sample::{Pick, Sampler};
-use super::tree::{Branches, Tree};
-use pass::{Gathered, Pass};
-use state::State;
+use super::tree::{Branches, PromptTree};
+use pass::{Gathered, PassHooks};
+use state::NodeValues;
 use truenorth_protocol::run::{RunError, Vocabulary as _, Watch, beginning};
 use value::Val;
 use when::Conditions;
@@ -42,33 +42,33 @@ const CHUNK_CONTEXT: usize = 32_768;
 const CHUNK_SEQUENCES: usize = 64;
 
 /// Runs a graph.
-pub(super) fn run(engine: &Engine, checked: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+pub(super) fn run(engine: &Engine, checked: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
     let words = &engine.words;
     let tokens = resolve(checked, |text, special| words.encode(text, special))
         .map_err(|error| RunError::unresolved(checked.graph(), words, error))?;
-    let mut state = State::new(checked, tokens).map_err(tensor)?;
+    let mut state = NodeValues::new(checked, tokens).map_err(tensor)?;
     for (index, group) in (0_u32..).zip(0..checked.graph().groups.len()) {
         if let Some(plan) = GroupPlan::new(checked, index) {
-            Run { engine, plan: &plan, group, watch }.group(&mut state)?;
+            GroupRun { engine, plan: &plan, group, watch }.group(&mut state)?;
         }
     }
     state.answer()
 }
 
-struct Run<'a, 'g> {
+struct GroupRun<'a, 'g> {
     engine: &'a Engine,
     plan: &'a GroupPlan<'g>,
     group: usize,
     watch: &'a dyn Watch,
 }
 
-impl<'g> Run<'_, 'g> {
-    fn group(&self, state: &mut State<'g>) -> Result<(), RunError> {
+impl<'g> GroupRun<'_, 'g> {
+    fn group(&self, state: &mut NodeValues<'g>) -> Result<(), RunError> {
         // Before the first token is counted: how long reading takes says nothing of how long the work will.
         self.engine.model.ready(self.plan.reach(0).last).map_err(failed)?;
         let chunks = self.chunks(&state.prompts[self.group]);
         let mut gathered = Gathered::default();
-        let mut drawn = Drawn::default();
+        let mut drawn = DrawnTokens::default();
         for chunk in chunks {
             self.chunk(state, &mut gathered, &mut drawn, chunk)?;
         }
@@ -85,14 +85,14 @@ impl<'g> Run<'_, 'g> {
         let limit = if wide { (CHUNK_LOGITS / row).clamp(1, CHUNK_ROWS) } else { CHUNK_ROWS };
         let shared = self.plan.only_reads();
         let mut chunks = Vec::new();
-        let (mut start, mut rows, mut context, mut tree) = (0, 0, 0, Tree::default());
+        let (mut start, mut rows, mut context, mut tree) = (0, 0, 0, PromptTree::default());
         for (p, tokens) in prompts.iter().enumerate() {
             let full = rows + tokens.len() > limit
                 || context + tokens.len() > CHUNK_CONTEXT
                 || (self.plan.steps > 1 && p - start == CHUNK_SEQUENCES);
             if full && p > start && !self.plan.whole {
                 chunks.push(start..p);
-                (start, rows, context, tree) = (p, 0, 0, Tree::default());
+                (start, rows, context, tree) = (p, 0, 0, PromptTree::default());
             }
             context += tokens.len();
             if shared {
@@ -117,9 +117,9 @@ impl<'g> Run<'_, 'g> {
 
     fn chunk(
         &self,
-        state: &mut State<'g>,
+        state: &mut NodeValues<'g>,
         gathered: &mut Gathered,
-        drawn: &mut Drawn,
+        drawn: &mut DrawnTokens,
         chunk: Range<usize>,
     ) -> Result<(), RunError> {
         let graph = state.checked().graph();
@@ -141,7 +141,7 @@ impl<'g> Run<'_, 'g> {
         let mut batch = match &branches {
             Some(branches) if only_reads => branches.batch(),
             Some(branches) => branches.batch_sharing(shared),
-            None => Batch::of(prompts),
+            None => TokenBatch::of(prompts),
         }
         .map_err(failed)?;
         let mut passed: usize = prompts.iter().map(Vec::len).sum();
@@ -160,7 +160,7 @@ impl<'g> Run<'_, 'g> {
                     _ => RowNeed::Last,
                 },
             };
-            let mut pass = Pass {
+            let mut pass = PassHooks {
                 state,
                 gathered,
                 conditions: &mut conditions,
@@ -176,7 +176,7 @@ impl<'g> Run<'_, 'g> {
             self.watch.tokens(passed as u64);
             let Some(params) = params else { continue };
             let logits = logits.expect("the passes of a generation reach the logits");
-            batch = Batch::new();
+            batch = TokenBatch::new();
             let mut left = Vec::new();
             for (seq, choice) in
                 active.iter().zip(pick(&logits, &active, &mut samplers, likely).map_err(failed)?)
@@ -215,7 +215,7 @@ impl<'g> Run<'_, 'g> {
     }
 
     /// Whether the log-probabilities of drawn tokens are asked for.
-    fn wants_logprobs(&self, state: &State<'g>) -> bool {
+    fn wants_logprobs(&self, state: &NodeValues<'g>) -> bool {
         let checked = state.checked();
         checked.graph().nodes.iter().enumerate().any(|(i, op)| {
             #[allow(clippy::cast_possible_truncation, reason = "the check caps the node count")]
@@ -227,10 +227,10 @@ impl<'g> Run<'_, 'g> {
     /// The values of the generation and of the nodes that are made of it.
     fn finish_generation(
         &self,
-        state: &mut State<'g>,
+        state: &mut NodeValues<'g>,
         node: usize,
         params: &Sampling,
-        drawn: Drawn,
+        drawn: DrawnTokens,
     ) -> Result<(), RunError> {
         let steps = params.max_new_tokens as usize;
         let shape = vec![drawn.0.len(), steps];
@@ -272,16 +272,16 @@ impl<'g> Run<'_, 'g> {
 
 /// Prompts as a tree of shared beginnings.
 fn branches(prompts: &[Vec<u32>]) -> Branches {
-    let mut tree = Tree::default();
+    let mut tree = PromptTree::default();
     prompts.iter().for_each(|tokens| tree.add(tokens));
     tree.branches()
 }
 
 /// Tokens drawn for each prompt of a group, with their log-probabilities.
 #[derive(Default)]
-struct Drawn(Vec<Vec<(u32, f32)>>);
+struct DrawnTokens(Vec<Vec<(u32, f32)>>);
 
-impl Drawn {
+impl DrawnTokens {
     fn start(&mut self, more: usize) {
         self.0.extend(std::iter::repeat_with(Vec::new).take(more));
     }

@@ -6,17 +6,17 @@ use rayon::prelude::*;
 use truenorth_protocol::graph::{Binary, NodeId, Op, Reduce, Unary};
 
 use super::super::error::EngineError;
-use super::value::{Data, Val, room};
+use super::value::{Val, ValueElements, room};
 use truenorth_stats::math::log_sum_exp;
 
 /// A value, or no memory for it.
-type Made = Result<Val, EngineError>;
+type ValResult = Result<Val, EngineError>;
 
 /// The value of a pure node whose inputs are there, or none for a node that is not pure.
 ///
 /// # Errors
 /// No memory for it.
-pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Option<Made> {
+pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Option<ValResult> {
     Some(match op {
         Op::Binary { f, a, b } => binary(*f, input(*a)?, input(*b)?),
         Op::Unary { f, a } => unary(*f, input(*a)?),
@@ -71,7 +71,7 @@ fn without_last(v: &Val) -> Vec<usize> {
     v.shape[..v.shape.len().saturating_sub(1)].to_vec()
 }
 
-fn binary(f: Binary, a: &Val, b: &Val) -> Made {
+fn binary(f: Binary, a: &Val, b: &Val) -> ValResult {
     let g = match f {
         Binary::Add => |x: f32, y: f32| x + y,
         Binary::Sub => |x, y| x - y,
@@ -82,7 +82,7 @@ fn binary(f: Binary, a: &Val, b: &Val) -> Made {
     Ok(Val::f32(a.shape.clone(), filled(a.floats().len(), values)?).with_rows(a.rows.clone()))
 }
 
-fn unary(f: Unary, a: &Val) -> Made {
+fn unary(f: Unary, a: &Val) -> ValResult {
     let count = a.floats().len();
     let data = match f {
         Unary::Neg => filled(count, a.floats().iter().map(|v| -v))?,
@@ -107,18 +107,18 @@ fn unary(f: Unary, a: &Val) -> Made {
     Ok(Val::f32(a.shape.clone(), data).with_rows(a.rows.clone()))
 }
 
-fn paired(a: &Val, b: &Val, f: fn(&[f32], &[f32]) -> f64) -> Made {
+fn paired(a: &Val, b: &Val, f: fn(&[f32], &[f32]) -> f64) -> ValResult {
     let b_rows = filled(rows(b).count(), rows(b))?;
     let values = rows(a).zip(b_rows.iter().cycle()).map(|(x, y)| narrow(f(x, y)));
     Ok(Val::f32(without_last(a), filled(rows(a).count(), values)?).with_rows(a.rows.clone()))
 }
 
-fn over_last(a: &Val, f: fn(&[f32]) -> f64) -> Made {
+fn over_last(a: &Val, f: fn(&[f32]) -> f64) -> ValResult {
     let data = filled(rows(a).count(), rows(a).map(|r| narrow(f(r))))?;
     Ok(Val::f32(without_last(a), data).with_rows(a.rows.clone()))
 }
 
-fn reduce(f: Reduce, a: &Val, axis: usize) -> Made {
+fn reduce(f: Reduce, a: &Val, axis: usize) -> ValResult {
     let (outer, size, inner) = around(&a.shape, axis);
     let scale = match f {
         Reduce::Sum => 1.0,
@@ -143,47 +143,49 @@ fn around(shape: &[usize], axis: usize) -> (usize, usize, usize) {
     (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
-fn slice(a: &Val, axis: usize, range: std::ops::Range<usize>) -> Made {
+fn slice(a: &Val, axis: usize, range: std::ops::Range<usize>) -> ValResult {
     let (outer, size, inner) = around(&a.shape, axis);
     let mut shape = a.shape.clone();
     shape[axis] = range.len();
     let pick = |i: usize| i * size * inner + range.start * inner..i * size * inner + range.end * inner;
     let count = outer * range.len() * inner;
     let data = match &a.data {
-        Data::Float(t, v) => {
-            Data::Float(*t, filled(count, (0..outer).flat_map(|o| v[pick(o)].iter().copied()))?)
+        ValueElements::Float(t, v) => {
+            ValueElements::Float(*t, filled(count, (0..outer).flat_map(|o| v[pick(o)].iter().copied()))?)
         }
-        Data::Int(v) => Data::Int(filled(count, (0..outer).flat_map(|o| v[pick(o)].iter().copied()))?),
-        Data::Text(t) => Data::Text(t.clone()),
+        ValueElements::Int(v) => {
+            ValueElements::Int(filled(count, (0..outer).flat_map(|o| v[pick(o)].iter().copied()))?)
+        }
+        ValueElements::Text(t) => ValueElements::Text(t.clone()),
     };
     Ok(Val { shape, data, rows: a.rows.clone() })
 }
 
-fn stack(all: &[&Val]) -> Made {
+fn stack(all: &[&Val]) -> ValResult {
     let mut shape = vec![all.len()];
     shape.extend_from_slice(&all[0].shape);
     let data = match &all[0].data {
-        Data::Float(t, _) => {
+        ValueElements::Float(t, _) => {
             let count = all.iter().map(|v| v.floats().len()).sum();
-            Data::Float(*t, filled(count, all.iter().flat_map(|v| v.floats().iter().copied()))?)
+            ValueElements::Float(*t, filled(count, all.iter().flat_map(|v| v.floats().iter().copied()))?)
         }
-        Data::Int(_) => {
+        ValueElements::Int(_) => {
             let count = all.iter().map(|v| ints(v).len()).sum();
-            Data::Int(filled(count, all.iter().flat_map(|v| ints(v).iter().copied()))?)
+            ValueElements::Int(filled(count, all.iter().flat_map(|v| ints(v).iter().copied()))?)
         }
-        Data::Text(t) => Data::Text(t.clone()),
+        ValueElements::Text(t) => ValueElements::Text(t.clone()),
     };
     Ok(Val { shape, data, rows: None })
 }
 
 fn ints(v: &Val) -> &[i64] {
     match &v.data {
-        Data::Int(i) => i,
-        Data::Float(..) | Data::Text(_) => &[],
+        ValueElements::Int(i) => i,
+        ValueElements::Float(..) | ValueElements::Text(_) => &[],
     }
 }
 
-fn log_prob(logits: &Val, tokens: &[u32]) -> Made {
+fn log_prob(logits: &Val, tokens: &[u32]) -> ValResult {
     let count = rows(logits).count() * tokens.len();
     let mut data = filled(count, std::iter::repeat_n(0.0, count))?;
     data.par_chunks_mut(tokens.len().max(1)).zip(par_rows(logits)).for_each(|(out, row)| {
@@ -199,7 +201,7 @@ fn log_prob(logits: &Val, tokens: &[u32]) -> Made {
 ///
 /// # Errors
 /// No memory for them.
-pub(super) fn prompt_log_prob(logits: &Val, prompts: &[Vec<u32>]) -> Made {
+pub(super) fn prompt_log_prob(logits: &Val, prompts: &[Vec<u32>]) -> ValResult {
     let count = prompts.iter().map(Vec::len).sum();
     // The row of a token predicts the one after it; that of a prompt's last token none in the prompt.
     let next = prompts.iter().flat_map(|p| p.iter().skip(1).copied().map(Some).chain([None]));

@@ -8,22 +8,22 @@ use truenorth_protocol::plan::{Action, GroupPlan};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 use super::super::error::EngineError;
-use super::super::hooks::{Activation, Flow, Hooks};
-use super::super::layout::Row;
+use super::super::hooks::{Flow, Hooks, SiteActivation};
+use super::super::layout::ActivationRow;
 use super::super::tree::Branches;
-use super::edit::Ready;
+use super::edit::ResolvedEdit;
 use super::mean;
-use super::state::State;
+use super::state::NodeValues;
 use super::value::Val;
-use super::when::{Conditions, Measure};
+use super::when::{Conditions, ProjectionTest};
 
 /// Rows read so far of the nodes of a group, chunk after chunk.
 #[derive(Default)]
 pub(super) struct Gathered(HashMap<usize, (Vec<f32>, Vec<u32>)>);
 
 /// The hooks of one pass: its edits, conditions and reads.
-pub(super) struct Pass<'a, 'g> {
-    pub state: &'a mut State<'g>,
+pub(super) struct PassHooks<'a, 'g> {
+    pub state: &'a mut NodeValues<'g>,
     pub gathered: &'a mut Gathered,
     /// Where the conditions of the chunk's edits hold.
     pub conditions: &'a mut Conditions,
@@ -38,12 +38,12 @@ pub(super) struct Pass<'a, 'g> {
     pub step: u32,
 }
 
-impl Hooks for Pass<'_, '_> {
+impl Hooks for PassHooks<'_, '_> {
     fn wants(&self, site: Site) -> bool {
         self.plan.due(self.step, site).next().is_some()
     }
 
-    fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
+    fn at(&mut self, site: Site, x: &mut SiteActivation<'_>) -> Result<Flow, EngineError> {
         let bad = |source| EngineError::Hook { site, source: Box::new(source) };
         for Action { node, op, when, .. } in self.plan.due(self.step, site) {
             match op {
@@ -52,12 +52,13 @@ impl Hooks for Pass<'_, '_> {
                     for input in edit.inputs() {
                         self.state.force(input)?;
                     }
-                    let ready = Ready::new(edit, &|n| self.state.get(n)).map_err(bad)?;
+                    let ready = ResolvedEdit::new(edit, &|n| self.state.get(n)).map_err(bad)?;
                     self.write(*positions, &ready, when, x)?;
                 }
                 Op::When { direction, above, of, .. } => {
                     self.state.force(*direction)?;
-                    let measure = Measure::new(*direction, *above, &|n| self.state.get(n)).map_err(bad)?;
+                    let measure =
+                        ProjectionTest::new(*direction, *above, &|n| self.state.get(n)).map_err(bad)?;
                     self.look(*node, *of, &measure, x)?;
                 }
                 _ => {}
@@ -67,7 +68,7 @@ impl Hooks for Pass<'_, '_> {
     }
 }
 
-impl<'g> Pass<'_, 'g> {
+impl<'g> PassHooks<'_, 'g> {
     fn tokens(&self, seq: usize) -> usize {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
@@ -82,8 +83,8 @@ impl<'g> Pass<'_, 'g> {
         &mut self,
         node: usize,
         of: Decides,
-        measure: &Measure,
-        x: &Activation<'_>,
+        measure: &ProjectionTest,
+        x: &SiteActivation<'_>,
     ) -> Result<(), EngineError> {
         let (values, width) = match of {
             Decides::Token => {
@@ -100,7 +101,7 @@ impl<'g> Pass<'_, 'g> {
         Ok(())
     }
 
-    fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
+    fn read(&mut self, node: usize, at: ReadAt, x: &SiteActivation<'_>) -> Result<(), EngineError> {
         let (values, counts, width) = self.values(at, x)?;
         let gathered = self.gathered.0.entry(node).or_default();
         gathered.0.extend(values);
@@ -117,7 +118,7 @@ impl<'g> Pass<'_, 'g> {
     }
 
     /// What is read of the sequences that run: values, rows of each sequence, and the width of a row.
-    fn values(&self, at: ReadAt, x: &Activation<'_>) -> Result<(Vec<f32>, Vec<u32>, usize), EngineError> {
+    fn values(&self, at: ReadAt, x: &SiteActivation<'_>) -> Result<(Vec<f32>, Vec<u32>, usize), EngineError> {
         let site = x.site;
         let branches = self.branches.filter(|_| x.rows().branched());
         let row = |seq: usize, position: usize| {
@@ -180,7 +181,13 @@ impl<'g> Pass<'_, 'g> {
 
     /// The error with the number of the prompt in its group, where it has that of a sequence: prompts that
     /// share their beginnings are not sequences of their own.
-    fn blamed(&self, error: EngineError, rows: &[usize], counts: &[u32], x: &Activation<'_>) -> EngineError {
+    fn blamed(
+        &self,
+        error: EngineError,
+        rows: &[usize],
+        counts: &[u32],
+        x: &SiteActivation<'_>,
+    ) -> EngineError {
         let EngineError::NotFinite { site, seq, position, value } = error else { return error };
         let is =
             |row: &&usize| x.rows().all().get(**row).is_some_and(|r| (r.seq, r.position) == (seq, position));
@@ -197,11 +204,11 @@ impl<'g> Pass<'_, 'g> {
     fn write(
         &self,
         at: WriteAt,
-        ready: &Ready,
+        ready: &ResolvedEdit,
         when: &[usize],
-        x: &mut Activation<'_>,
+        x: &mut SiteActivation<'_>,
     ) -> Result<(), EngineError> {
-        x.edit(|row: Row, values| {
+        x.edit(|row: ActivationRow, values| {
             let tokens = self.tokens(row.seq);
             let touched =
                 at.touches(row.position, tokens, self.turns(row.seq)) && self.conditions.hold(when, row);

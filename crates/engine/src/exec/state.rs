@@ -2,7 +2,7 @@
 
 use truenorth_protocol::graph::{NodeId, Op};
 use truenorth_protocol::tensor::TensorError;
-use truenorth_protocol::{Answer, Checked};
+use truenorth_protocol::{Answer, CheckedGraph};
 
 use super::super::error::EngineError;
 use super::value::{Val, room};
@@ -10,14 +10,14 @@ use super::{failed, ops, tensor};
 use truenorth_protocol::run::RunError;
 
 /// Values of nodes, as far as they are there.
-pub(super) struct State<'a> {
-    checked: &'a Checked,
+pub(super) struct NodeValues<'a> {
+    checked: &'a CheckedGraph,
     values: Vec<Option<Val>>,
     pub prompts: Vec<Vec<Vec<u32>>>,
 }
 
-impl<'a> State<'a> {
-    pub fn new(checked: &'a Checked, prompts: Vec<Vec<Vec<u32>>>) -> Result<Self, TensorError> {
+impl<'a> NodeValues<'a> {
+    pub fn new(checked: &'a CheckedGraph, prompts: Vec<Vec<Vec<u32>>>) -> Result<Self, TensorError> {
         let graph = checked.graph();
         let mut state = Self { checked, values: vec![None; graph.nodes.len()], prompts };
         for (i, op) in graph.nodes.iter().enumerate() {
@@ -28,7 +28,7 @@ impl<'a> State<'a> {
         Ok(state)
     }
 
-    pub fn checked(&self) -> &'a Checked {
+    pub fn checked(&self) -> &'a CheckedGraph {
         self.checked
     }
 

@@ -10,14 +10,14 @@ use super::super::error::EngineError;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Val {
     pub shape: Vec<usize>,
-    pub data: Data,
+    pub data: ValueElements,
     /// For a value over all tokens of a group, the rows of each prompt.
     pub rows: Option<Vec<u32>>,
 }
 
 /// The elements of a [`Val`], row-major.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Data {
+pub(super) enum ValueElements {
     Float(DType, Vec<f32>),
     Int(Vec<i64>),
     Text(Vec<String>),
@@ -26,16 +26,16 @@ pub(super) enum Data {
 impl Val {
     pub fn f32(shape: Vec<usize>, data: Vec<f32>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
-        Self { shape, data: Data::Float(DType::F32, data), rows: None }
+        Self { shape, data: ValueElements::Float(DType::F32, data), rows: None }
     }
 
     pub fn int(shape: Vec<usize>, data: Vec<i64>) -> Self {
         debug_assert_eq!(shape.iter().product::<usize>(), data.len());
-        Self { shape, data: Data::Int(data), rows: None }
+        Self { shape, data: ValueElements::Int(data), rows: None }
     }
 
     pub fn text(texts: Vec<String>) -> Self {
-        Self { shape: vec![texts.len()], data: Data::Text(texts), rows: None }
+        Self { shape: vec![texts.len()], data: ValueElements::Text(texts), rows: None }
     }
 
     pub fn with_rows(mut self, rows: Option<Vec<u32>>) -> Self {
@@ -46,8 +46,8 @@ impl Val {
     /// The floats; empty for other kinds, which the check keeps from arithmetic.
     pub fn floats(&self) -> &[f32] {
         match &self.data {
-            Data::Float(_, v) => v,
-            Data::Int(_) | Data::Text(_) => &[],
+            ValueElements::Float(_, v) => v,
+            ValueElements::Int(_) | ValueElements::Text(_) => &[],
         }
     }
 
@@ -67,7 +67,11 @@ impl Val {
             DType::Bf16 => data.extend(values.iter().map(|v| bf16::from_f32(*v).to_f32())),
             DType::F32 | DType::F64 | DType::I64 => data.extend_from_slice(values),
         }
-        Ok(Self { shape: self.shape.clone(), data: Data::Float(dtype, data), rows: self.rows.clone() })
+        Ok(Self {
+            shape: self.shape.clone(),
+            data: ValueElements::Float(dtype, data),
+            rows: self.rows.clone(),
+        })
     }
 
     /// From the host tensor of a constant.
@@ -75,7 +79,7 @@ impl Val {
         let shape = tensor.shape().to_vec();
         Ok(match tensor.dtype() {
             DType::I64 => Self::int(shape, tensor.to_i64()?),
-            dtype => Self { shape, data: Data::Float(dtype, tensor.to_f32()?), rows: None },
+            dtype => Self { shape, data: ValueElements::Float(dtype, tensor.to_f32()?), rows: None },
         })
     }
 
@@ -83,9 +87,9 @@ impl Val {
     pub fn to_value(&self) -> Result<truenorth_protocol::Value, TensorError> {
         let shape = self.shape.clone();
         let tensor = match &self.data {
-            Data::Float(dtype, v) => Tensor::from_f32(shape, v)?.cast(*dtype)?,
-            Data::Int(v) => Tensor::from_i64(shape, v)?,
-            Data::Text(t) => return Ok(truenorth_protocol::Value::Text(t.clone())),
+            ValueElements::Float(dtype, v) => Tensor::from_f32(shape, v)?.cast(*dtype)?,
+            ValueElements::Int(v) => Tensor::from_i64(shape, v)?,
+            ValueElements::Text(t) => return Ok(truenorth_protocol::Value::Text(t.clone())),
         };
         Ok(truenorth_protocol::Value::Tensor { tensor, rows: self.rows.clone() })
     }

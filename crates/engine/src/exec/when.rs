@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use truenorth_protocol::graph::NodeId;
 
-use super::super::layout::Row;
+use super::super::layout::ActivationRow;
 use super::edit::{BadInput, direction};
 use super::ops::dot;
 use super::value::Val;
@@ -28,13 +28,13 @@ impl Conditions {
     }
 
     /// Decides for these tokens, a row each.
-    pub fn tokens(&mut self, node: usize, rows: &[Row], above: impl Fn(usize) -> bool) {
+    pub fn tokens(&mut self, node: usize, rows: &[ActivationRow], above: impl Fn(usize) -> bool) {
         let held = rows.iter().enumerate().filter(|(i, _)| above(*i)).map(|(_, row)| (row.seq, row.position));
         self.0.insert(node, Holds::Tokens(held.collect()));
     }
 
     /// Whether all of these hold for a row. One that was never looked at does not.
-    pub fn hold(&self, nodes: &[usize], row: Row) -> bool {
+    pub fn hold(&self, nodes: &[usize], row: ActivationRow) -> bool {
         nodes.iter().all(|node| match self.0.get(node) {
             Some(Holds::Prompts(all)) => all.contains(&row.seq),
             Some(Holds::Tokens(all)) => all.contains(&(row.seq, row.position)),
@@ -44,12 +44,12 @@ impl Conditions {
 }
 
 /// Whether the projection of a row on a direction is above a threshold.
-pub(super) struct Measure {
+pub(super) struct ProjectionTest {
     direction: Vec<f32>,
     above: f64,
 }
 
-impl Measure {
+impl ProjectionTest {
     pub fn new<'a>(
         node: NodeId,
         above: f64,

@@ -109,7 +109,7 @@ pub enum Windows {
 
 /// The factor on scores before the softmax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub enum AttentionScale {
     /// `head_dim^-1/2`.
     HeadDim,
     /// `query_pre_attn_scalar^-1/2`.
@@ -166,7 +166,7 @@ pub struct Defaults {
 
 /// Names of a family's tensors, without `.weight` and `.bias`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct TensorNames {
     /// The token embedding, `[vocab, hidden]`.
     pub embed: &'static str,
     /// What hands the embedding to block 0, where transformers has a module behind it.
@@ -223,7 +223,7 @@ pub struct Family {
     /// Which layers see only a window.
     pub windows: Windows,
     /// Factor on scores.
-    pub scale: Scale,
+    pub scale: AttentionScale,
     /// Whether scores and logits may have a soft-cap, by the keys `attn_logit_softcapping` and
     /// `final_logit_softcapping`.
     pub softcaps: (bool, bool),
@@ -236,5 +236,5 @@ pub struct Family {
     /// Values of config keys that are missing.
     pub defaults: Defaults,
     /// Where its tensors lie.
-    pub names: Names,
+    pub names: TensorNames,
 }

@@ -1,7 +1,8 @@
 //! The entries, each the difference from one before it.
 
 use super::{
-    Bias, Defaults, Family, LocalRope, Names, NormKind, Positions, QkNorm, Qkv, Scale, SizeKeys, Windows,
+    AttentionScale, Bias, Defaults, Family, LocalRope, NormKind, Positions, QkNorm, Qkv, SizeKeys,
+    TensorNames, Windows,
 };
 
 const ROTARY: Positions = Positions::Rotary {
@@ -22,7 +23,7 @@ const LLAMA: Family = Family {
     transposed: false,
     positions: ROTARY,
     windows: Windows::None,
-    scale: Scale::HeadDim,
+    scale: AttentionScale::HeadDim,
     softcaps: (false, false),
     scaled_embedding: false,
     parallel: false,
@@ -48,7 +49,7 @@ const LLAMA: Family = Family {
         attn_softcap: None,
         logit_softcap: None,
     },
-    names: Names {
+    names: TensorNames {
         embed: "model.embed_tokens",
         entry: None,
         positions: "",
@@ -99,7 +100,7 @@ const OLMO2: Family = Family {
     qk_norm: QkNorm::Full,
     mlp_bias: Bias::Never,
     defaults: Defaults { eps: 1e-5, ..LLAMA.defaults },
-    names: Names {
+    names: TensorNames {
         attn_norm: None,
         attn_post: Some("post_attention_layernorm"),
         mlp_norm: None,
@@ -128,7 +129,7 @@ const GEMMA2: Family = Family {
     norm: NormKind::RmsPlusOne,
     mlp_bias: Bias::Never,
     windows: Windows::Types { every: 2, key: None },
-    scale: Scale::PreAttnScalar,
+    scale: AttentionScale::PreAttnScalar,
     softcaps: (true, true),
     scaled_embedding: true,
     keys: SizeKeys { act: "hidden_activation", ..LLAMA.keys },
@@ -145,7 +146,7 @@ const GEMMA2: Family = Family {
         logit_softcap: Some(30.0),
         ..LLAMA.defaults
     },
-    names: Names {
+    names: TensorNames {
         attn_post: Some("post_attention_layernorm"),
         mlp_norm: Some("pre_feedforward_layernorm"),
         mlp_post: Some("post_feedforward_layernorm"),
@@ -185,7 +186,7 @@ const GPT2: Family = Family {
     mlp_bias: Bias::Always,
     transposed: true,
     positions: Positions::Learned,
-    scale: Scale::Gpt2,
+    scale: AttentionScale::Gpt2,
     keys: SizeKeys {
         hidden: "n_embd",
         intermediate: "n_inner",
@@ -196,7 +197,7 @@ const GPT2: Family = Family {
         eps: "layer_norm_epsilon",
     },
     defaults: Defaults { context: 1024, act: "gelu_new", eps: 1e-5, tied: true, ..LLAMA.defaults },
-    names: Names {
+    names: TensorNames {
         embed: "transformer.wte",
         entry: Some("transformer.drop"),
         positions: "transformer.wpe",
@@ -230,7 +231,7 @@ const GPT_NEOX: Family = Family {
     parallel: true,
     keys: SizeKeys { eps: "layer_norm_eps", ..LLAMA.keys },
     defaults: Defaults { act: "gelu", eps: 1e-5, ..LLAMA.defaults },
-    names: Names {
+    names: TensorNames {
         embed: "gpt_neox.embed_in",
         entry: Some("gpt_neox.emb_dropout"),
         blocks: "gpt_neox.layers",

@@ -70,9 +70,9 @@ impl fmt::Display for Meta {
 
 /// The metadata of a GGUF file, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Metadata(BTreeMap<String, Meta>);
+pub struct GgufMetadata(BTreeMap<String, Meta>);
 
-impl Metadata {
+impl GgufMetadata {
     /// The value of a key; none where the file has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Meta> {
@@ -136,14 +136,14 @@ impl Metadata {
     }
 }
 
-impl FromIterator<(String, Meta)> for Metadata {
+impl FromIterator<(String, Meta)> for GgufMetadata {
     fn from_iter<I: IntoIterator<Item = (String, Meta)>>(pairs: I) -> Self {
         Self(pairs.into_iter().collect())
     }
 }
 
 /// Reads `count` pairs.
-pub(super) fn read(cursor: &mut Cursor, count: u64) -> Result<Metadata, GgufError> {
+pub(super) fn read(cursor: &mut Cursor, count: u64) -> Result<GgufMetadata, GgufError> {
     let mut pairs = BTreeMap::new();
     for _ in 0..count {
         let key = cursor.string("a metadata key")?;
@@ -153,7 +153,7 @@ pub(super) fn read(cursor: &mut Cursor, count: u64) -> Result<Metadata, GgufErro
             return Err(GgufError::Malformed(format!("metadata key `{key}` is there twice")));
         }
     }
-    Ok(Metadata(pairs))
+    Ok(GgufMetadata(pairs))
 }
 
 const STRING: u32 = 8;

@@ -17,7 +17,7 @@ use candle_core::quantized::GgmlDType;
 use thiserror::Error;
 
 use cursor::Cursor;
-pub use metadata::{Meta, Metadata};
+pub use metadata::{GgufMetadata, Meta};
 use truenorth_files::{add, room};
 
 /// Why bytes are not a readable GGUF file.
@@ -50,7 +50,7 @@ impl From<TryReserveError> for GgufError {
 
 /// An element type that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum GgufElement {
     /// A type that candle reads.
     Ggml(GgmlDType),
     /// 32 codes of 4 bits into a table of 16 values, with a scale.
@@ -59,7 +59,7 @@ pub enum Kind {
     Iq4Xs,
 }
 
-impl Kind {
+impl GgufElement {
     /// Elements and bytes of a block.
     #[must_use]
     pub fn block(self) -> (usize, usize) {
@@ -79,7 +79,7 @@ pub struct TensorInfo {
     /// Slowest dimension first (the reverse of the file's order).
     pub shape: Vec<usize>,
     /// Element type, or the name of one that is not read.
-    pub kind: Result<Kind, String>,
+    pub kind: Result<GgufElement, String>,
     /// First byte, from the start of the file.
     pub start: usize,
     /// Bytes; 0 for a type that is not read.
@@ -88,9 +88,9 @@ pub struct TensorInfo {
 
 /// All that precedes the tensor data.
 #[derive(Debug)]
-pub struct Header {
+pub struct GgufHeader {
     /// The metadata before the tensors.
-    pub metadata: Metadata,
+    pub metadata: GgufMetadata,
     /// The tensors in the file's order; each lies inside the file.
     pub tensors: Vec<TensorInfo>,
     /// First byte of the tensor data.
@@ -107,7 +107,7 @@ const ALIGNMENT_KEY: &str = "general.alignment";
 /// # Errors
 /// [`GgufError::Truncated`] where a length or a tensor reaches beyond the end,
 /// [`GgufError::Malformed`] for everything else that contradicts the format.
-pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
+pub fn read_header(bytes: &[u8]) -> Result<GgufHeader, GgufError> {
     read_start(bytes, bytes.len())
 }
 
@@ -116,7 +116,7 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
 ///
 /// # Errors
 /// As [`read_header`].
-pub fn read_start(bytes: &[u8], len: usize) -> Result<Header, GgufError> {
+pub fn read_start(bytes: &[u8], len: usize) -> Result<GgufHeader, GgufError> {
     let mut cursor = Cursor::new(bytes);
     let magic = cursor.take(4, "the magic number")?;
     if magic != MAGIC {
@@ -155,10 +155,10 @@ pub fn read_start(bytes: &[u8], len: usize) -> Result<Header, GgufError> {
         }
         tensors.push(tensor.place(data_start, alignment, len)?);
     }
-    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(len) })
+    Ok(GgufHeader { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(len) })
 }
 
-fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
+fn alignment(metadata: &GgufMetadata) -> Result<u64, GgufError> {
     let Some(value) = metadata.get(ALIGNMENT_KEY) else {
         return Ok(DEFAULT_ALIGNMENT);
     };
@@ -244,10 +244,10 @@ impl RawTensor {
 }
 
 /// The element types that are read; for the rest their name. Numbers: `ggml.h`.
-fn element_type(number: u32) -> Result<Kind, String> {
-    Ok(Kind::Ggml(match number {
-        20 => return Ok(Kind::Iq4Nl),
-        23 => return Ok(Kind::Iq4Xs),
+fn element_type(number: u32) -> Result<GgufElement, String> {
+    Ok(GgufElement::Ggml(match number {
+        20 => return Ok(GgufElement::Iq4Nl),
+        23 => return Ok(GgufElement::Iq4Xs),
         0 => GgmlDType::F32,
         1 => GgmlDType::F16,
         2 => GgmlDType::Q4_0,

@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::host::{dot, with_slice};
-use super::{By, portable};
+use super::{ComputedBy, portable};
 
 /// Rows of a sequence from which products of matrices are faster than rows one by one.
 const MANY: usize = 24;
@@ -16,11 +16,11 @@ const MANY: usize = 24;
 const SERIAL: usize = 1 << 16;
 
 /// Queries and what they attend to.
-pub(crate) struct Attend<'a> {
+pub(crate) struct AttentionInput<'a> {
     /// `[rows, heads · dim]` in f32, rotated.
     pub(crate) q: &'a Tensor,
     /// The sequences; together they have all rows, in order.
-    pub(crate) parts: &'a [Part],
+    pub(crate) parts: &'a [AttendedSequence],
     /// Query heads.
     pub(crate) heads: usize,
     /// Key-value heads; query head `h` reads key head `h / (heads / kv_heads)`.
@@ -36,7 +36,7 @@ pub(crate) struct Attend<'a> {
 }
 
 /// The queries, keys and values of a sequence.
-pub(crate) struct Part {
+pub(crate) struct AttendedSequence {
     /// Rows of the queries; may be empty.
     pub(crate) rows: Range<usize>,
     /// Position of each of these rows, ascending; the key of position `p` is row `p` of `k`.
@@ -47,7 +47,7 @@ pub(crate) struct Part {
     pub(crate) v: Tensor,
 }
 
-impl Attend<'_> {
+impl AttentionInput<'_> {
     /// The positions that a position sees.
     pub(super) fn visible(&self, position: usize) -> Range<usize> {
         let from = self.window.map_or(0, |w| (position + 1).saturating_sub(w));
@@ -56,7 +56,7 @@ impl Attend<'_> {
 }
 
 /// `softmax(scale · q kᵀ) v` for every head: `[rows, heads · dim]` in f32.
-pub(crate) fn attend(a: &Attend, by: By) -> Result<Tensor> {
+pub(crate) fn attend(a: &AttentionInput, by: ComputedBy) -> Result<Tensor> {
     let on_cpu = a.q.device().is_cpu();
     if let Some(out) = by.slices(|| if on_cpu { host(a) } else { Ok(None) })? {
         return Ok(out);
@@ -68,13 +68,13 @@ pub(crate) fn attend(a: &Attend, by: By) -> Result<Tensor> {
 
 /// Keys or values in host memory.
 #[derive(Clone, Copy)]
-enum Values<'a> {
+enum HostValues<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     Bf16(&'a [bf16]),
 }
 
-fn host(a: &Attend) -> Result<Option<Tensor>> {
+fn host(a: &AttentionInput) -> Result<Option<Tensor>> {
     let q = a.q.contiguous()?;
     let width = a.heads * a.dim;
     let mut out = vec![0.0_f32; q.elem_count()];
@@ -105,9 +105,9 @@ fn host(a: &Attend) -> Result<Option<Tensor>> {
         let (kv, part) = (keys.get(part)?, a.parts.get(part)?);
         let seen = a.visible(*part.positions.get(row - part.rows.start)?);
         match *kv {
-            (Values::F32(k), Values::F32(v)) => one_row(a, seen, q, k, v, out),
-            (Values::F16(k), Values::F16(v)) => one_row(a, seen, q, k, v, out),
-            (Values::Bf16(k), Values::Bf16(v)) => one_row(a, seen, q, k, v, out),
+            (HostValues::F32(k), HostValues::F32(v)) => one_row(a, seen, q, k, v, out),
+            (HostValues::F16(k), HostValues::F16(v)) => one_row(a, seen, q, k, v, out),
+            (HostValues::Bf16(k), HostValues::Bf16(v)) => one_row(a, seen, q, k, v, out),
             _ => None,
         }
     };
@@ -132,23 +132,23 @@ fn host(a: &Attend) -> Result<Option<Tensor>> {
 }
 
 /// Keys read by a sequence's queries, at most.
-fn cost(part: &Part) -> usize {
+fn cost(part: &AttendedSequence) -> usize {
     part.positions.iter().map(|p| p + 1).sum()
 }
 
-fn values<'a>(storage: &'a Storage, layout: &candle_core::Layout) -> Option<Values<'a>> {
+fn values<'a>(storage: &'a Storage, layout: &candle_core::Layout) -> Option<HostValues<'a>> {
     let (from, to) = layout.contiguous_offsets()?;
     match storage {
-        Storage::Cpu(CpuStorage::F32(all)) => all.get(from..to).map(Values::F32),
-        Storage::Cpu(CpuStorage::F16(all)) => all.get(from..to).map(Values::F16),
-        Storage::Cpu(CpuStorage::BF16(all)) => all.get(from..to).map(Values::Bf16),
+        Storage::Cpu(CpuStorage::F32(all)) => all.get(from..to).map(HostValues::F32),
+        Storage::Cpu(CpuStorage::F16(all)) => all.get(from..to).map(HostValues::F16),
+        Storage::Cpu(CpuStorage::BF16(all)) => all.get(from..to).map(HostValues::Bf16),
         _ => None,
     }
 }
 
 /// All heads of one query; nothing where the keys do not reach its position.
 fn one_row<T: Copy>(
-    a: &Attend,
+    a: &AttentionInput,
     seen: Range<usize>,
     q: &[f32],
     k: &[T],
@@ -179,7 +179,7 @@ where
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn score(a: &Attend, product: f32) -> f32 {
+fn score(a: &AttentionInput, product: f32) -> f32 {
     let s = product * a.scale as f32;
     match a.softcap {
         None => s,

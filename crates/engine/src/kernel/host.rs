@@ -4,7 +4,7 @@
 use candle_core::{CpuStorage, Device, Result, Storage, Tensor};
 use rayon::prelude::*;
 
-use super::{Act, Angles, Norm};
+use super::{Act, Angles, TensorNorm};
 
 /// Numbers below which threads cost more than they save.
 const SERIAL: usize = 1 << 14;
@@ -31,7 +31,7 @@ fn fill(shape: &[usize], width: usize, f: impl Fn(usize, &mut [f32]) + Sync + Se
     Tensor::from_vec(out, shape, &Device::Cpu)
 }
 
-pub(super) fn norm(norm: &Norm, x: &Tensor) -> Result<Option<Tensor>> {
+pub(super) fn norm(norm: &TensorNorm, x: &Tensor) -> Result<Option<Tensor>> {
     let run = |x_values: &[f32]| {
         with_slice(&norm.weight, |w| match &norm.bias {
             None => Some(rms(x.dims(), x_values, w, norm.eps)),

@@ -1,7 +1,7 @@
 //! What surrounds the products of a transformer: norms, rotation, activation, attention.
 //!
 //! Each function has one meaning and two ways: candle's operations, and loops over slices of host memory.
-//! [`By`] says which. By candle alone, no line of ours computes a number: devices run so, and so does what
+//! [`ComputedBy`] says which. By candle alone, no line of ours computes a number: devices run so, and so does what
 //! every other path is held against (`bench --fidelity`, the tests of kernels), on a CPU too.
 //!
 //! CPUs without AVX2 keep the loops because candle alone is slower there by more than half: on SmolLM2-135M, two
@@ -20,14 +20,14 @@ mod tests;
 
 use candle_core::{Result, Tensor};
 
-pub(super) use attend::{Attend, Part, attend};
+pub(super) use attend::{AttendedSequence, AttentionInput, attend};
 pub(super) use host::with_slice;
 
 use super::config::Act;
 use super::rope::Angles;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+pub(super) enum ComputedBy {
     /// Candle's operations, on any device.
     Candle,
     /// Loops over slices where there are some, for CPUs without AVX2.
@@ -36,7 +36,7 @@ pub(super) enum By {
 
 /// A norm of stretches of a row.
 #[derive(Clone, Debug)]
-pub(super) struct Norm {
+pub(super) struct TensorNorm {
     /// Factor, `[width]`; the stretch is as long as this.
     pub(super) weight: Tensor,
     /// Offset, `[width]`; with it the mean is taken out first.
@@ -45,7 +45,7 @@ pub(super) struct Norm {
     pub(super) eps: f64,
 }
 
-impl By {
+impl ComputedBy {
     /// What a loop over slices makes, unless candle is to compute.
     fn slices(self, run: impl FnOnce() -> Result<Option<Tensor>>) -> Result<Option<Tensor>> {
         match self {
@@ -55,9 +55,9 @@ impl By {
     }
 }
 
-impl Norm {
+impl TensorNorm {
     /// Norms each stretch of `x`, `[rows, n · width]`.
-    pub(super) fn forward(&self, x: &Tensor, by: By) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, by: ComputedBy) -> Result<Tensor> {
         match by.slices(|| host::norm(self, x))? {
             Some(y) => Ok(y),
             None => portable::norm(self, x),
@@ -67,7 +67,7 @@ impl Norm {
 
 /// Rotates the first dimensions of each head of `x`, `[rows, heads · head_dim]`, in pairs that
 /// lie half of the rotated dimensions apart.
-pub(super) fn rope(x: &Tensor, angles: &Angles, head_dim: usize, by: By) -> Result<Tensor> {
+pub(super) fn rope(x: &Tensor, angles: &Angles, head_dim: usize, by: ComputedBy) -> Result<Tensor> {
     match by.slices(|| host::rope(x, angles, head_dim))? {
         Some(y) => Ok(y),
         None => portable::rope(x, angles, head_dim),
@@ -75,7 +75,7 @@ pub(super) fn rope(x: &Tensor, angles: &Angles, head_dim: usize, by: By) -> Resu
 }
 
 /// `act(x)`, times `with` where it is given.
-pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>, by: By) -> Result<Tensor> {
+pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>, by: ComputedBy) -> Result<Tensor> {
     match by.slices(|| host::act(act, x, with))? {
         Some(y) => Ok(y),
         None => portable::act(act, x, with),
@@ -83,7 +83,7 @@ pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>, by: By) -> Result
 }
 
 /// `x Wᵀ` in f32, for a matrix `[out, in]`.
-pub(super) fn product(x: &Tensor, w: &Tensor, by: By) -> Result<Tensor> {
+pub(super) fn product(x: &Tensor, w: &Tensor, by: ComputedBy) -> Result<Tensor> {
     match by.slices(|| product::product(x, w))? {
         Some(y) => Ok(y),
         None => x.matmul(&w.t()?),

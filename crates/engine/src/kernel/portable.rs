@@ -2,10 +2,10 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
-use super::attend::{Attend, Part};
-use super::{Act, Angles, Norm};
+use super::attend::{AttendedSequence, AttentionInput};
+use super::{Act, Angles, TensorNorm};
 
-pub(super) fn norm(norm: &Norm, x: &Tensor) -> Result<Tensor> {
+pub(super) fn norm(norm: &TensorNorm, x: &Tensor) -> Result<Tensor> {
     let (rows, all) = x.dims2()?;
     let width = norm.weight.dim(0)?;
     let mut x = x.reshape((rows, all / width, width))?;
@@ -52,7 +52,7 @@ pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>) -> Result<Tensor>
 const CHUNK: usize = 256;
 
 /// Attention of one sequence: `[rows, heads · dim]`.
-pub(super) fn attend(a: &Attend, part: &Part) -> Result<Tensor> {
+pub(super) fn attend(a: &AttentionInput, part: &AttendedSequence) -> Result<Tensor> {
     let q = a.q.narrow(0, part.rows.start, part.rows.len())?;
     // Heads first: [kv_heads, len, dim].
     let by_head = |t: &Tensor| {
@@ -66,7 +66,7 @@ pub(super) fn attend(a: &Attend, part: &Part) -> Result<Tensor> {
     if let [one] = out.as_slice() { Ok(one.clone()) } else { Tensor::cat(&out, 0) }
 }
 
-fn chunk(a: &Attend, q: &Tensor, k: &Tensor, v: &Tensor, positions: &[usize]) -> Result<Tensor> {
+fn chunk(a: &AttentionInput, q: &Tensor, k: &Tensor, v: &Tensor, positions: &[usize]) -> Result<Tensor> {
     let (rows, group) = (positions.len(), a.heads / a.kv_heads);
     let (Some(first), Some(last)) = (positions.first().copied(), positions.last().copied()) else {
         candle_core::bail!("attention without a row")
@@ -103,7 +103,12 @@ fn chunk(a: &Attend, q: &Tensor, k: &Tensor, v: &Tensor, positions: &[usize]) ->
 }
 
 /// 0 where a position sees a key, else -∞: `[positions, keys]`.
-fn mask(a: &Attend, positions: &[usize], keys: std::ops::Range<usize>, device: &Device) -> Result<Tensor> {
+fn mask(
+    a: &AttentionInput,
+    positions: &[usize],
+    keys: std::ops::Range<usize>,
+    device: &Device,
+) -> Result<Tensor> {
     let cell = |p: &usize| {
         let seen = a.visible(*p);
         keys.clone().map(move |k| if seen.contains(&k) { 0.0 } else { f32::NEG_INFINITY })

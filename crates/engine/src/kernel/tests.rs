@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use proptest::prelude::*;
 
-use super::attend::{Attend, Part, attend};
-use super::{By, Norm, act, host, portable, product, rope};
+use super::attend::{AttendedSequence, AttentionInput, attend};
+use super::{ComputedBy, TensorNorm, act, host, portable, product, rope};
 use crate::config::Act;
 use crate::rope::Angles;
 
@@ -30,7 +30,7 @@ proptest! {
         let x = tensor(&[rows, stretches * width], seed);
         let bias = layer.then(|| tensor(&[width], seed ^ 1));
         // A stretch of one number has no variance of its own.
-        let norm = Norm { weight: tensor(&[width], seed ^ 2), bias, eps: 1e-2 };
+        let norm = TensorNorm { weight: tensor(&[width], seed ^ 2), bias, eps: 1e-2 };
         close(&host::norm(&norm, &x).unwrap().unwrap(), &portable::norm(&norm, &x).unwrap())?;
     }
 
@@ -40,7 +40,7 @@ proptest! {
         let x = tensor(&[rows, heads * dim], seed);
         let angles = Angles { cos: tensor(&[rows, pairs], seed ^ 1), sin: tensor(&[rows, pairs], seed ^ 2) };
         close(&host::rope(&x, &angles, dim).unwrap().unwrap(), &portable::rope(&x, &angles, dim).unwrap())?;
-        close(&rope(&x, &angles, dim, By::Slices).unwrap(), &host::rope(&x, &angles, dim).unwrap().unwrap())?;
+        close(&rope(&x, &angles, dim, ComputedBy::Slices).unwrap(), &host::rope(&x, &angles, dim).unwrap().unwrap())?;
     }
 
     #[test]
@@ -50,7 +50,7 @@ proptest! {
         for kind in [Act::Silu, Act::GeluErf, Act::GeluTanh, Act::Relu] {
             let got = host::act(kind, &x, with.as_ref()).unwrap().unwrap();
             close(&got, &portable::act(kind, &x, with.as_ref()).unwrap())?;
-            close(&got, &act(kind, &x, with.as_ref(), By::Slices).unwrap())?;
+            close(&got, &act(kind, &x, with.as_ref(), ComputedBy::Slices).unwrap())?;
         }
     }
 
@@ -73,15 +73,15 @@ proptest! {
             let kv = |s: u64| tensor(&[len, width], seed ^ (i as u64 * 2 + s)).to_dtype(narrow).unwrap();
             // Every other of the new positions, as after giving up rows.
             let positions: Vec<usize> = (*past..len).step_by(1 + i % 2).filter(|_| *new > 0).collect();
-            parts.push(Part { rows: rows..rows + positions.len(), positions: positions.clone(), k: kv(10), v: kv(11) });
+            parts.push(AttendedSequence { rows: rows..rows + positions.len(), positions: positions.clone(), k: kv(10), v: kv(11) });
             rows += positions.len();
         }
         prop_assume!(rows > 0);
         let q = tensor(&[rows, heads * dim], seed);
-        let a = Attend { q: &q, parts: &parts, heads, kv_heads, dim, scale: 0.7, softcap, window };
+        let a = AttentionInput { q: &q, parts: &parts, heads, kv_heads, dim, scale: 0.7, softcap, window };
         let plain: Vec<Tensor> = parts.iter().filter(|p| !p.rows.is_empty()).map(|p| slow(&a, p)).collect();
         let slow = Tensor::cat(&plain, 0).unwrap();
-        close(&attend(&a, By::Slices).unwrap(), &slow)?;
+        close(&attend(&a, ComputedBy::Slices).unwrap(), &slow)?;
         let products: Vec<Tensor> =
             parts.iter().filter(|p| !p.rows.is_empty()).map(|p| portable::attend(&a, p).unwrap()).collect();
         close(&Tensor::cat(&products, 0).unwrap(), &slow)?;
@@ -95,23 +95,29 @@ fn bits(t: &Tensor) -> Vec<u32> {
 #[test]
 fn by_candle_nothing_of_ours_computes() {
     let (x, w) = (tensor(&[5, 24], 1), tensor(&[7, 24], 2));
-    assert_eq!(bits(&product(&x, &w, By::Candle).unwrap()), bits(&x.matmul(&w.t().unwrap()).unwrap()));
-    let norm = Norm { weight: tensor(&[8], 3), bias: None, eps: 1e-2 };
-    assert_eq!(bits(&norm.forward(&x, By::Candle).unwrap()), bits(&portable::norm(&norm, &x).unwrap()));
+    assert_eq!(
+        bits(&product(&x, &w, ComputedBy::Candle).unwrap()),
+        bits(&x.matmul(&w.t().unwrap()).unwrap())
+    );
+    let norm = TensorNorm { weight: tensor(&[8], 3), bias: None, eps: 1e-2 };
+    assert_eq!(
+        bits(&norm.forward(&x, ComputedBy::Candle).unwrap()),
+        bits(&portable::norm(&norm, &x).unwrap())
+    );
     let angles = Angles { cos: tensor(&[5, 4], 4), sin: tensor(&[5, 4], 5) };
     assert_eq!(
-        bits(&rope(&x, &angles, 8, By::Candle).unwrap()),
+        bits(&rope(&x, &angles, 8, ComputedBy::Candle).unwrap()),
         bits(&portable::rope(&x, &angles, 8).unwrap())
     );
     for kind in [Act::Silu, Act::GeluErf, Act::GeluTanh, Act::Relu] {
         assert_eq!(
-            bits(&act(kind, &x, None, By::Candle).unwrap()),
+            bits(&act(kind, &x, None, ComputedBy::Candle).unwrap()),
             bits(&portable::act(kind, &x, None).unwrap())
         );
     }
     let kv = || tensor(&[5, 8], 6);
-    let parts = [Part { rows: 0..5, positions: (0..5).collect(), k: kv(), v: kv() }];
-    let a = Attend {
+    let parts = [AttendedSequence { rows: 0..5, positions: (0..5).collect(), k: kv(), v: kv() }];
+    let a = AttentionInput {
         q: &x,
         parts: &parts,
         heads: 3,
@@ -121,12 +127,15 @@ fn by_candle_nothing_of_ours_computes() {
         softcap: None,
         window: None,
     };
-    assert_eq!(bits(&attend(&a, By::Candle).unwrap()), bits(&portable::attend(&a, &parts[0]).unwrap()));
+    assert_eq!(
+        bits(&attend(&a, ComputedBy::Candle).unwrap()),
+        bits(&portable::attend(&a, &parts[0]).unwrap())
+    );
 }
 
 /// Attention by its definition, in f64.
 #[allow(clippy::cast_possible_truncation)]
-fn slow(a: &Attend, part: &Part) -> Tensor {
+fn slow(a: &AttentionInput, part: &AttendedSequence) -> Tensor {
     let rows = |t: &Tensor| t.to_dtype(DType::F64).unwrap().to_vec2::<f64>().unwrap();
     let (q, k, v) = (rows(a.q), rows(&part.k), rows(&part.v));
     let mut out = Vec::new();

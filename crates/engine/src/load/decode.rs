@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::disk::DiskFile;
 use super::{LoadError, iq4};
-use crate::gguf::Kind;
+use crate::gguf::GgufElement;
 use truenorth_files::available;
 
 /// How the elements of a stored tensor are written.
@@ -34,8 +34,8 @@ impl Encoding {
         match self {
             Self::F64 | Self::F32 | Self::F16 | Self::Bf16 => 1,
             Self::Blocks(kind) => kind.block_size(),
-            Self::Iq4Nl => Kind::Iq4Nl.block().0,
-            Self::Iq4Xs => Kind::Iq4Xs.block().0,
+            Self::Iq4Nl => GgufElement::Iq4Nl.block().0,
+            Self::Iq4Xs => GgufElement::Iq4Xs.block().0,
         }
     }
 
@@ -46,8 +46,8 @@ impl Encoding {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::Blocks(kind) => kind.type_size(),
-            Self::Iq4Nl => Kind::Iq4Nl.block().1,
-            Self::Iq4Xs => Kind::Iq4Xs.block().1,
+            Self::Iq4Nl => GgufElement::Iq4Nl.block().1,
+            Self::Iq4Xs => GgufElement::Iq4Xs.block().1,
         }
     }
 
@@ -115,7 +115,7 @@ impl Element for bf16 {
 }
 
 /// A stretch of a file that holds one tensor; `start + len` is inside the file.
-pub(super) struct Stored<'a> {
+pub(super) struct StoredTensor<'a> {
     pub(super) name: &'a str,
     pub(super) file: &'a DiskFile,
     pub(super) start: usize,
@@ -124,14 +124,14 @@ pub(super) struct Stored<'a> {
     pub(super) elements: usize,
 }
 
-impl Stored<'_> {
+impl StoredTensor<'_> {
     pub(super) fn what(&self) -> String {
         format!("tensor `{}`", self.name)
     }
 }
 
 /// What is done on the way from the file's rows to the rows asked for.
-pub(super) struct Plan<'a> {
+pub(super) struct RowConversion<'a> {
     /// Elements of a row.
     pub(super) row: usize,
     /// For a row asked for, the row of the file; `None` where they agree.
@@ -147,7 +147,7 @@ const TASK: usize = 1 << 16;
 ///
 /// # Errors
 /// [`LoadError::NotFinite`] with the first element that is not finite once cast.
-pub(super) fn decode<T: Element>(stored: &Stored, plan: &Plan) -> Result<Vec<T>, LoadError> {
+pub(super) fn decode<T: Element>(stored: &StoredTensor, plan: &RowConversion) -> Result<Vec<T>, LoadError> {
     let bytes = stored.elements.saturating_mul(size_of::<T>());
     available(bytes).map_err(|e| stored.file.no_memory(e))?;
     let mut out = vec![T::cast(0.0); stored.elements];
@@ -172,7 +172,7 @@ pub(super) fn decode<T: Element>(stored: &Stored, plan: &Plan) -> Result<Vec<T>,
 }
 
 /// Decodes a tensor only to see that all of it is finite.
-pub(super) fn check_finite(stored: &Stored) -> Result<(), LoadError> {
+pub(super) fn check_finite(stored: &StoredTensor) -> Result<(), LoadError> {
     let task = TASK.next_multiple_of(stored.encoding.block());
     let found = (0..stored.elements.div_ceil(task))
         .into_par_iter()
@@ -184,7 +184,7 @@ pub(super) fn check_finite(stored: &Stored) -> Result<(), LoadError> {
     not_finite::<f32>(stored, found.into_iter().flatten().min_by_key(|(index, _)| *index))
 }
 
-fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Result<(), LoadError> {
+fn not_finite<T: Element>(stored: &StoredTensor, failed: Option<(usize, f32)>) -> Result<(), LoadError> {
     match failed {
         None => Ok(()),
         Some((index, value)) => Err(LoadError::NotFinite {
@@ -199,7 +199,7 @@ fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Resu
 /// Decodes `out.len()` elements from element `from` of the file on; whole blocks. Returns the
 /// first element that is not finite, with its value in the file.
 fn decode_run<T: Element>(
-    stored: &Stored,
+    stored: &StoredTensor,
     from: usize,
     offset: f32,
     out: &mut [T],

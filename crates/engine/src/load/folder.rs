@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::decode::Encoding;
 use super::disk::DiskFile;
-use super::index::{Entry, Index, Layout};
+use super::index::{StoredLayout, TensorEntry, TensorIndex};
 use super::{LoadError, names};
 use truenorth_files::{available, is_lfs_pointer};
 
@@ -71,8 +71,8 @@ pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
 
 /// Maps the weight files and lists their tensors, with what a user should know of the choice between
 /// them. As in transformers, a whole file wins over shards, whatever an index beside it says.
-pub(super) fn index(folder: &Path) -> Result<(Index, Vec<String>), LoadError> {
-    let mut index = Index::default();
+pub(super) fn index(folder: &Path) -> Result<(TensorIndex, Vec<String>), LoadError> {
+    let mut index = TensorIndex::default();
     let mut notes = Vec::new();
     if folder.join(SINGLE).is_file() {
         add_file(&mut index, &folder.join(SINGLE))?;
@@ -124,7 +124,7 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Vec<String>), LoadError> {
 }
 
 /// The quantizer whose tensor this is, where it is one that only a quantizer writes.
-fn quantizer(name: &str, entry: &Entry) -> Option<(String, &'static str)> {
+fn quantizer(name: &str, entry: &TensorEntry) -> Option<(String, &'static str)> {
     const ENDS: [(&str, &str); 10] = [
         (".qweight", "GPTQ or AWQ"),
         (".qzeros", "GPTQ or AWQ"),
@@ -193,7 +193,7 @@ fn no_weights(folder: &Path) -> LoadError {
 }
 
 /// Adds a safetensors file and returns the names it holds.
-fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
+fn add_file(index: &mut TensorIndex, path: &Path) -> Result<Vec<String>, LoadError> {
     let file = DiskFile::open(path)?;
     let (header, metadata) = header(&file)?;
     let data = header + 8;
@@ -217,14 +217,14 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
         index.add_last(
             &name,
             path,
-            Entry {
+            TensorEntry {
                 file: number,
                 start: data + info.data_offsets.0,
                 len: info.data_offsets.1 - info.data_offsets.0,
                 shape: info.shape.clone(),
                 encoding,
                 readable: READABLE,
-                layout: Layout::AsStored,
+                layout: StoredLayout::AsStored,
             },
         )?;
         listed.push(name);

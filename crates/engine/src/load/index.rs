@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::LoadError;
-use super::decode::{Encoding, Stored};
+use super::decode::{Encoding, StoredTensor};
 use super::disk::DiskFile;
 
 /// How the stored tensor differs from the one the hub's files hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum StoredLayout {
     /// Not at all.
     AsStored,
     /// Query or key rows of each head interleaved for rotation of neighbouring pairs.
@@ -22,12 +22,12 @@ pub(super) enum Layout {
         /// Attention heads.
         heads: usize,
     },
-    /// A matrix that the hub's file keeps transposed. `Entry::shape` is the hub's.
+    /// A matrix that the hub's file keeps transposed. `TensorEntry::shape` is the hub's.
     Transposed,
     PlusOne,
 }
 
-impl Layout {
+impl StoredLayout {
     /// For a row of the hub's tensor with `rows` rows, the row of the file.
     pub(super) fn source_row(self, rows: usize) -> Option<impl Fn(usize) -> usize + Sync> {
         let (heads, interleaved) = match self {
@@ -63,7 +63,7 @@ impl Layout {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct TensorEntry {
     pub(super) file: usize,
     pub(super) start: usize,
     pub(super) len: usize,
@@ -73,10 +73,10 @@ pub(super) struct Entry {
     pub(super) encoding: Result<Encoding, String>,
     /// The element types that are read of this kind of file.
     pub(super) readable: &'static str,
-    pub(super) layout: Layout,
+    pub(super) layout: StoredLayout,
 }
 
-impl Entry {
+impl TensorEntry {
     /// Elements; checked not to overflow when the file was opened.
     pub(super) fn elements(&self) -> usize {
         self.shape.iter().product()
@@ -92,20 +92,20 @@ impl Entry {
 }
 
 #[derive(Default)]
-pub(super) struct Index {
+pub(super) struct TensorIndex {
     pub(super) files: Vec<DiskFile>,
-    pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, TensorEntry>,
     /// Tensors that the listing of the files places in one of them and none holds, with that file.
     pub(super) absent: BTreeMap<String, PathBuf>,
     /// Tensors that a later file holds too.
-    pub(super) again: Vec<(String, Entry)>,
+    pub(super) again: Vec<(String, TensorEntry)>,
 }
 
 /// Bytes that are compared at once.
 const COMPARED: usize = 16 << 20;
 
-impl Index {
-    pub(super) fn add(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
+impl TensorIndex {
+    pub(super) fn add(&mut self, name: &str, path: &Path, entry: TensorEntry) -> Result<(), LoadError> {
         match self.entries.insert(name.to_owned(), entry) {
             None => Ok(()),
             Some(first) => Err(LoadError::DuplicateTensor {
@@ -117,9 +117,9 @@ impl Index {
         }
     }
 
-    /// [`Index::add`] for one of several files: as in transformers the last file with a tensor counts, and
-    /// [`Index::agree`] holds it against the earlier ones.
-    pub(super) fn add_last(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
+    /// [`TensorIndex::add`] for one of several files: as in transformers the last file with a tensor counts, and
+    /// [`TensorIndex::agree`] holds it against the earlier ones.
+    pub(super) fn add_last(&mut self, name: &str, path: &Path, entry: TensorEntry) -> Result<(), LoadError> {
         match self.entries.get(name) {
             Some(first) if first.file != entry.file => {
                 let first = self.entries.insert(name.to_owned(), entry);
@@ -136,7 +136,7 @@ impl Index {
             if let Some(last) = self.entries.get(&name)
                 && !self.same(&name, &first, last)?
             {
-                let path = |e: &Entry| self.files[e.file].path().to_path_buf();
+                let path = |e: &TensorEntry| self.files[e.file].path().to_path_buf();
                 return Err(LoadError::DuplicateTensor { first: path(&first), path: path(last), name });
             }
         }
@@ -144,7 +144,7 @@ impl Index {
     }
 
     /// Whether two entries are the same bytes, read as the same.
-    pub(super) fn same(&self, name: &str, a: &Entry, b: &Entry) -> Result<bool, LoadError> {
+    pub(super) fn same(&self, name: &str, a: &TensorEntry, b: &TensorEntry) -> Result<bool, LoadError> {
         if (&a.shape, &a.encoding, a.layout, a.len) != (&b.shape, &b.encoding, b.layout, b.len) {
             return Ok(false);
         }
@@ -162,7 +162,11 @@ impl Index {
     }
 
     /// The bytes of an entry with a readable element type.
-    pub(super) fn stored<'a>(&'a self, name: &'a str, entry: &'a Entry) -> Result<Stored<'a>, LoadError> {
+    pub(super) fn stored<'a>(
+        &'a self,
+        name: &'a str,
+        entry: &'a TensorEntry,
+    ) -> Result<StoredTensor<'a>, LoadError> {
         let encoding = entry.encoding.clone().map_err(|found| LoadError::ElementType {
             name: name.to_owned(),
             found,
@@ -172,6 +176,13 @@ impl Index {
             path: Path::new("").to_path_buf(),
             name: name.to_owned(),
         })?;
-        Ok(Stored { name, file, start: entry.start, len: entry.len, encoding, elements: entry.elements() })
+        Ok(StoredTensor {
+            name,
+            file,
+            start: entry.start,
+            len: entry.len,
+            encoding,
+            elements: entry.elements(),
+        })
     }
 }

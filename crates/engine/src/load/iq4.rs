@@ -2,15 +2,15 @@
 
 use half::f16;
 
-use crate::gguf::Kind;
+use crate::gguf::GgufElement;
 
 /// What the codes stand for (`kvalues_iq4nl` of ggml).
 const VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// The numbers of IQ4_NL blocks: a half-precision scale, then 16 bytes of codes.
 pub(super) fn nl(bytes: &[u8]) -> Vec<f32> {
-    let mut out = Vec::with_capacity(bytes.len() / Kind::Iq4Nl.block().1 * 32);
-    for block in bytes.chunks_exact(Kind::Iq4Nl.block().1) {
+    let mut out = Vec::with_capacity(bytes.len() / GgufElement::Iq4Nl.block().1 * 32);
+    for block in bytes.chunks_exact(GgufElement::Iq4Nl.block().1) {
         if let [low, high, codes @ ..] = block {
             push(&mut out, f16::from_le_bytes([*low, *high]).to_f32(), codes);
         }
@@ -21,8 +21,8 @@ pub(super) fn nl(bytes: &[u8]) -> Vec<f32> {
 /// The numbers of IQ4_XS blocks: a half-precision scale, scales of 6 bits each 32 codes (2 high bits each
 /// in 2 bytes, 4 low ones each in 4), then 128 bytes of codes.
 pub(super) fn xs(bytes: &[u8]) -> Vec<f32> {
-    let mut out = Vec::with_capacity(bytes.len() / Kind::Iq4Xs.block().1 * 256);
-    for block in bytes.chunks_exact(Kind::Iq4Xs.block().1) {
+    let mut out = Vec::with_capacity(bytes.len() / GgufElement::Iq4Xs.block().1 * 256);
+    for block in bytes.chunks_exact(GgufElement::Iq4Xs.block().1) {
         if let [a, b, c, d, l0, l1, l2, l3, codes @ ..] = block {
             let scale = f16::from_le_bytes([*a, *b]).to_f32();
             let (high, low) = (u16::from_le_bytes([*c, *d]), [*l0, *l1, *l2, *l3]);

@@ -37,14 +37,14 @@ use serde_json::Value;
 
 pub use error::LoadError;
 pub use folder::generation as read_generation;
-pub use options::{Held, Kernels, LoadOptions, Weight};
+pub use options::{Kernels, LoadOptions, Weight, WeightStorage};
 pub use outlined::read_outline;
 
 use super::Transformers;
-use super::gguf::Metadata;
+use super::gguf::GgufMetadata;
 use super::tokenizer::Tokenizer;
-use decode::Stored;
-use index::{Entry, Index, Layout};
+use decode::StoredTensor;
+use index::{StoredLayout, TensorEntry, TensorIndex};
 use outlined::{folder_tokenizer, gguf_tokenizer, unread};
 use placed::{backend, blocks, ordered_rows, place};
 
@@ -56,10 +56,10 @@ pub struct Source {
     path: PathBuf,
     config: Value,
     generation: Option<Value>,
-    index: Index,
+    index: TensorIndex,
     format: &'static str,
     /// The tokenizer's part of a GGUF file.
-    metadata: Option<Metadata>,
+    metadata: Option<GgufMetadata>,
     notes: Vec<String>,
 }
 
@@ -132,10 +132,10 @@ impl Source {
         }
         let (left, right) = (self.index.stored(one, a)?, self.index.stored(other, b)?);
         if left.encoding == right.encoding && a.layout == b.layout {
-            let bytes = |s: &Stored<'_>| s.file.bytes(s.start..s.start + s.len, &s.what());
+            let bytes = |s: &StoredTensor<'_>| s.file.bytes(s.start..s.start + s.len, &s.what());
             return Ok(left.len == right.len && bytes(&left)? == bytes(&right)?);
         }
-        let values = |s: &Stored<'_>, e: &Entry| {
+        let values = |s: &StoredTensor<'_>, e: &TensorEntry| {
             place::<f32>(s, e, false)?
                 .flatten_all()
                 .and_then(|t| t.to_vec1::<f32>())
@@ -146,7 +146,7 @@ impl Source {
 
     /// The metadata of a GGUF file; none for a folder.
     #[must_use]
-    pub fn metadata(&self) -> Option<&Metadata> {
+    pub fn metadata(&self) -> Option<&GgufMetadata> {
         self.metadata.as_ref()
     }
 
@@ -221,7 +221,7 @@ impl Source {
     ) -> Result<Weight, LoadError> {
         let entry = self.entry(name, shape)?;
         if options.keep_quantized
-            && entry.layout != Layout::Transposed
+            && entry.layout != StoredLayout::Transposed
             && let Some(kept) = self.quantized(name, entry, device)?
         {
             return Ok(Weight::Quantized(kept));
@@ -244,7 +244,7 @@ impl Source {
     ) -> Result<Weight, LoadError> {
         let entry = self.entry(name, shape)?;
         if options.keep_quantized
-            && entry.layout == Layout::Transposed
+            && entry.layout == StoredLayout::Transposed
             && let Some(kept) = self.quantized(name, entry, device)?
         {
             return Ok(Weight::Quantized(kept));
@@ -262,13 +262,13 @@ impl Source {
         shape: &[usize],
         options: &LoadOptions,
         transposed: bool,
-    ) -> Result<Held, LoadError> {
+    ) -> Result<WeightStorage, LoadError> {
         let entry = self.entry(name, shape)?;
-        let kept = options.keep_quantized && transposed == (entry.layout == Layout::Transposed);
+        let kept = options.keep_quantized && transposed == (entry.layout == StoredLayout::Transposed);
         let stored = self.index.stored(name, entry)?;
         Ok(match blocks(&stored, entry).filter(|_| kept) {
-            Some((kind, _)) => Held::Blocks(kind),
-            None => Held::Plain(options.dtype()),
+            Some((kind, _)) => WeightStorage::Blocks(kind),
+            None => WeightStorage::Plain(options.dtype()),
         })
     }
 
@@ -333,7 +333,7 @@ impl Source {
         self.index.absent.contains_key(name).then(|| self.missing(name))
     }
 
-    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, LoadError> {
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<&TensorEntry, LoadError> {
         let entry = self.index.entries.get(name).ok_or_else(|| self.missing(name))?;
         if entry.shape != shape {
             return Err(LoadError::Shape {
@@ -348,14 +348,14 @@ impl Source {
     fn read(
         &self,
         name: &str,
-        entry: &Entry,
+        entry: &TensorEntry,
         dtype: DType,
         device: &Device,
         transpose: bool,
     ) -> Result<Tensor, LoadError> {
         decode::check_target(dtype)?;
         let stored = self.index.stored(name, entry)?;
-        let flip = transpose != (entry.layout == Layout::Transposed);
+        let flip = transpose != (entry.layout == StoredLayout::Transposed);
         let tensor = match dtype {
             DType::F16 => place::<f16>(&stored, entry, flip),
             DType::BF16 => place::<bf16>(&stored, entry, flip),
@@ -369,7 +369,7 @@ impl Source {
     fn quantized(
         &self,
         name: &str,
-        entry: &Entry,
+        entry: &TensorEntry,
         device: &Device,
     ) -> Result<Option<Arc<QTensor>>, LoadError> {
         let stored = self.index.stored(name, entry)?;

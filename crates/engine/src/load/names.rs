@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::LoadError;
-use super::index::{Entry, Index};
+use super::index::{TensorEntry, TensorIndex};
 
 /// The base model's prefix with a tensor that gives the family away in files saved without it.
 const PREFIXES: [(&str, &str); 3] =
@@ -24,7 +24,7 @@ const WRAPPERS: [(&str, &str); 4] = [
 const ADAPTERS: [&str; 4] = [".lora_A.", ".lora_B.", ".lora_magnitude_vector.", ".base_layer."];
 
 /// Refuses weights under names that say why the model's own are not there.
-fn plain(index: &Index) -> Result<(), LoadError> {
+fn plain(index: &TensorIndex) -> Result<(), LoadError> {
     for (name, entry) in &index.entries {
         let path = || index.files[entry.file].path().to_path_buf();
         let holds = |part: &str| match part {
@@ -44,12 +44,12 @@ fn plain(index: &Index) -> Result<(), LoadError> {
 
 /// Renames the entries to the names of the hub's files for causal language models and drops
 /// buffers that are not weights.
-pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
+pub(super) fn canonical(index: &mut TensorIndex) -> Result<(), LoadError> {
     plain(index)?;
     let bare = PREFIXES.iter().find(|(_, sign)| index.entries.contains_key(*sign)).map(|(prefix, _)| *prefix);
     let absent = std::mem::take(&mut index.absent);
     index.absent = absent.into_iter().map(|(name, file)| (of_hub(name, bare), file)).collect();
-    let mut renamed: BTreeMap<String, Entry> = BTreeMap::new();
+    let mut renamed: BTreeMap<String, TensorEntry> = BTreeMap::new();
     for (name, entry) in std::mem::take(&mut index.entries) {
         if BUFFERS.iter().any(|end| name.ends_with(end)) {
             continue;
@@ -58,7 +58,7 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
         if let Some(first) = renamed.get(&new)
             && !index.same(&new, first, &entry)?
         {
-            let path = |e: &Entry| index.files[e.file].path().to_path_buf();
+            let path = |e: &TensorEntry| index.files[e.file].path().to_path_buf();
             return Err(LoadError::DuplicateTensor { first: path(first), path: path(&entry), name: new });
         }
         renamed.insert(new, entry);

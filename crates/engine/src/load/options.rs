@@ -16,7 +16,7 @@ pub enum Weight {
 
 /// What a weight becomes when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum WeightStorage {
     /// Numbers in this type.
     Plain(DType),
     /// Blocks as the file holds them.

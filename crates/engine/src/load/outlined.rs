@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::Transformers;
-use super::super::gguf::Metadata;
+use super::super::gguf::GgufMetadata;
 use super::super::tokenizer::Tokenizer;
 use super::{LoadError, folder, gguf};
 
@@ -37,7 +37,7 @@ pub(super) fn folder_tokenizer(folder: &Path, rules: Transformers) -> Result<Opt
 /// The tokenizer of a GGUF file, or that of the files beside it where it has none.
 pub(super) fn gguf_tokenizer(
     path: &Path,
-    metadata: &Metadata,
+    metadata: &GgufMetadata,
     rules: Transformers,
 ) -> Result<Option<Tokenizer>, LoadError> {
     if !matches!(metadata.text("tokenizer.ggml.model"), None | Some("none" | "no_vocab")) {

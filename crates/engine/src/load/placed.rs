@@ -4,25 +4,25 @@ use candle_core::quantized::GgmlDType;
 use candle_core::{Device, Tensor};
 
 use super::LoadError;
-use super::decode::{self, Element, Encoding, Plan, Stored};
-use super::index::{Entry, Layout};
+use super::decode::{self, Element, Encoding, RowConversion, StoredTensor};
+use super::index::{StoredLayout, TensorEntry};
 
 /// The kind of block of a quantized matrix, and its shape as it is multiplied by; `None` where it is none.
-pub(super) fn blocks(stored: &Stored<'_>, entry: &Entry) -> Option<(GgmlDType, (usize, usize))> {
+pub(super) fn blocks(stored: &StoredTensor<'_>, entry: &TensorEntry) -> Option<(GgmlDType, (usize, usize))> {
     let (Encoding::Blocks(kind), &[first, second]) = (stored.encoding, entry.shape.as_slice()) else {
         return None;
     };
     match entry.layout {
-        Layout::Transposed => Some((kind, (second, first))),
-        Layout::PlusOne => None,
-        Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => {
+        StoredLayout::Transposed => Some((kind, (second, first))),
+        StoredLayout::PlusOne => None,
+        StoredLayout::AsStored | StoredLayout::Interleaved { .. } | StoredLayout::Stacked { .. } => {
             Some((kind, (first, second)))
         }
     }
 }
 
 /// The bytes of a tensor with its rows in the hub's order.
-pub(super) fn ordered_rows(stored: &Stored, entry: &Entry) -> Result<Vec<u8>, LoadError> {
+pub(super) fn ordered_rows(stored: &StoredTensor, entry: &TensorEntry) -> Result<Vec<u8>, LoadError> {
     let bytes = stored.file.bytes(stored.start..stored.start + stored.len, &stored.what())?;
     let (rows, _) = entry.rows();
     let Some(source_row) = entry.layout.source_row(rows) else { return Ok(bytes) };
@@ -37,17 +37,21 @@ pub(super) fn ordered_rows(stored: &Stored, entry: &Entry) -> Result<Vec<u8>, Lo
 
 /// Decodes a tensor to the host, in the shape of the hub's file or, for `flip`, from a file that
 /// holds the other orientation than the one asked for.
-pub(super) fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tensor, LoadError> {
+pub(super) fn place<T: Element>(
+    stored: &StoredTensor,
+    entry: &TensorEntry,
+    flip: bool,
+) -> Result<Tensor, LoadError> {
     let (rows, row) = entry.rows();
     let source_row = entry.layout.source_row(rows);
-    let plan = Plan {
+    let plan = RowConversion {
         row,
         source_row: source_row.as_ref().map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
-        offset: if entry.layout == Layout::PlusOne { -1.0 } else { 0.0 },
+        offset: if entry.layout == StoredLayout::PlusOne { -1.0 } else { 0.0 },
     };
     let values = decode::decode::<T>(stored, &plan)?;
     let mut shape = entry.shape.clone();
-    if entry.layout == Layout::Transposed {
+    if entry.layout == StoredLayout::Transposed {
         shape.reverse();
     }
     Tensor::from_vec(values, shape, &Device::Cpu)

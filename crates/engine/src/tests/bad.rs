@@ -8,15 +8,15 @@ use truenorth_protocol::prompt::PromptProblem;
 
 use super::support::{folder, tiny, untrained};
 use crate::error::EngineError;
-use crate::hooks::{Activation, Flow, Hooks, NoHooks};
-use crate::layout::{Batch, Need, RowNeed};
+use crate::hooks::{Flow, Hooks, NoHooks, SiteActivation};
+use crate::layout::{Need, RowNeed, TokenBatch};
 use crate::load::{LoadOptions, Source};
 use crate::model::Model;
 use crate::reference::Choices;
 
 fn error(prompt: &[u32], need: &Need) -> String {
     let model = untrained(&tiny("llama"), 0);
-    let batch = Batch::of(&[prompt]).unwrap();
+    let batch = TokenBatch::of(&[prompt]).unwrap();
     model.forward(&batch, None, need, &mut NoHooks).unwrap_err().to_string()
 }
 
@@ -35,10 +35,10 @@ fn prompts_that_do_not_fit_are_refused() {
     let rows = Need { rows: RowNeed::Rows(vec![2]), ..Need::next_token() };
     assert_eq!(error(&[1, 2], &rows), "row 2 is asked for, the batch has 2");
     assert!(matches!(
-        Batch::of(&[vec![1], vec![]]),
+        TokenBatch::of(&[vec![1], vec![]]),
         Err(EngineError::Prompt { seq: 1, problem: PromptProblem::Empty })
     ));
-    let mut twice = Batch::new();
+    let mut twice = TokenBatch::new();
     twice.push(4, &[1]).unwrap();
     assert!(matches!(twice.push(4, &[1]), Err(EngineError::DuplicateSequence { seq: 4 })));
 }
@@ -58,13 +58,13 @@ fn an_untrained_model_that_fits_no_memory_is_an_error() {
 fn a_cached_sequence_can_not_outgrow_the_context() {
     let model = untrained(&tiny("gpt2"), 0);
     let mut cache = model.cache(1, 0);
-    let full = Batch::of(&[[1; 48]]).unwrap();
+    let full = TokenBatch::of(&[[1; 48]]).unwrap();
     model.forward(&full, Some(&mut cache), &Need::next_token(), &mut NoHooks).unwrap();
-    let more = Batch::of(&[[1]]).unwrap();
+    let more = TokenBatch::of(&[[1]]).unwrap();
     let e = model.forward(&more, Some(&mut cache), &Need::next_token(), &mut NoHooks).unwrap_err();
     assert_eq!(e.to_string(), "sequence 0 has 49 tokens; the model's context is 48");
     let unknown = {
-        let mut b = Batch::new();
+        let mut b = TokenBatch::new();
         b.push(1, &[1]).unwrap();
         b
     };
@@ -80,7 +80,7 @@ impl Hooks for Break {
         site == Site::Embed || site == self.1
     }
 
-    fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
+    fn at(&mut self, site: Site, x: &mut SiteActivation<'_>) -> Result<Flow, EngineError> {
         if site == Site::Embed {
             x.replace(self.0.clone())?;
         }
@@ -94,7 +94,7 @@ impl Hooks for Break {
 #[test]
 fn numbers_that_are_not_finite_are_told_where_they_are_read() {
     let model = untrained(&tiny("llama"), 0);
-    let batch = Batch::of(&[vec![1, 2]]).unwrap();
+    let batch = TokenBatch::of(&[vec![1, 2]]).unwrap();
     let run = |t: Tensor, at| model.forward(&batch, None, &Need::all(Site::Logits), &mut Break(t, at));
     let mut values = vec![0.5_f32; 48];
     values[24] = f32::NAN;

@@ -7,7 +7,7 @@ use candle_core::Device;
 use truenorth_protocol::Site;
 
 use super::support::{Recorder, Reference, generate, logits, relative};
-use crate::layout::{Batch, Need};
+use crate::layout::{Need, TokenBatch};
 use crate::load::{LoadOptions, Source};
 use crate::model::Model;
 
@@ -38,7 +38,7 @@ fn dequantized_weights_compute_what_transformers_does_and_quantized_ones_nearly(
     for name in ["gemma3", "llama", "llama3", "olmo2", "qwen2"] {
         let reference = Reference::at(&format!("gguf/{name}"));
         let prompts = reference.lists("prompts");
-        let batch = Batch::of(&prompts).unwrap();
+        let batch = TokenBatch::of(&prompts).unwrap();
         let run = |model: &Model| {
             #[allow(clippy::cast_possible_truncation)]
             let mut seen = Recorder::of(Site::all(model.config().layers() as u32));

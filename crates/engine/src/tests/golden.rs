@@ -3,7 +3,7 @@
 use truenorth_protocol::Site;
 
 use super::support::{Recorder, Reference, generate, load, load_as, logits, relative};
-use crate::layout::{Batch, Need};
+use crate::layout::{Need, TokenBatch};
 use crate::load::LoadOptions;
 
 /// Largest relative difference that is allowed, at every site, in all and a row.
@@ -15,7 +15,7 @@ fn check(name: &str) {
     #[allow(clippy::cast_possible_truncation)]
     let sites: Vec<Site> = Site::all(model.config().layers() as u32).collect();
     let mut seen = Recorder::of(sites.clone());
-    let batch = Batch::of(&prompts).unwrap();
+    let batch = TokenBatch::of(&prompts).unwrap();
     model.forward(&batch, None, &Need::all(Site::Logits), &mut seen).unwrap();
     assert_eq!(seen.order, sites, "{name}: every site once, in order");
     let mut worst = (0.0_f64, 0.0_f64, Site::Embed);

@@ -9,7 +9,7 @@ use super::support::{Recorder, Steer, generate, logits, relative, tiny};
 use crate::Choices;
 use crate::backend::host;
 use crate::config::Config;
-use crate::layout::{Batch, Need};
+use crate::layout::{Need, TokenBatch};
 use crate::load::{Kernels, LoadOptions};
 use crate::model::Model;
 
@@ -35,7 +35,7 @@ fn prompts() -> impl Strategy<Value = Vec<Vec<u32>>> {
     prop::collection::vec(prop::collection::vec(0..53_u32, 1..40), 1..5)
 }
 
-fn sites(model: &Model, batch: &Batch) -> Recorder {
+fn sites(model: &Model, batch: &TokenBatch) -> Recorder {
     let steer = Steer { site: Site::ResidPost(0), vector: (0..24).map(|i| (i as f32).sin()).collect() };
     let mut seen = Recorder::of(Site::all(3)).steered(&steer);
     model.forward(batch, None, &Need::all(Site::Logits), &mut seen).unwrap();
@@ -50,7 +50,7 @@ proptest! {
         let [best, slices, candle] = all(family, DType::F32);
         prop_assert_eq!((slices.kernels(), candle.kernels()), ("candle+slices", "candle"));
         prop_assert_eq!(best.kernels() != "candle+slices", host::usable());
-        let batch = Batch::of(&prompts).unwrap();
+        let batch = TokenBatch::of(&prompts).unwrap();
         let want = sites(&candle, &batch);
         for ours in [best, slices] {
             let got = sites(&ours, &batch);

@@ -8,7 +8,7 @@ use truenorth_protocol::Site;
 
 use super::support::{load, logits};
 use crate::hooks::NoHooks;
-use crate::layout::{Batch, Need};
+use crate::layout::{Need, TokenBatch};
 use crate::load::{LoadOptions, Source};
 use crate::model::Model;
 
@@ -16,7 +16,7 @@ use crate::model::Model;
 fn a_pass_reads_the_blocks_up_to_its_last_site_and_no_other() {
     let model = load("llama");
     assert_eq!(model.loaded(), (0, false));
-    let batch = Batch::of(&[vec![3, 1, 4]]).unwrap();
+    let batch = TokenBatch::of(&[vec![3, 1, 4]]).unwrap();
     let up_to = |site| {
         model.forward(&batch, None, &Need::last_rows(site), &mut NoHooks).unwrap();
         model.loaded()

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use truenorth_protocol::Site;
 
 use super::support::{Recorder, Steer, generate, logits, relative, tiny, untrained};
-use crate::cache::Cache;
+use crate::cache::KvCache;
 use crate::hooks::NoHooks;
-use crate::layout::{Batch, Need, RowNeed};
+use crate::layout::{Need, RowNeed, TokenBatch};
 use crate::model::Model;
 
 const WITHIN: f64 = 1e-5;
@@ -65,7 +65,7 @@ proptest! {
         let mut got: Vec<Vec<Vec<f32>>> = vec![Vec::new(); prompts.len()];
         // Every prompt in pieces, which differ from prompt to prompt.
         for piece in 0..=cuts.len() {
-            let mut batch = Batch::new();
+            let mut batch = TokenBatch::new();
             for (seq, p) in prompts.iter().enumerate() {
                 let at = |i: usize| {
                     let mut sorted = cuts.clone();
@@ -102,7 +102,7 @@ proptest! {
         which in 0..3_u8,
     ) {
         let sites: Vec<Site> = Site::all(3).collect();
-        let batch = Batch::of(&prompts).unwrap();
+        let batch = TokenBatch::of(&prompts).unwrap();
         let mut whole = recorder(&sites, steer.as_ref());
         model.forward(&batch, None, &Need::all(Site::Logits), &mut whole).unwrap();
         let rows = match which {
@@ -159,7 +159,7 @@ proptest! {
 #[test]
 fn past_the_last_full_site_only_needed_rows_are_seen() {
     let model = untrained(&tiny("llama"), 1);
-    let batch = Batch::of(&[vec![1, 2, 3], vec![4, 5, 6, 7]]).unwrap();
+    let batch = TokenBatch::of(&[vec![1, 2, 3], vec![4, 5, 6, 7]]).unwrap();
     let sites: Vec<Site> = Site::all(3).collect();
     let count = |need: &Need, site: Site| {
         let mut seen = Recorder::of(sites.clone());
@@ -187,8 +187,8 @@ fn past_the_last_full_site_only_needed_rows_are_seen() {
 #[test]
 fn a_cache_filled_in_part_refuses_deeper_passes() {
     let model = untrained(&tiny("llama"), 1);
-    let mut cache: Cache = model.cache(2, 4);
-    let batch = Batch::of(&[vec![1, 2, 3]]).unwrap();
+    let mut cache: KvCache = model.cache(2, 4);
+    let batch = TokenBatch::of(&[vec![1, 2, 3]]).unwrap();
     let shallow = Need::last_rows(Site::ResidPost(0));
     assert!(model.forward(&batch, Some(&mut cache), &shallow, &mut NoHooks).unwrap().is_none());
     assert_eq!(cache.len(0), 3);

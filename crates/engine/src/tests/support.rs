@@ -11,8 +11,8 @@ use truenorth_protocol::Site;
 use crate::Choices;
 use crate::config::Config;
 use crate::error::EngineError;
-use crate::hooks::{Activation, Flow, Hooks};
-use crate::layout::{Batch, Need, Row};
+use crate::hooks::{Flow, Hooks, SiteActivation};
+use crate::layout::{ActivationRow, Need, TokenBatch};
 use crate::load::{LoadOptions, Source};
 use crate::model::Model;
 use crate::sample::Sampler;
@@ -79,7 +79,7 @@ pub(super) struct Steer {
 pub(super) struct Recorder {
     pub(super) sites: Vec<Site>,
     pub(super) steer: Option<Steer>,
-    pub(super) got: BTreeMap<String, (Vec<Row>, Vec<Vec<f32>>)>,
+    pub(super) got: BTreeMap<String, (Vec<ActivationRow>, Vec<Vec<f32>>)>,
     pub(super) order: Vec<Site>,
 }
 
@@ -103,7 +103,7 @@ impl Hooks for Recorder {
         self.sites.contains(&site) || self.steer.as_ref().is_some_and(|s| s.site == site)
     }
 
-    fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
+    fn at(&mut self, site: Site, x: &mut SiteActivation<'_>) -> Result<Flow, EngineError> {
         if let Some(steer) = self.steer.as_ref().filter(|s| s.site == site) {
             x.edit(|_, values| {
                 values.iter_mut().zip(&steer.vector).for_each(|(v, d)| *v += d);
@@ -136,7 +136,7 @@ pub(super) fn relative(got: &[Vec<f32>], want: &[Vec<f32>]) -> (f64, f64) {
 /// Logits of every row of a batch, without a cache.
 pub(super) fn logits(model: &Model, prompts: &[Vec<u32>], steer: Option<&Steer>) -> Vec<Vec<f32>> {
     let mut hooks = Recorder { steer: steer.cloned(), ..Recorder::default() };
-    let batch = Batch::of(prompts).unwrap();
+    let batch = TokenBatch::of(prompts).unwrap();
     let logits = model.forward(&batch, None, &Need::all(Site::Logits), &mut hooks).unwrap();
     logits.unwrap().tensor.to_vec2().unwrap()
 }
@@ -150,13 +150,13 @@ pub(super) fn generate(
 ) -> Vec<Vec<u32>> {
     let mut cache = model.cache(prompts.len(), 3);
     let mut out = vec![Vec::new(); prompts.len()];
-    let mut batch = Batch::of(prompts).unwrap();
+    let mut batch = TokenBatch::of(prompts).unwrap();
     while batch.rows() > 0 {
         let mut hooks = Recorder { steer: steer.cloned(), ..Recorder::default() };
         let step = model.forward(&batch, Some(&mut cache), &Need::next_token(), &mut hooks).unwrap();
         let step = step.unwrap();
         let values: Vec<Vec<f32>> = step.tensor.to_vec2().unwrap();
-        batch = Batch::new();
+        batch = TokenBatch::new();
         for (row, values) in step.rows.all().iter().zip(&values) {
             let mut sampler = Sampler::new(0.0, 1.0, 0, 0).unwrap();
             let token = sampler.pick(values).unwrap().token;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokenizers::AddedToken;
 
 use super::class::Class;
-use super::files::Files;
-use super::given::{Given, Object, given, list};
+use super::files::TokenizerFiles;
+use super::transformers_token::{Object, TransformersToken, given, list};
 use crate::Transformers;
 
 /// Attributes that name a token, in the order in which transformers adds them.
@@ -20,16 +20,16 @@ const ADDITIONAL: &str = "additional_special_tokens";
 const SPECIFIC: &str = "model_specific_special_tokens";
 
 /// What is added, and by which names.
-pub(super) struct Added {
+pub(super) struct AddedTokens {
     /// The tokens that go by a name of their own.
     pub(super) named: Vec<(String, AddedToken)>,
     /// All that are added, one after the other.
     pub(super) all: Vec<AddedToken>,
 }
 
-impl Added {
-    pub(super) fn new(files: &Files, class: Class, rules: Transformers) -> Self {
-        let reader = Reader { files, class, rules };
+impl AddedTokens {
+    pub(super) fn new(files: &TokenizerFiles, class: Class, rules: Transformers) -> Self {
+        let reader = AddedTokenReader { files, class, rules };
         let listed = reader.listed();
         let named = reader.named(&listed);
         let unnamed = reader.unnamed();
@@ -43,7 +43,7 @@ impl Added {
 }
 
 /// The token in whose place the class builds a prompt for infilling.
-pub(super) fn fill(files: &Files, class: Class) -> Option<String> {
+pub(super) fn fill(files: &TokenizerFiles, class: Class) -> Option<String> {
     let text = class.own_tokens(Transformers::V5_23).iter().find(|(key, _)| *key == "fill_token")?.1;
     match files.said("fill_token") {
         Some((value, mapped)) => given(value, mapped).map(|given| given.content().to_owned()),
@@ -51,13 +51,13 @@ pub(super) fn fill(files: &Files, class: Class) -> Option<String> {
     }
 }
 
-struct Reader<'a> {
-    files: &'a Files,
+struct AddedTokenReader<'a> {
+    files: &'a TokenizerFiles,
     class: Class,
     rules: Transformers,
 }
 
-impl Reader<'_> {
+impl AddedTokenReader<'_> {
     /// The added tokens as listed, in the order of their ids.
     fn listed(&self) -> Vec<Object> {
         let mut all: Vec<(u64, Object)> = Vec::new();
@@ -125,10 +125,10 @@ impl Reader<'_> {
     }
 
     /// The tokens that go by a name of their own, those of the class where the files are silent.
-    fn named(&self, listed: &[Object]) -> Vec<(String, Given)> {
+    fn named(&self, listed: &[Object]) -> Vec<(String, TransformersToken)> {
         let default = |key: &str| {
             let of_class = self.class.default_tokens(self.rules).iter().find(|(k, _)| *k == key);
-            of_class.map(|(_, text)| Given::Text((*text).to_owned()))
+            of_class.map(|(_, text)| TransformersToken::Text((*text).to_owned()))
         };
         let mut all = Vec::new();
         for key in NAMED {
@@ -138,7 +138,7 @@ impl Reader<'_> {
                     let is =
                         |object: &&Object| object.token.content == given.content() && self.counts(object);
                     let as_listed = listed.iter().rev().find(is);
-                    as_listed.map_or(given, |object| Given::Object(object.clone()))
+                    as_listed.map_or(given, |object| TransformersToken::Object(object.clone()))
                 }),
                 None => default(key).or_else(|| self.pad(key)),
             };
@@ -199,33 +199,33 @@ impl Reader<'_> {
     }
 
     /// The token that the file was last padded with, which goes by the name where the class has none.
-    fn pad(&self, key: &str) -> Option<Given> {
+    fn pad(&self, key: &str) -> Option<TransformersToken> {
         let without = match self.class {
             Class::Generic | Class::Llama | Class::CodeLlama => true,
             Class::Gpt2 => self.rules == Transformers::V4_57,
             Class::GptNeoX | Class::Qwen2 | Class::Gemma => false,
         };
         let token = self.files.json.pointer("/padding/pad_token").and_then(Value::as_str);
-        token.filter(|_| without && key == "pad_token").map(|text| Given::Text(text.to_owned()))
+        token.filter(|_| without && key == "pad_token").map(|text| TransformersToken::Text(text.to_owned()))
     }
 
     /// What version 4's classes make of a name that is plain text.
-    fn made(&self, key: &str, token: Given) -> Given {
+    fn made(&self, key: &str, token: TransformersToken) -> TransformersToken {
         let text = match &token {
-            Given::Text(text) => text,
+            TransformersToken::Text(text) => text,
             // The slow tokenizer that is converted settles whether they are normalized.
-            Given::Object(object) if self.rules == Transformers::V4_57 && self.files.parts => {
-                return Given::Object(object.token.clone().into());
+            TransformersToken::Object(object) if self.rules == Transformers::V4_57 && self.files.parts => {
+                return TransformersToken::Object(object.token.clone().into());
             }
-            Given::Object(_) => return token,
+            TransformersToken::Object(_) => return token,
         };
         let wrapped = ["bos_token", "eos_token", "unk_token", "pad_token"].contains(&key);
         match (self.rules, self.class) {
             (Transformers::V4_57, Class::Qwen2) if wrapped => {
-                Given::Object(AddedToken::from(text.as_str(), true).into())
+                TransformersToken::Object(AddedToken::from(text.as_str(), true).into())
             }
             (Transformers::V4_57, Class::Gpt2) if wrapped && self.files.parts => {
-                Given::Object(AddedToken::from(text.as_str(), false).into())
+                TransformersToken::Object(AddedToken::from(text.as_str(), false).into())
             }
             _ => token,
         }
@@ -233,7 +233,7 @@ impl Reader<'_> {
 
     /// The special tokens that the class alone names, as it is given them: version 5 keeps plain texts of the
     /// configuration from it, which count as names later.
-    fn own(&self) -> Vec<(&'static str, Given)> {
+    fn own(&self) -> Vec<(&'static str, TransformersToken)> {
         let keeps = self.rules == Transformers::V5_23;
         let names = self.class.own_tokens(self.rules).iter();
         names
@@ -241,13 +241,13 @@ impl Reader<'_> {
                 Some((value, mapped)) if mapped || !value.is_string() || !keeps => {
                     Some((*key, given(value, mapped)?))
                 }
-                _ => Some((*key, Given::Text((*text).to_owned()))),
+                _ => Some((*key, TransformersToken::Text((*text).to_owned()))),
             })
             .collect()
     }
 
     /// Special tokens without a name of their own.
-    fn unnamed(&self) -> Vec<Given> {
+    fn unnamed(&self) -> Vec<TransformersToken> {
         let (config, map) = (&self.files.config, &self.files.map);
         let own = self.own().into_iter().map(|(_, given)| given);
         if self.rules == Transformers::V4_57 {
@@ -280,14 +280,20 @@ impl Reader<'_> {
         all
     }
 
-    fn added_4(&self, listed: Vec<Object>, named: &[(String, Given)], unnamed: &[Given]) -> Vec<AddedToken> {
+    fn added_4(
+        &self,
+        listed: Vec<Object>,
+        named: &[(String, TransformersToken)],
+        unnamed: &[TransformersToken],
+    ) -> Vec<AddedToken> {
         let is_first = |key: &String| NAMED.contains(&key.as_str());
         let names = |wanted: bool| named.iter().filter(move |(key, _)| is_first(key) == wanted);
-        let mut special: Vec<&Given> = Vec::new();
+        let mut special: Vec<&TransformersToken> = Vec::new();
         let names_of = |wanted| names(wanted).map(|(_, given)| std::slice::from_ref(given));
         for group in names_of(true).chain([unnamed]).chain(names_of(false)) {
             // A list may name a token twice.
-            let new = |token: &&Given| !special.iter().any(|other| other.content() == token.content());
+            let new =
+                |token: &&TransformersToken| !special.iter().any(|other| other.content() == token.content());
             special.extend(group.iter().filter(new).collect::<Vec<_>>());
         }
         let is_special = |text: &str| special.iter().any(|token| token.content() == text);
@@ -300,8 +306,8 @@ impl Reader<'_> {
                 .any(|other| other == text)
         };
         let missing = special.iter().filter(|given| match given {
-            Given::Text(text) => !there(text),
-            Given::Object(object) => !listed.contains(object),
+            TransformersToken::Text(text) => !there(text),
+            TransformersToken::Object(object) => !listed.contains(object),
         });
         let missing = missing.map(|given| given.token(true));
         let listed = listed.iter().map(|object| {
@@ -311,19 +317,24 @@ impl Reader<'_> {
         settled(&self.in_file().filter_map(file_token).collect::<Vec<_>>(), listed.chain(missing).collect())
     }
 
-    fn added_5(&self, listed: Vec<Object>, named: &[(String, Given)], unnamed: &[Given]) -> Vec<AddedToken> {
+    fn added_5(
+        &self,
+        listed: Vec<Object>,
+        named: &[(String, TransformersToken)],
+        unnamed: &[TransformersToken],
+    ) -> Vec<AddedToken> {
         let mut there: Vec<&str> = listed.iter().map(|object| object.token.content.as_str()).collect();
         if self.class == Class::Generic {
             there.extend(self.in_file().filter_map(|value| value.get("content")?.as_str()));
         }
-        let mut missing: Vec<&Given> = Vec::new();
+        let mut missing: Vec<&TransformersToken> = Vec::new();
         for token in named.iter().map(|(_, given)| given).chain(unnamed) {
             if !there.contains(&token.content()) && !missing.contains(&token) {
                 missing.push(token);
             }
         }
-        let listed = listed.iter().map(|object| Given::Object(object.clone()));
-        let all: Vec<Given> = listed.chain(missing.into_iter().cloned()).collect();
+        let listed = listed.iter().map(|object| TransformersToken::Object(object.clone()));
+        let all: Vec<TransformersToken> = listed.chain(missing.into_iter().cloned()).collect();
         let has_name = |text: &str| named.iter().any(|(_, given)| given.content() == text);
         let mut all: Vec<AddedToken> =
             all.iter().map(|given| given.token(has_name(given.content()))).collect();

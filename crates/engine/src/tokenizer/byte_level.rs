@@ -14,7 +14,7 @@ use tokenizers::{NormalizerWrapper, SplitDelimiterBehavior};
 
 use super::TokenizerError;
 use super::gguf::{Built, MERGES, vocabulary, wrong};
-use crate::gguf::Metadata;
+use crate::gguf::GgufMetadata;
 
 const PRE: &str = "tokenizer.ggml.pre";
 
@@ -67,7 +67,7 @@ const KNOWN: &[Pre] = &[
     Pre { names: &["tekken"], split: Some(TEKKEN), ignore_merges: true, begin: true, ..GPT2 },
 ];
 
-pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, TokenizerError> {
+pub(super) fn build(metadata: &GgufMetadata, tokens: &[String]) -> Result<Built, TokenizerError> {
     let mut notes = Vec::new();
     let name = match metadata.text(PRE) {
         Some("default") => {
@@ -119,7 +119,7 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
 }
 
 /// The split of the models of this architecture, for files of converters that did not write it.
-fn guess(metadata: &Metadata, tokens: usize) -> &'static str {
+fn guess(metadata: &GgufMetadata, tokens: usize) -> &'static str {
     match metadata.text("general.architecture") {
         Some("qwen2" | "qwen3") => "qwen2",
         Some("gptneox") => "gpt-neox",

@@ -8,8 +8,8 @@ use truenorth_protocol::ChatTemplates;
 
 use super::TokenizerError;
 use super::added::NAMED;
-use super::files::{Files, malformed, read_bytes};
-use crate::gguf::Metadata;
+use super::files::{TokenizerFiles, malformed, read_bytes};
+use crate::gguf::GgufMetadata;
 
 const FILE: &str = "chat_template.jinja";
 const FOLDER: &str = "additional_chat_templates";
@@ -20,7 +20,7 @@ const KEY: &str = "tokenizer.chat_template";
 /// The templates of a folder. Files of templates stand above what the configuration has, all of it, as transformers has
 /// it.
 pub(super) fn of_folder(
-    files: &Files,
+    files: &TokenizerFiles,
     special_tokens: BTreeMap<String, String>,
 ) -> Result<Option<ChatTemplates>, TokenizerError> {
     let beside = |name: &str| files.path.with_file_name(name);
@@ -75,7 +75,7 @@ pub(super) fn of_folder(
     Ok((!templates.is_empty()).then_some(ChatTemplates { templates, source, special_tokens }))
 }
 
-pub(super) fn of_gguf(metadata: &Metadata) -> Option<ChatTemplates> {
+pub(super) fn of_gguf(metadata: &GgufMetadata) -> Option<ChatTemplates> {
     let mut templates = BTreeMap::new();
     for key in metadata.keys() {
         let name = match key.strip_prefix(KEY) {

@@ -1,6 +1,6 @@
 //! Which of transformers' tokenizer classes reads a folder, by version.
 
-use super::files::Files;
+use super::files::TokenizerFiles;
 use crate::Transformers;
 
 /// A tokenizer class, as far as classes differ in what they make of `tokenizer.json`.
@@ -27,7 +27,7 @@ const GENERIC: [&str; 5] = [
 
 impl Class {
     /// The class of a folder, and its name where it is none that is known here.
-    pub(super) fn of(files: &Files, rules: Transformers) -> (Self, Option<String>) {
+    pub(super) fn of(files: &TokenizerFiles, rules: Transformers) -> (Self, Option<String>) {
         let named = files.class();
         let class = match rules {
             Transformers::V4_57 => named.map_or_else(|| of_model_4(&files.model_type), by_name),
@@ -142,7 +142,7 @@ fn of_model_5(model_type: &str) -> Option<Class> {
     }
 }
 
-fn of_5(files: &Files, named: Option<&str>) -> Class {
+fn of_5(files: &TokenizerFiles, named: Option<&str>) -> Class {
     let kept = of_model_5(&files.model_type);
     let Some(name) = named else { return kept.unwrap_or(Class::Generic) };
     let class = by_name(name);

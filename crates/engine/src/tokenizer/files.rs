@@ -11,7 +11,7 @@ use truenorth_files::{available, is_lfs_pointer};
 /// be refused any: memory for all is asked for first.
 const BUILT: usize = 32;
 
-pub(super) struct Files {
+pub(super) struct TokenizerFiles {
     pub(super) path: PathBuf,
     /// `tokenizer.json`.
     pub(super) json: Value,
@@ -27,7 +27,7 @@ pub(super) struct Files {
     pub(super) model_type: String,
 }
 
-impl Files {
+impl TokenizerFiles {
     pub(super) fn read(path: &Path) -> Result<Self, TokenizerError> {
         let bytes = read_bytes(path)?;
         available(bytes.len().saturating_mul(BUILT))

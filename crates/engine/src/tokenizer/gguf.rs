@@ -3,9 +3,9 @@
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 
-use super::growth::Growth;
-use super::{Ends, Tokenizer, TokenizerError, byte_level, chat, sentencepiece, unique};
-use crate::gguf::Metadata;
+use super::growth::TokenizerGrowth;
+use super::{EndTokens, Tokenizer, TokenizerError, byte_level, chat, sentencepiece, unique};
+use crate::gguf::GgufMetadata;
 
 pub(super) const MODEL: &str = "tokenizer.ggml.model";
 pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
@@ -29,7 +29,7 @@ pub(super) struct Built {
     pub(super) notes: Vec<String>,
 }
 
-pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
+pub(super) fn build(metadata: &GgufMetadata) -> Result<Tokenizer, TokenizerError> {
     let tokens = metadata
         .texts(TOKENS)
         .filter(|tokens| !tokens.is_empty())
@@ -90,14 +90,14 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         inner,
         bos,
         eos: unique(ends),
-        ends: Ends::Ours {
+        ends: EndTokens::Ours {
             begin: metadata.bool("tokenizer.ggml.add_bos_token").unwrap_or(built.begin),
             end: metadata.bool("tokenizer.ggml.add_eos_token").unwrap_or(false),
         },
         fill: None,
         chat: chat::of_gguf(metadata),
         size: tokens.len(),
-        growth: Growth::OURS,
+        growth: TokenizerGrowth::OURS,
         notes: built.notes,
         of: "the GGUF file".to_owned(),
         unknown_by: None,

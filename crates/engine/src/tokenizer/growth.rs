@@ -11,7 +11,7 @@ const MOST: f64 = (1_u64 << 30) as f64;
 
 /// What each step of a tokenizer can make of a byte, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Growth {
+pub(super) struct TokenizerGrowth {
     /// Normalizing and splitting.
     encode: f64,
     /// Putting tokens together.
@@ -19,9 +19,9 @@ pub(super) struct Growth {
 }
 
 #[derive(Deserialize)]
-struct Steps {
+struct TokenizerSteps {
     #[serde(default)]
-    added_tokens: Vec<Added>,
+    added_tokens: Vec<AddedContent>,
     #[serde(default)]
     normalizer: Value,
     #[serde(default)]
@@ -31,12 +31,12 @@ struct Steps {
 }
 
 #[derive(Deserialize)]
-struct Added {
+struct AddedContent {
     #[serde(default)]
     content: String,
 }
 
-impl Growth {
+impl TokenizerGrowth {
     /// Of tokenizers that are built here: bytes written as letters, spaces as a sign of three bytes.
     pub(super) const OURS: Self = Self { encode: 8.0, decode: 8.0 };
 
@@ -45,7 +45,7 @@ impl Growth {
     /// # Errors
     /// What is wrong with the file, where it is no JSON or its own tokens would become too long.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
-        let steps: Steps = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        let steps: TokenizerSteps = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let encode = step(&steps.normalizer) * step(&steps.pre_tokenizer);
         let growth = Self { encode, decode: step(&steps.decoder) };
         growth.of_tokens(steps.added_tokens.iter().map(|token| token.content.as_str())).map(|()| growth)

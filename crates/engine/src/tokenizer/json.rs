@@ -5,12 +5,12 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
-use super::added::{self, Added};
+use super::added::{self, AddedTokens};
 use super::chat;
 use super::class::Class;
-use super::files::{Files, malformed, object};
-use super::growth::Growth;
-use super::{Ends, Tokenizer, TokenizerError, parts, rebuild, sound, unique};
+use super::files::{TokenizerFiles, malformed, object};
+use super::growth::TokenizerGrowth;
+use super::{EndTokens, Tokenizer, TokenizerError, parts, rebuild, sound, unique};
 use crate::Transformers;
 
 /// Texts on which versions are compared: what they tell apart are beginnings and ends, spaces before
@@ -18,7 +18,7 @@ use crate::Transformers;
 const PROBES: [&str; 5] = ["", "a word 1234", "  two  spaces\n ", "e\u{301} ½ x\u{301}", "x▁y"];
 
 pub(super) fn read(path: &Path, rules: Transformers) -> Result<Tokenizer, TokenizerError> {
-    let files = Files::read(path)?;
+    let files = TokenizerFiles::read(path)?;
     let mut made = make(&files, rules)?;
     made.notes.extend(differences(&files, &made, rules));
     Ok(made)
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path, rules: Transformers) -> Result<Tokenizer, Tokeni
 
 /// A tokenizer out of `vocab.json` and `merges.txt`, where the class of the folder reads these.
 pub(super) fn read_parts(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, TokenizerError> {
-    let files = Files::beside(&folder.join(parts::VOCAB), parts::read(folder)?, true)?;
+    let files = TokenizerFiles::beside(&folder.join(parts::VOCAB), parts::read(folder)?, true)?;
     if !parts::reads(Class::of(&files, rules).0, rules) {
         return Ok(None);
     }
@@ -39,7 +39,7 @@ pub(super) fn read_parts(folder: &Path, rules: Transformers) -> Result<Option<To
 
 /// Why vocabulary and merges of a folder are not read.
 pub(super) fn unread(folder: &Path, rules: Transformers) -> Option<String> {
-    let files = Files::beside(&folder.join(parts::VOCAB), Value::Null, true).ok()?;
+    let files = TokenizerFiles::beside(&folder.join(parts::VOCAB), Value::Null, true).ok()?;
     let named = files.class().map_or_else(
         || format!("that of the model type `{}` in config.json is none of them", files.model_type),
         |name| format!("`tokenizer_class` is `{name}`"),
@@ -54,18 +54,18 @@ pub(super) fn unread(folder: &Path, rules: Transformers) -> Option<String> {
 
 /// What transformers takes a file for, so that equal plans need not be carried out twice.
 #[derive(PartialEq)]
-struct Plan {
+struct TokenizerPlan {
     json: Value,
-    ends: Ends,
+    ends: EndTokens,
     bos: Option<String>,
     eos: Option<String>,
     add: Vec<AddedToken>,
     named: Vec<(String, AddedToken)>,
 }
 
-impl Plan {
-    fn new(files: &Files, class: Class, rules: Transformers) -> Self {
-        let added = Added::new(files, class, rules);
+impl TokenizerPlan {
+    fn new(files: &TokenizerFiles, class: Class, rules: Transformers) -> Self {
+        let added = AddedTokens::new(files, class, rules);
         let token = |key: &str| added.named.iter().find(|(k, _)| k == key).map(|(_, t)| t.content.clone());
         Self {
             json: rebuild::adapt(files, class, rules),
@@ -77,11 +77,14 @@ impl Plan {
         }
     }
 
-    fn build(&self, files: &Files) -> Result<(tokenizers::Tokenizer, Growth), TokenizerError> {
+    fn build(
+        &self,
+        files: &TokenizerFiles,
+    ) -> Result<(tokenizers::Tokenizer, TokenizerGrowth), TokenizerError> {
         let broken = |e: &dyn ToString| malformed(&files.path, e.to_string());
         sound::check(&self.json).map_err(|e| broken(&e))?;
         let bytes = serde_json::to_vec(&self.json).map_err(|e| broken(&e))?;
-        let growth = Growth::read(&bytes).map_err(|e| broken(&e))?;
+        let growth = TokenizerGrowth::read(&bytes).map_err(|e| broken(&e))?;
         growth.of_tokens(self.add.iter().map(|token| token.content.as_str())).map_err(|e| broken(&e))?;
         sound::guarded(|| self.read(bytes, files, &growth))
             .and_then(|made| made.map_err(|e| e.to_string()))
@@ -93,8 +96,8 @@ impl Plan {
     fn read(
         &self,
         bytes: Vec<u8>,
-        files: &Files,
-        growth: &Growth,
+        files: &TokenizerFiles,
+        growth: &TokenizerGrowth,
     ) -> tokenizers::Result<tokenizers::Tokenizer> {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
         inner.add_tokens(self.add.iter().cloned())?;
@@ -108,9 +111,9 @@ impl Plan {
     }
 }
 
-fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError> {
+fn make(files: &TokenizerFiles, rules: Transformers) -> Result<Tokenizer, TokenizerError> {
     let (class, foreign) = Class::of(files, rules);
-    let plan = Plan::new(files, class, rules);
+    let plan = TokenizerPlan::new(files, class, rules);
     let (inner, growth) = plan.build(files)?;
     let beside = |name: &str| files.path.with_file_name(name);
     let generation = object(&beside("generation_config.json"))?.unwrap_or_default();
@@ -124,7 +127,7 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
     };
     let listed = listed.into_iter().filter_map(|id| u32::try_from(id.as_u64()?).ok());
     let eos = unique(id(&plan.eos).into_iter().chain(listed));
-    if let Ends::Ours { begin, end } = plan.ends {
+    if let EndTokens::Ours { begin, end } = plan.ends {
         for (on, key, token) in [(begin, "bos_token", bos), (end, "eos_token", id(&plan.eos))] {
             // Version 5 puts nothing there.
             if on && token.is_none() && rules == Transformers::V4_57 {
@@ -170,7 +173,7 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
 }
 
 /// What is said of code that comes with the folder and is not run.
-fn own_code(files: &Files) -> Option<String> {
+fn own_code(files: &TokenizerFiles) -> Option<String> {
     let code: String = files.own_code()?.to_string().chars().take(80).collect();
     Some(format!(
         "tokenizer_config.json of `{}` names code of its own for the tokenizer (`auto_map`: {code}), which is not run \
@@ -181,9 +184,9 @@ fn own_code(files: &Files) -> Option<String> {
 
 /// Whether the other version makes other ids of the same files, and an example. A version that does
 /// not read them at all says nothing.
-fn differences(files: &Files, made: &Tokenizer, rules: Transformers) -> Option<String> {
+fn differences(files: &TokenizerFiles, made: &Tokenizer, rules: Transformers) -> Option<String> {
     let other = rules.other();
-    let plan = |rules| Plan::new(files, Class::of(files, rules).0, rules);
+    let plan = |rules| TokenizerPlan::new(files, Class::of(files, rules).0, rules);
     if plan(rules) == plan(other) {
         return None;
     }

@@ -12,7 +12,6 @@ mod class;
 mod error;
 mod files;
 mod gguf;
-mod given;
 mod growth;
 mod json;
 #[cfg(test)]
@@ -23,14 +22,15 @@ mod sentencepiece;
 mod sound;
 #[cfg(test)]
 mod tests;
+mod transformers_token;
 
 use std::path::Path;
 
 pub use error::TokenizerError;
 
 use super::Transformers;
-use super::gguf::Metadata;
-use growth::Growth;
+use super::gguf::GgufMetadata;
+use growth::TokenizerGrowth;
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
 
@@ -42,12 +42,12 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     bos: Option<u32>,
     eos: Vec<u32>,
-    ends: Ends,
+    ends: EndTokens,
     /// A token whose texts are made anew before they are split, which is not done here.
     fill: Option<String>,
     chat: Option<ChatTemplates>,
     size: usize,
-    growth: Growth,
+    growth: TokenizerGrowth,
     notes: Vec<String>,
     /// Its file, as it is named to a reader.
     of: String,
@@ -57,7 +57,7 @@ pub struct Tokenizer {
 
 /// Who puts the tokens around a text that mark its beginning and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ends {
+enum EndTokens {
     /// The post-processor of `tokenizer.json`.
     PostProcessor,
     /// This program does.
@@ -119,7 +119,7 @@ impl Tokenizer {
     /// # Errors
     /// A kind of tokenizer that is not known, or vocabulary, merges and scores that do not fit
     /// together.
-    pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
+    pub fn from_gguf(metadata: &GgufMetadata) -> Result<Self, TokenizerError> {
         gguf::build(metadata)
     }
 
@@ -131,11 +131,11 @@ impl Tokenizer {
     /// that Code Llama's class makes anew.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
         self.bounded(text)?;
-        let inside = special && self.ends == Ends::PostProcessor;
+        let inside = special && self.ends == EndTokens::PostProcessor;
         let encoding = self.called(|inner| inner.encode_fast(text, inside))?;
         let ids = encoding.get_ids();
         let (mut first, mut last) = (None, None);
-        if let Ends::Ours { begin, end } = self.ends
+        if let EndTokens::Ours { begin, end } = self.ends
             && special
         {
             first = self.bos.filter(|_| begin);

@@ -8,15 +8,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Ends;
+use super::EndTokens;
 use super::class::Class;
-use super::files::Files;
+use super::files::TokenizerFiles;
 use crate::Transformers;
 
 /// Qwen's split before merging.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
+pub(super) fn adapt(files: &TokenizerFiles, class: Class, rules: Transformers) -> Value {
     let mut json = files.json.clone();
     json["truncation"] = Value::Null;
     json["padding"] = Value::Null;
@@ -43,7 +43,7 @@ pub(super) fn says_unknown(class: Class, rules: Transformers) -> bool {
 }
 
 /// What is said of dropout, where transformers would draw with it.
-pub(super) fn dropout(files: &Files, class: Class, rules: Transformers) -> Option<String> {
+pub(super) fn dropout(files: &TokenizerFiles, class: Class, rules: Transformers) -> Option<String> {
     let value =
         files.json.pointer("/model/dropout").filter(|value| value.as_f64().is_some_and(|p| p != 0.0))?;
     let draws = rules == Transformers::V4_57 || class == Class::Generic;
@@ -56,32 +56,34 @@ pub(super) fn dropout(files: &Files, class: Class, rules: Transformers) -> Optio
     })
 }
 
-pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
+pub(super) fn ends(files: &TokenizerFiles, class: Class, rules: Transformers) -> EndTokens {
     if files.parts {
         // Without a post-processor of the file's own the flags count.
         let on = |key| files.flag(key).unwrap_or(false);
         return match (class, rules) {
-            (_, Transformers::V5_23) => Ends::Ours { begin: on("add_bos_token"), end: on("add_eos_token") },
-            (Class::Gpt2, Transformers::V4_57) => Ends::Ours { begin: on("add_bos_token"), end: false },
-            (_, Transformers::V4_57) => Ends::PostProcessor,
+            (_, Transformers::V5_23) => {
+                EndTokens::Ours { begin: on("add_bos_token"), end: on("add_eos_token") }
+            }
+            (Class::Gpt2, Transformers::V4_57) => EndTokens::Ours { begin: on("add_bos_token"), end: false },
+            (_, Transformers::V4_57) => EndTokens::PostProcessor,
         };
     }
     let begins = match (class, rules) {
-        (Class::GptNeoX, Transformers::V5_23) => return Ends::Ours { begin: false, end: false },
+        (Class::GptNeoX, Transformers::V5_23) => return EndTokens::Ours { begin: false, end: false },
         (Class::Llama | Class::CodeLlama | Class::Gemma, Transformers::V4_57) => true,
         (Class::GptNeoX, Transformers::V4_57) => false,
-        (Class::CodeLlama, Transformers::V5_23) => return Ends::Ours { begin: true, end: false },
+        (Class::CodeLlama, Transformers::V5_23) => return EndTokens::Ours { begin: true, end: false },
         // Flags are read and not acted on.
-        _ => return Ends::PostProcessor,
+        _ => return EndTokens::PostProcessor,
     };
-    Ends::Ours {
+    EndTokens::Ours {
         begin: files.flag("add_bos_token").unwrap_or(begins),
         end: files.flag("add_eos_token").unwrap_or(false),
     }
 }
 
 /// What is said where a class makes byte-pair encoding of another kind of model.
-pub(super) fn other_model(files: &Files, class: Class, rules: Transformers) -> Option<String> {
+pub(super) fn other_model(files: &TokenizerFiles, class: Class, rules: Transformers) -> Option<String> {
     let model = files.json.get("model")?;
     if rules == Transformers::V4_57 || class == Class::Generic || model.get("merges").is_some() {
         return None;
@@ -122,7 +124,7 @@ fn taken(model: &mut Value) -> Option<(Value, Value)> {
 }
 
 /// What version 5 puts in place of the file's own parts.
-fn rebuild(json: &mut Value, files: &Files, class: Class) {
+fn rebuild(json: &mut Value, files: &TokenizerFiles, class: Class) {
     if class == Class::Generic {
         return;
     }

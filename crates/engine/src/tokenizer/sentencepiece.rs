@@ -18,13 +18,13 @@ use tokenizers::{NormalizerWrapper, Tokenizer};
 
 use super::TokenizerError;
 use super::gguf::{Built, MERGES, TOKENS, vocabulary, wrong};
-use crate::gguf::Metadata;
+use crate::gguf::GgufMetadata;
 
 const SCORES: &str = "tokenizer.ggml.scores";
 /// What SentencePiece writes for a space.
 const SPACE: &str = "▁";
 
-pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, TokenizerError> {
+pub(super) fn build(metadata: &GgufMetadata, tokens: &[String]) -> Result<Built, TokenizerError> {
     let gemma = metadata.text("general.architecture").is_some_and(|arch| arch.starts_with("gemma"));
     let pieces: Vec<String> = tokens
         .iter()

@@ -213,7 +213,7 @@ fn steps_that_would_fill_the_memory_are_refused_before_they_are_tried() {
 }
 
 /// Metadata of a byte-level tokenizer with the pairs replaced.
-fn metadata(edits: Vec<(&str, Meta)>) -> Metadata {
+fn metadata(edits: Vec<(&str, Meta)>) -> GgufMetadata {
     let words = |list: &[&str]| Meta::Texts(list.iter().map(|s| (*s).to_owned()).collect());
     let mut pairs = HashMap::from([
         ("tokenizer.ggml.model", Meta::Text("gpt2".into())),

@@ -6,7 +6,7 @@ use super::{ExperimentData, planted};
 use crate::arms::ArmKind;
 use crate::params::{LEAST_PLACEBOS, Params};
 
-pub(super) struct Planned {
+pub(super) struct JudgeBudget {
     /// Placebos of each edit that are judged.
     pub placebos: usize,
     /// Why they are fewer than were asked for.
@@ -17,8 +17,8 @@ pub(super) struct Planned {
 ///
 /// # Errors
 /// Where it does not reach for the arms themselves.
-pub(super) fn plan(data: &ExperimentData<'_>, params: &Params) -> Result<Planned, AnalysisError> {
-    let all = Planned { placebos: params.placebos, fewer: None };
+pub(super) fn plan(data: &ExperimentData<'_>, params: &Params) -> Result<JudgeBudget, AnalysisError> {
+    let all = JudgeBudget { placebos: params.placebos, fewer: None };
     let bound = data.judges.iter().filter_map(|j| j.left()).chain(params.judge_budget).min();
     let (Some(bound), false) = (bound, data.judges.is_empty()) else { return Ok(all) };
     let shown: Vec<_> = data.arms.iter().filter(|a| a.arm.withdrawn.is_none()).collect();
@@ -41,7 +41,7 @@ pub(super) fn plan(data: &ExperimentData<'_>, params: &Params) -> Result<Planned
     if room >= params.placebos {
         return Ok(all);
     }
-    Ok(Planned {
+    Ok(JudgeBudget {
         placebos: room,
         fewer: Some(format!(
             "a judge may be asked {bound} times, which leaves room for {room} placebos of each edit{}",

@@ -3,38 +3,39 @@
 use std::collections::HashMap;
 
 use truenorth_boards::judge::{Duel, Reply};
-use truenorth_reading::{AnalysisError, Asked};
+use truenorth_reading::{AnalysisContext, AnalysisError};
 
 use super::judges::{Chooser, Chosen};
 use super::{ExperimentData, Stood, planted};
 use crate::params::Params;
-use crate::rating::{Kind, PLANTED, Rating, Side};
-use crate::weigh::{Blind, Sheet, Written};
+use crate::rating::{PLANTED, PreferredText, RaterKind, Rating};
+use crate::weigh::{Blind, ExperimentMeasurements, WrittenText};
 
 /// Has a judge show what it is worth on planted pairs, then judge every arm and its stand-ins.
 pub(super) fn judge(
     data: &ExperimentData<'_>,
     judge: &dyn Chooser,
     (stood, placebos): (&[Stood], usize),
-    sheet: &mut Sheet,
+    sheet: &mut ExperimentMeasurements,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<(), AnalysisError> {
     let name = judge.name();
-    let rating = |arm: &str, prompt: &str, first: Side, choice: Side, strength: f64| Rating {
-        rater: name.clone(),
-        kind: Kind::Judge,
-        arm: arm.to_owned(),
-        prompt: prompt.to_owned(),
-        first: Some(first),
-        choice: Some(choice),
-        strength: Some(strength),
-        rubric: None,
-        arm_score: None,
-        base_score: None,
-    };
+    let rating =
+        |arm: &str, prompt: &str, first: PreferredText, choice: PreferredText, strength: f64| Rating {
+            rater: name.clone(),
+            kind: RaterKind::Judge,
+            arm: arm.to_owned(),
+            prompt: prompt.to_owned(),
+            first: Some(first),
+            choice: Some(choice),
+            strength: Some(strength),
+            rubric: None,
+            arm_score: None,
+            base_score: None,
+        };
     let both = |arm: &str, prompt: &str, c: &Chosen| {
-        [(Side::Arm, c.sides[0]), (Side::Base, c.sides[1])]
+        [(PreferredText::Arm, c.sides[0]), (PreferredText::Base, c.sides[1])]
             .map(|(f, s)| rating(arm, prompt, f, s, c.preference))
     };
     asked.watch.say(&format!("{name} on planted pairs"));
@@ -47,7 +48,7 @@ pub(super) fn judge(
     let mut duels: Vec<Duel> = Vec::new();
     let mut places: Vec<(Option<Blind>, usize, usize)> = Vec::new();
     let texts = sheet.texts.clone();
-    let text = |w: &Option<Written>| w.as_ref().map(|w| w.text.trim().to_owned()).unwrap_or_default();
+    let text = |w: &Option<WrittenText>| w.as_ref().map(|w| w.text.trim().to_owned()).unwrap_or_default();
     let mut add = |place: (Option<Blind>, usize, usize), first: String, prompt: usize| {
         duels.push(Duel {
             id: duels.len().to_string(),
@@ -95,8 +96,8 @@ fn score(
     data: &ExperimentData<'_>,
     judge: &dyn Chooser,
     rubric: &str,
-    sheet: &mut Sheet,
-    asked: &Asked<'_>,
+    sheet: &mut ExperimentMeasurements,
+    asked: &AnalysisContext<'_>,
 ) -> Result<(), AnalysisError> {
     let mut replies = Vec::new();
     for (arm, own) in sheet.texts.iter().enumerate().filter(|(a, _)| data.arms[*a].arm.withdrawn.is_none()) {
@@ -119,7 +120,7 @@ fn score(
             if let (Some(own), Some(base)) = (at(arm), at(0)) {
                 sheet.ratings.push(Rating {
                     rater: judge.name(),
-                    kind: Kind::Judge,
+                    kind: RaterKind::Judge,
                     arm: data.arms[arm].arm.name.clone(),
                     prompt: of.id.clone(),
                     first: None,

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use truenorth_boards::judge::{self, Duel, Judge, JudgeData, Reply, Texts, Verdict, scores};
+use truenorth_boards::judge::{self, Duel, Judge, JudgeData, JudgeTexts, JudgeVerdict, Reply, scores};
 use truenorth_data::NearCopies;
-use truenorth_reading::{Analysis as _, AnalysisError, Asked, Reader};
+use truenorth_reading::{Analysis as _, AnalysisContext, AnalysisError, Reader};
 use truenorth_stats::words::folded;
 
-use crate::rating::Side;
+use crate::rating::PreferredText;
 
 /// What a judge said of two texts in both orders.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,12 +15,12 @@ pub struct Chosen {
     /// Its preference for the first text, in nats where it is a model; 0 where the two are the same or nothing was said.
     pub preference: f64,
     /// What it chose with the first text shown first, and with the second shown first.
-    pub sides: [Side; 2],
+    pub sides: [PreferredText; 2],
 }
 
 impl Chosen {
     /// No preference in either order.
-    pub const NEITHER: Self = Self { preference: 0.0, sides: [Side::Tie; 2] };
+    pub const NEITHER: Self = Self { preference: 0.0, sides: [PreferredText::Tie; 2] };
 }
 
 /// A judge, here or elsewhere. The first text of a duel is the arm's, the second base's; it is shown both orders and told
@@ -37,7 +37,7 @@ pub trait Chooser: Sync {
         &self,
         duels: &[Duel],
         criterion: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Chosen>, AnalysisError>;
 
     /// Rates texts from 1 to 5, each by itself; none of one that it does not rate.
@@ -48,7 +48,7 @@ pub trait Chooser: Sync {
         &self,
         replies: &[Reply],
         rubric: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Option<f64>>, AnalysisError>;
 
     /// How often it may still be asked; none without a bound.
@@ -79,23 +79,23 @@ impl Chooser for ModelJudge<'_> {
         &self,
         duels: &[Duel],
         criterion: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Chosen>, AnalysisError> {
-        let asked = Asked { reader: self.reader, ..*asked };
+        let asked = AnalysisContext { reader: self.reader, ..*asked };
         let (shown, _) = decidable(duels);
         if shown.is_empty() {
             return Ok(vec![Chosen::NEITHER; duels.len()]);
         }
         let shown: Vec<Duel> = shown.into_iter().cloned().collect();
         let data = JudgeData {
-            texts: Texts::Duels { duels: &shown, criterion },
+            texts: JudgeTexts::Duels { duels: &shown, criterion },
             template: None,
             others: &[],
             // Arms that write nearly the same are asked about all the same.
             near: NearCopies::default(),
         };
         let found = Judge::run(&data, &self.params, &asked)?;
-        let by_id: HashMap<&str, &judge::Judged> =
+        let by_id: HashMap<&str, &judge::JudgedItem> =
             found.judgement.rows.iter().map(|r| (r.id.as_str(), r)).collect();
         Ok(duels.iter().map(|d| by_id.get(d.id.as_str()).map_or(Chosen::NEITHER, |r| chosen(r))).collect())
     }
@@ -104,7 +104,7 @@ impl Chooser for ModelJudge<'_> {
         &self,
         replies: &[Reply],
         rubric: &str,
-        asked: &Asked<'_>,
+        asked: &AnalysisContext<'_>,
     ) -> Result<Vec<Option<f64>>, AnalysisError> {
         let shown: Vec<Reply> = replies.iter().filter(|r| !r.text.trim().is_empty()).cloned().collect();
         let mut found = scores(&self.reader, &shown, rubric, &self.params, asked.watch)?.into_iter();
@@ -127,17 +127,17 @@ pub(crate) fn decidable(duels: &[Duel]) -> (Vec<&Duel>, usize) {
     (shown, rest)
 }
 
-fn chosen(row: &judge::Judged) -> Chosen {
-    if row.verdict == Verdict::Abstain && row.why == Some("no answer") {
+fn chosen(row: &judge::JudgedItem) -> Chosen {
+    if row.verdict == JudgeVerdict::Abstain && row.why == Some("no answer") {
         return Chosen::NEITHER;
     }
-    let side = |first: bool, with: Side, without: Side| if first { with } else { without };
+    let side = |first: bool, with: PreferredText, without: PreferredText| if first { with } else { without };
     Chosen {
         preference: row.preference,
         // Above 0 is the text shown first.
         sides: [
-            side(row.log_odds[0] > 0.0, Side::Arm, Side::Base),
-            side(row.log_odds[1] > 0.0, Side::Base, Side::Arm),
+            side(row.log_odds[0] > 0.0, PreferredText::Arm, PreferredText::Base),
+            side(row.log_odds[1] > 0.0, PreferredText::Base, PreferredText::Arm),
         ],
     }
 }

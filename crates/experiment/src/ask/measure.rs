@@ -4,20 +4,20 @@ use ndarray::Array1;
 use truenorth_analyses::steer::{Dose, Likelihood, log_probs};
 use truenorth_analyses::sweep::Lexicon;
 use truenorth_data::conversation::Message;
-use truenorth_reading::{AnalysisError, Asked, Named};
+use truenorth_reading::{AnalysisContext, AnalysisError, NamedPrompt};
 
 use super::{ArmAsked, Edited, ExperimentData, LogOdds, Stood, before, nothing};
 use crate::outcome::{Outcome, OutcomeKind, Units};
-use crate::weigh::{Sheet, Written};
+use crate::weigh::{ExperimentMeasurements, WrittenText};
 
-type Stands<'a> = (&'a [Edited], &'a [Stood]);
+type EditedModels<'a> = (&'a [Edited], &'a [Stood]);
 
 /// Adds all that is asked for.
 pub(super) fn outcomes(
     data: &ExperimentData<'_>,
-    (edited, stood): Stands<'_>,
-    sheet: &mut Sheet,
-    asked: &Asked<'_>,
+    (edited, stood): EditedModels<'_>,
+    sheet: &mut ExperimentMeasurements,
+    asked: &AnalysisContext<'_>,
 ) -> Result<(), AnalysisError> {
     if let Some(odds) = data.log_odds {
         asked.watch.say("log-odds under every arm");
@@ -26,7 +26,7 @@ pub(super) fn outcomes(
     }
     for watched in data.directions {
         asked.watch.say(&format!("projecting what was written on {}", watched.name));
-        let of = |texts: &[Option<&Written>]| project(data, watched, texts, asked);
+        let of = |texts: &[Option<&WrittenText>]| project(data, watched, texts, asked);
         let unit = if watched.norm.is_some() { "mean residual norms" } else { "units of the stream" };
         let name = format!("projection on {} at {}", watched.name, watched.site);
         let outcome = texts(data, sheet, stood, (name, OutcomeKind::Projection, unit), &of)?;
@@ -39,10 +39,10 @@ pub(super) fn outcomes(
 pub(super) fn counted(
     data: &ExperimentData<'_>,
     stood: &[Stood],
-    sheet: &mut Sheet,
+    sheet: &mut ExperimentMeasurements,
 ) -> Result<(), AnalysisError> {
     for lexicon in data.lexicons {
-        let of = |texts: &[Option<&Written>]| Ok(count(lexicon, texts));
+        let of = |texts: &[Option<&WrittenText>]| Ok(count(lexicon, texts));
         let name = format!("phrases of {}", lexicon.name);
         let outcome = texts(data, sheet, stood, (name, OutcomeKind::Lexicon, "share of texts"), &of)?;
         sheet.outcomes.push(outcome);
@@ -50,17 +50,17 @@ pub(super) fn counted(
     Ok(())
 }
 
-fn count(lexicon: &Lexicon, texts: &[Option<&Written>]) -> Vec<Option<f64>> {
+fn count(lexicon: &Lexicon, texts: &[Option<&WrittenText>]) -> Vec<Option<f64>> {
     texts.iter().map(|w| w.map(|w| f64::from(u8::from(lexicon.found_in(&w.text))))).collect()
 }
 
 /// A number a text, where there is one, of an arm's texts.
-type Measures<'a> = dyn Fn(&[Option<&Written>]) -> Result<Vec<Option<f64>>, AnalysisError> + 'a;
+type Measures<'a> = dyn Fn(&[Option<&WrittenText>]) -> Result<Vec<Option<f64>>, AnalysisError> + 'a;
 
 /// An outcome of texts, by arm and stand-in.
 fn texts(
     data: &ExperimentData<'_>,
-    sheet: &Sheet,
+    sheet: &ExperimentMeasurements,
     stood: &[Stood],
     (name, kind, unit): (String, OutcomeKind, &str),
     of: &Measures<'_>,
@@ -100,10 +100,10 @@ fn texts(
 fn project(
     data: &ExperimentData<'_>,
     watched: &truenorth_analyses::monitor::Watched,
-    texts: &[Option<&Written>],
-    asked: &Asked<'_>,
+    texts: &[Option<&WrittenText>],
+    asked: &AnalysisContext<'_>,
 ) -> Result<Vec<Option<f64>>, AnalysisError> {
-    let there: Vec<(usize, &Written)> = texts
+    let there: Vec<(usize, &WrittenText)> = texts
         .iter()
         .enumerate()
         .filter_map(|(p, w)| Some((p, (*w)?)))
@@ -112,13 +112,13 @@ fn project(
     if there.is_empty() {
         return Ok(vec![None; texts.len()]);
     }
-    let named: Vec<Named> = there
+    let named: Vec<NamedPrompt> = there
         .iter()
         .map(|(p, w)| {
             let prompt = &data.prompts[*p];
             let said = vec![Message::user(prompt.text.as_str()), Message::new("assistant", w.text.trim())];
             let id = format!("{} and what was written", prompt.id);
-            Named::text(id, format!("{} {}", prompt.text, w.text.trim())).in_turns(said)
+            NamedPrompt::text(id, format!("{} {}", prompt.text, w.text.trim())).in_turns(said)
         })
         .collect();
     let readings = asked.reader.read(&named, &[watched.site], data.at, asked.watch)?;
@@ -138,7 +138,7 @@ fn log_odds(
     data: &ExperimentData<'_>,
     odds: LogOdds<'_>,
     edited: &[Edited],
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Outcome, AnalysisError> {
     let all = odds.pairs.rows.len();
     let count = odds.most.min(all);
@@ -186,7 +186,7 @@ fn odds_of(
     arm: &ArmAsked<'_>,
     dose: Option<&Dose>,
     (odds, picked): (LogOdds<'_>, &[usize]),
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Vec<f64>, AnalysisError> {
     let reader = arm.reader.unwrap_or(asked.reader);
     let mut named = Vec::with_capacity(2 * picked.len());
@@ -201,7 +201,7 @@ fn odds_of(
             if let Some(system) = &arm.system {
                 turns.insert(0, Message::new("system", system.as_str()));
             }
-            named.push(Named::text(format!("{}/{side}", pair.id), text).in_turns(turns));
+            named.push(NamedPrompt::text(format!("{}/{side}", pair.id), text).in_turns(turns));
         }
     }
     let none = nothing();

@@ -15,15 +15,15 @@ use truenorth_data::conversation::Message;
 use truenorth_data::{Distinct, Pair, SentimentRow, Template};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{ReadAt, WriteAt};
-use truenorth_reading::extract::{ProjectOut, Question};
-use truenorth_reading::{AnalysisError, Asked, Named, Reader};
+use truenorth_reading::extract::{LabelledTexts, ProjectOut};
+use truenorth_reading::{AnalysisContext, AnalysisError, NamedPrompt, Reader};
 use truenorth_stats::estimate::{CheckedEstimator, ProjectMethod};
 
-use crate::arms::{Arm, ArmKind, Done};
+use crate::arms::{Arm, ArmKind, EditEffect};
 use crate::flags::stripped;
 use crate::params::Params;
 use crate::rating::Rating;
-use crate::weigh::{Prompt, Sheet, Written};
+use crate::weigh::{ExperimentMeasurements, ExperimentPrompt, WrittenText};
 use judges::Chooser;
 use stand_ins::{StandIns, Which};
 
@@ -31,15 +31,15 @@ use stand_ins::{StandIns, Which};
 #[derive(Clone, Copy)]
 pub struct ExperimentData<'a> {
     /// The prompts that every arm is given.
-    pub prompts: &'a [Prompt],
+    pub prompts: &'a [ExperimentPrompt],
     /// The arms; the first is base.
     pub arms: &'a [ArmAsked<'a>],
     /// What was written elsewhere, `[arm][prompt]`; none where the arms are to write.
-    pub given: Option<&'a [Vec<Option<Written>>]>,
+    pub given: Option<&'a [Vec<Option<WrittenText>>]>,
     /// The texts whose covariance placebos have; needed where an arm edits.
-    pub contrast: Option<&'a Contrast<'a>>,
+    pub contrast: Option<&'a PlaceboContrast<'a>>,
     /// Neutral texts, where clamps of placebos are shifted to; the prompts where there are none.
-    pub neutral: &'a [Named],
+    pub neutral: &'a [NamedPrompt],
     /// Pairs whose log-odds are an outcome.
     pub log_odds: Option<LogOdds<'a>>,
     /// Directions that what was written is projected on.
@@ -74,9 +74,9 @@ pub struct ArmAsked<'a> {
 }
 
 /// The texts that placebos are drawn like, and how directions are fitted to them.
-pub struct Contrast<'a> {
+pub struct PlaceboContrast<'a> {
     /// The texts with their labels.
-    pub question: &'a Question,
+    pub question: &'a LabelledTexts,
     /// The token of each text that is read.
     pub at: ReadAt,
     /// What fits directions to them.
@@ -114,25 +114,25 @@ struct Edited {
 struct Stood {
     arm: usize,
     flip: bool,
-    texts: Vec<Vec<Written>>,
+    texts: Vec<Vec<WrittenText>>,
 }
 
 pub(super) fn ask(
     data: &ExperimentData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
-) -> Result<Sheet, AnalysisError> {
+    asked: &AnalysisContext<'_>,
+) -> Result<ExperimentMeasurements, AnalysisError> {
     use truenorth_reading::Parameters as _;
     params.check()?;
     let seeds = asked.seeds.child("experiment");
-    let asked = &Asked { seeds: &seeds, ..*asked };
-    let mut sheet = Sheet {
+    let asked = &AnalysisContext { seeds: &seeds, ..*asked };
+    let mut sheet = ExperimentMeasurements {
         prompts: data.prompts.to_vec(),
         arms: data.arms.iter().map(|a| a.arm.clone()).collect(),
         ratings: data.ratings.to_vec(),
         placebos: params.placebos,
         no_stance: data.no_stance.cloned(),
-        ..Sheet::default()
+        ..ExperimentMeasurements::default()
     };
     let judged = budget::plan(data, params)?;
     sheet.fewer = judged.fewer.clone();
@@ -188,13 +188,13 @@ pub fn given(
     params: &Params,
     seeds: &truenorth_stats::math::Seeds,
 ) -> Result<crate::Found, AnalysisError> {
-    let mut sheet = Sheet {
+    let mut sheet = ExperimentMeasurements {
         prompts: data.prompts.to_vec(),
         arms: data.arms.iter().map(|a| a.arm.clone()).collect(),
         texts: data.given.unwrap_or_default().to_vec(),
         ratings: data.ratings.to_vec(),
         no_stance: data.no_stance.cloned(),
-        ..Sheet::default()
+        ..ExperimentMeasurements::default()
     };
     if !sheet.texts.is_empty() {
         measure::counted(data, &[], &mut sheet)?;
@@ -206,7 +206,7 @@ pub fn given(
 fn stand_ins(
     data: &ExperimentData<'_>,
     params: &Params,
-    asked: &Asked<'_>,
+    asked: &AnalysisContext<'_>,
 ) -> Result<Vec<Edited>, AnalysisError> {
     let arms: Vec<(usize, &Dose)> = data
         .arms
@@ -230,7 +230,7 @@ fn stand_ins(
         });
     };
     let doses: Vec<&Dose> = arms.iter().map(|(_, d)| *d).collect();
-    let prompts: Vec<Named> = data.prompts.iter().map(|p| Named::text(&p.id, &p.text)).collect();
+    let prompts: Vec<NamedPrompt> = data.prompts.iter().map(|p| NamedPrompt::text(&p.id, &p.text)).collect();
     let neutral = if data.neutral.is_empty() { &prompts[..] } else { data.neutral };
     let draw = |which, n: usize| match n {
         0 => Ok(None),
@@ -254,13 +254,13 @@ fn stand_ins(
 }
 
 /// A prompt as an arm puts it.
-pub(super) fn put(arm: &ArmAsked<'_>, id: &str, text: &str) -> Named {
+pub(super) fn put(arm: &ArmAsked<'_>, id: &str, text: &str) -> NamedPrompt {
     let text = before(arm, text);
     match &arm.system {
-        None => Named::text(id, text),
+        None => NamedPrompt::text(id, text),
         Some(system) => {
             let turns = vec![Message::new("system", system.as_str()), Message::user(text.as_str())];
-            Named::text(id, text).in_turns(turns)
+            NamedPrompt::text(id, text).in_turns(turns)
         }
     }
 }
@@ -292,10 +292,10 @@ fn write(
     arm: &ArmAsked<'_>,
     dose: Option<&Dose>,
     params: &Params,
-    asked: &Asked<'_>,
-) -> Result<Vec<Written>, AnalysisError> {
+    asked: &AnalysisContext<'_>,
+) -> Result<Vec<WrittenText>, AnalysisError> {
     let reader = arm.reader.unwrap_or(asked.reader);
-    let prompts: Vec<Named> = data.prompts.iter().map(|p| put(arm, &p.id, &p.text)).collect();
+    let prompts: Vec<NamedPrompt> = data.prompts.iter().map(|p| put(arm, &p.id, &p.text)).collect();
     let sampling = Sampling {
         temperature: params.temperature,
         seed: if params.temperature == 0.0 { 0 } else { asked.seeds.number() },
@@ -311,7 +311,7 @@ fn write(
     };
     Ok(rows
         .into_iter()
-        .map(|r| Written { text: without(r.text), whole: Some(r.stopped == Stopped::EndOfText) })
+        .map(|r| WrittenText { text: without(r.text), whole: Some(r.stopped == Stopped::EndOfText) })
         .collect())
 }
 
@@ -319,17 +319,17 @@ fn write(
 fn done(
     data: &ExperimentData<'_>,
     edited: &[Edited],
-    asked: &Asked<'_>,
-) -> Result<Vec<Option<Done>>, AnalysisError> {
+    asked: &AnalysisContext<'_>,
+) -> Result<Vec<Option<EditEffect>>, AnalysisError> {
     let mut out = vec![None; data.arms.len()];
     for (i, arm) in data.arms.iter().enumerate() {
         let (Some(dose), None) = (&arm.dose, &arm.arm.withdrawn) else { continue };
         let reader = arm.reader.unwrap_or(asked.reader);
-        let prompts: Vec<Named> = data.prompts.iter().map(|p| put(arm, &p.id, &p.text)).collect();
+        let prompts: Vec<NamedPrompt> = data.prompts.iter().map(|p| put(arm, &p.id, &p.text)).collect();
         asked.watch.say(&format!("measuring what {} does", arm.arm.name));
         let measured = |dose: &Dose| -> Result<(f64, Option<f64>), AnalysisError> {
             let damage = steer::damage(&reader, &prompts, dose, asked.watch)?.remove(0);
-            let angle = |s: &steer::Size| s.later.or(s.first).map(|m| m.angle);
+            let angle = |s: &steer::EditSize| s.later.or(s.first).map(|m| m.angle);
             Ok((damage.kl, damage.size.iter().filter_map(angle).reduce(f64::max)))
         };
         let (kl, angle) = measured(dose)?;
@@ -339,7 +339,7 @@ fn done(
             .take(SIZED)
             .map(|d| Ok(measured(d)?.1.unwrap_or(0.0)))
             .collect::<Result<_, AnalysisError>>()?;
-        out[i] = Some(Done { kl, angle, placebo_angles });
+        out[i] = Some(EditEffect { kl, angle, placebo_angles });
     }
     Ok(out)
 }

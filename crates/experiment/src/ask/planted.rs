@@ -5,7 +5,7 @@ use truenorth_boards::judge::Duel;
 use truenorth_stats::math::Seeds;
 
 use super::ExperimentData;
-use crate::weigh::Sheet;
+use crate::weigh::ExperimentMeasurements;
 
 /// The fewest words of a text that can be shuffled.
 const WORDS: usize = 6;
@@ -17,7 +17,11 @@ pub(super) fn count(data: &ExperimentData<'_>) -> usize {
 }
 
 /// The pairs that were given, or base's texts beside the same words shuffled; with what should be said of these.
-pub(super) fn pairs(data: &ExperimentData<'_>, sheet: &Sheet, seeds: &Seeds) -> (Vec<Duel>, Option<String>) {
+pub(super) fn pairs(
+    data: &ExperimentData<'_>,
+    sheet: &ExperimentMeasurements,
+    seeds: &Seeds,
+) -> (Vec<Duel>, Option<String>) {
     if !data.planted.is_empty() {
         return (data.planted.to_vec(), None);
     }

@@ -6,11 +6,11 @@ use ndarray::{Array1, Array2};
 use truenorth_analyses::steer::{Dose, Push};
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_reading::{AnalysisError, Named, Reader, extract};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader, extract};
 use truenorth_stats::estimate::{Pipeline, SplitBy};
 use truenorth_stats::math::Seeds;
 
-use super::Contrast;
+use super::PlaceboContrast;
 
 /// Directions that stand in for edits, by site.
 pub(super) struct StandIns {
@@ -34,10 +34,10 @@ impl StandIns {
     /// every site, so that an edit at several sites has a stand-in that belongs together.
     pub fn draw(
         reader: &Reader<'_>,
-        contrast: &Contrast<'_>,
+        contrast: &PlaceboContrast<'_>,
         doses: &[&Dose],
         (which, draws): (Which, usize),
-        neutral: &[Named],
+        neutral: &[NamedPrompt],
         (seeds, watch): (&Seeds, &dyn Watch),
     ) -> Result<Self, AnalysisError> {
         let mut sites: Vec<Site> = doses.iter().flat_map(|d| d.sites()).collect();
@@ -94,7 +94,7 @@ impl StandIns {
 fn mean(
     reader: &Reader<'_>,
     site: Site,
-    texts: &[Named],
+    texts: &[NamedPrompt],
     watch: &dyn Watch,
 ) -> Result<Array1<f64>, AnalysisError> {
     let readings = reader.read(texts, &[site], ReadAt::All, watch)?;

@@ -4,10 +4,10 @@ mod outcomes;
 mod raters;
 mod samples;
 
-use truenorth_reading::Page;
+use truenorth_reading::AnalysisPage;
 use truenorth_report::{
-    Answer, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Question, Rich, Sample,
-    Section, Status, Table, Verdict,
+    AnsweredQuestion, Block, Cell, Column, Finding, FindingStatus, Measure, NoteKind, Num, QuestionVerdict,
+    ReportedInterval, ReportedNull, Rich, Sample, Section, StudyAnswer, Table,
 };
 
 use super::arms::ArmKind;
@@ -17,7 +17,7 @@ const NOT_SHOWN: &str = "Why a text is flagged, and that texts without flags are
      for phrases, and for the ends of sentences.";
 
 /// Findings and sections.
-pub(super) fn page(found: &Found) -> Page {
+pub(super) fn page(found: &Found) -> AnalysisPage {
     let all = findings(found);
     let edit = |f: &&ArmVerdict| {
         found
@@ -33,18 +33,18 @@ pub(super) fn page(found: &Found) -> Page {
     sections.push(artefacts(found));
     sections.extend(samples::section(found));
     let keeps_back = found.verdicts.iter().find(edit).filter(|v| !v.because.is_empty());
-    Page {
+    AnalysisPage {
         findings: all.into_iter().map(|(_, f)| f).collect(),
         sections,
         keeps_back: keeps_back.map(|v| format!(" But {}.", v.because.join("; "))),
-        ..Page::default()
+        ..AnalysisPage::default()
     }
     .decided_by(decides)
 }
 
 /// What the page answers first: an arm a line, with its verdict; `findings` are those of its page.
 #[must_use]
-pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
+pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> StudyAnswer {
     let own = self::findings(found);
     let question = |v: &ArmVerdict| {
         let arm = found.arms.iter().find(|a| a.arm.name == v.arm);
@@ -53,10 +53,10 @@ pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
         let because = v.because.iter().map(|b| format!(" {}.", capital(b))).collect::<String>();
         // A verdict without a test on the page is none.
         let verdict = match v.verdict {
-            Verdict::Yes | Verdict::No if place.is_none() => Verdict::NotShown,
+            QuestionVerdict::Yes | QuestionVerdict::No if place.is_none() => QuestionVerdict::NotShown,
             verdict => verdict,
         };
-        Question {
+        AnsweredQuestion {
             asks: format!("Does {} {}?", v.arm, if edit { "steer" } else { "move the outcome" }),
             verdict,
             says: format!("{}{because}", v.says),
@@ -64,7 +64,7 @@ pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
             holm: found.outcomes[found.primary].effect(&v.arm).and_then(|e| e.holm).map(Num::from),
         }
     };
-    let questions: Vec<Question> = found.verdicts.iter().map(question).collect();
+    let questions: Vec<AnsweredQuestion> = found.verdicts.iter().map(question).collect();
     let mut all = notes;
     all.extend(found.predictions.iter().map(|p| {
         Rich::from(format!(
@@ -85,7 +85,7 @@ pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
         found.outcomes[found.primary].over,
         found.fewer.as_ref().map_or(String::new(), |why| format!(" No edit can be said to steer: {why}."))
     )));
-    Answer {
+    StudyAnswer {
         asks: Some("What does each arm do?".into()),
         sentence: sentence(found, &questions),
         questions,
@@ -98,8 +98,8 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
-fn sentence(found: &Found, questions: &[Question]) -> String {
-    let of = |verdict: Verdict| -> Vec<&str> {
+fn sentence(found: &Found, questions: &[AnsweredQuestion]) -> String {
+    let of = |verdict: QuestionVerdict| -> Vec<&str> {
         let with = found.verdicts.iter().zip(questions);
         with.filter(|(_, q)| q.verdict == verdict).map(|(v, _)| v.arm.as_str()).collect()
     };
@@ -109,10 +109,10 @@ fn sentence(found: &Found, questions: &[Question]) -> String {
         _ => Some(format!("{} {many}", names.join(", "))),
     };
     let parts: Vec<String> = [
-        said(of(Verdict::Yes), "does what it should", "do what they should"),
-        said(of(Verdict::No), "does the opposite", "do the opposite"),
-        said(of(Verdict::NotShown), "is not shown to", "are not shown to"),
-        said(of(Verdict::NotAsked), "was withdrawn", "were withdrawn"),
+        said(of(QuestionVerdict::Yes), "does what it should", "do what they should"),
+        said(of(QuestionVerdict::No), "does the opposite", "do the opposite"),
+        said(of(QuestionVerdict::NotShown), "is not shown to", "are not shown to"),
+        said(of(QuestionVerdict::NotAsked), "was withdrawn", "were withdrawn"),
     ]
     .into_iter()
     .flatten()
@@ -131,10 +131,10 @@ fn findings(found: &Found) -> Vec<(String, Finding)> {
     let status = |e: &Effect| {
         let v = found.verdicts.iter().find(|v| v.arm == e.arm);
         match v.map(|v| (v.verdict, v.because.is_empty())) {
-            Some((Verdict::Yes, _)) => Status::Supported,
-            Some((Verdict::No, _)) => Status::NotSupported,
-            _ if e.holm.is_some_and(|p| p <= 0.05) => Status::Caution,
-            _ => Status::Unclear,
+            Some((QuestionVerdict::Yes, _)) => FindingStatus::Supported,
+            Some((QuestionVerdict::No, _)) => FindingStatus::NotSupported,
+            _ if e.holm.is_some_and(|p| p <= 0.05) => FindingStatus::Caution,
+            _ => FindingStatus::Unclear,
         }
     };
     let mut out: Vec<(String, Finding)> = outcome
@@ -147,8 +147,8 @@ fn findings(found: &Found) -> Vec<(String, Finding)> {
                 statement: format!("{} moves {} from base.", e.arm, outcome.name),
                 measure: Measure::of(format!("mean difference, {}", outcome.unit), d, 2),
                 n: Sample::of(d, outcome.over),
-                interval: Interval::of(d),
-                null: Null::of(d),
+                interval: ReportedInterval::of(d),
+                null: ReportedNull::of(d),
                 see: Some(format!("experiment-outcome-{}", found.primary)),
             };
             (e.arm.clone(), finding)
@@ -162,7 +162,7 @@ fn findings(found: &Found) -> Vec<(String, Finding)> {
             let Some(p) = stands else { continue };
             let number = e.difference.clone().against(p.null.clone());
             let finding = Finding {
-                status: if p.null.p <= 0.05 { Status::Supported } else { Status::NotSupported },
+                status: if p.null.p <= 0.05 { FindingStatus::Supported } else { FindingStatus::NotSupported },
                 statement: format!(
                     "{} does more than as large edits along {what}: it lies further out than {} of {}.",
                     e.arm,
@@ -171,8 +171,8 @@ fn findings(found: &Found) -> Vec<(String, Finding)> {
                 ),
                 measure: Measure::of(format!("mean difference, {}", outcome.unit), &number, 2),
                 n: Sample::new(number.n as u64, outcome.over),
-                interval: Interval::of(&number),
-                null: Null::of(&number),
+                interval: ReportedInterval::of(&number),
+                null: ReportedNull::of(&number),
                 see: Some(format!("experiment-outcome-{}", found.primary)),
             };
             out.push((e.arm.clone(), finding));

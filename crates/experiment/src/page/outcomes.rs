@@ -1,8 +1,8 @@
 //! An outcome: arms beside each other, their placebos, the scopes.
 
 use truenorth_report::{
-    Adjustment, Axis, Block, Cell, Column, Figure, Forest, ForestRow, Labelled, Mark, NoteKind, Num, Section,
-    Strip, StripGroup, Table, Test,
+    Adjustment, Axis, Block, Cell, Column, Figure, Forest, ForestRow, LabelledValue, Mark, NoteKind, Num,
+    Section, Strip, StripGroup, Table, Test,
 };
 
 use crate::found::{Effect, Found, OutcomeFound};
@@ -115,16 +115,16 @@ fn holm(e: &Effect) -> Cell {
 }
 
 fn placebos(outcome: &OutcomeFound, i: usize) -> Figure {
-    let label = |values: &[f64], what: &str| -> Vec<Labelled> {
+    let label = |values: &[f64], what: &str| -> Vec<LabelledValue> {
         let named =
-            |(k, v): (usize, &f64)| Labelled { label: format!("{what} {}", k + 1), value: Num::new(*v) };
+            |(k, v): (usize, &f64)| LabelledValue { label: format!("{what} {}", k + 1), value: Num::new(*v) };
         values.iter().enumerate().map(named).collect()
     };
     let mut groups = Vec::new();
     for e in outcome.effects.iter().filter(|e| e.placebo.is_some() || e.flips.is_some()) {
         groups.push(StripGroup {
             label: e.arm.clone(),
-            points: vec![Labelled { label: e.arm.clone(), value: e.difference.value.into() }],
+            points: vec![LabelledValue { label: e.arm.clone(), value: e.difference.value.into() }],
         });
         for (stands, what) in [(&e.placebo, "placebos"), (&e.flips, "shuffled labels")] {
             if let Some(p) = stands {

@@ -2,7 +2,7 @@
 
 use truenorth_report::{Block, Cell, Column, NoteKind, Section, Table};
 
-use crate::found::{Found, Standing};
+use crate::found::{Found, RaterStanding};
 
 /// None where nobody judged or rated.
 pub(super) fn section(found: &Found) -> Option<Section> {
@@ -18,7 +18,7 @@ pub(super) fn section(found: &Found) -> Option<Section> {
     let mut section =
         Section::new("experiment-raters", "Who judged, and what they are worth", lead).with(worth(found));
     for r in &found.raters {
-        if let Standing::Refused(why) = &r.standing {
+        if let RaterStanding::Refused(why) = &r.standing {
             section = section.with(Block::note(
                 NoteKind::Warning,
                 format!("{} decides nothing: {why}. What it says is shown.", r.rater),

@@ -1,9 +1,9 @@
 //! Texts beside each other by arm, with what base does not have marked.
 
-use truenorth_report::{Beside, Block, Rich, Section};
+use truenorth_report::{Block, Rich, Section, TextBeside};
 
 use crate::changed::changed;
-use crate::found::{Found, Text};
+use crate::found::{ArmText, Found};
 
 /// Prompts whose texts are open, and those that are shown in all.
 const OPEN: usize = 3;
@@ -42,18 +42,18 @@ pub(super) fn section(found: &Found) -> Option<Section> {
     Some(section)
 }
 
-fn beside(found: &Found, base: Option<&Text>, p: usize) -> Block {
-    let remark = |t: &Text| {
+fn beside(found: &Found, base: Option<&ArmText>, p: usize) -> Block {
+    let remark = |t: &ArmText| {
         let set: Vec<&str> = t.flags.each().iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
         set.join(", ")
     };
-    let one = |(i, texts): (usize, &Vec<Option<Text>>)| {
+    let one = |(i, texts): (usize, &Vec<Option<ArmText>>)| {
         let own = texts.get(p)?.as_ref()?;
         let text = match base.filter(|_| i > 0) {
             Some(base) => changed(&own.text, &base.text),
             None => Rich::from(own.text.as_str()),
         };
-        Some(Beside { title: found.arms[i].arm.name.clone(), remark: remark(own), text })
+        Some(TextBeside { title: found.arms[i].arm.name.clone(), remark: remark(own), text })
     };
     Block::Beside { texts: found.texts.iter().enumerate().filter_map(one).collect() }
 }

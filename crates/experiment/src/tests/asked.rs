@@ -9,8 +9,8 @@ use truenorth_data::store::Store;
 use truenorth_data::{Distinct, Template};
 use truenorth_protocol::run::{Runner as _, Unwatched};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
-use truenorth_reading::extract::Question;
-use truenorth_reading::{AnalysisError, Asked, Reader};
+use truenorth_reading::extract::LabelledTexts;
+use truenorth_reading::{AnalysisContext, AnalysisError, Reader};
 use truenorth_stats::estimate::{Estimator, ProjectMethod};
 use truenorth_stats::math::Seeds;
 
@@ -27,18 +27,23 @@ impl Chooser for Long {
         "long".into()
     }
 
-    fn choose(&self, duels: &[Duel], _: &str, _: &Asked<'_>) -> Result<Vec<Chosen>, AnalysisError> {
+    fn choose(&self, duels: &[Duel], _: &str, _: &AnalysisContext<'_>) -> Result<Vec<Chosen>, AnalysisError> {
         self.asked.fetch_add(2 * duels.len(), Ordering::Relaxed);
         let one = |d: &Duel| {
             assert!(!["edit", "band", "placebo"].iter().any(|w| d.id.contains(w)), "{}", d.id);
             let more = d.first.len() as f64 - d.second.len() as f64;
-            let side = if more > 0.0 { Side::Arm } else { Side::Base };
+            let side = if more > 0.0 { PreferredText::Arm } else { PreferredText::Base };
             Chosen { preference: more, sides: [side; 2] }
         };
         Ok(duels.iter().map(one).collect())
     }
 
-    fn score(&self, replies: &[Reply], _: &str, _: &Asked<'_>) -> Result<Vec<Option<f64>>, AnalysisError> {
+    fn score(
+        &self,
+        replies: &[Reply],
+        _: &str,
+        _: &AnalysisContext<'_>,
+    ) -> Result<Vec<Option<f64>>, AnalysisError> {
         self.asked.fetch_add(replies.len(), Ordering::Relaxed);
         Ok(replies.iter().map(|r| Some((r.text.len() as f64 / 10.0).clamp(1.0, 5.0))).collect())
     }
@@ -63,21 +68,21 @@ fn dose(push: Push) -> Dose {
 struct Whole {
     pairs: Distinct<truenorth_data::Pair>,
     template: Template,
-    question: Question,
-    prompts: Vec<Prompt>,
+    question: LabelledTexts,
+    prompts: Vec<ExperimentPrompt>,
 }
 
 impl Whole {
     fn new() -> Self {
         let (pairs, template) = (pairs(12), Template::default());
-        let question = Question::pairs(&pairs, &template);
+        let question = LabelledTexts::pairs(&pairs, &template);
         let words =
             ["the old hat", "an old tin on a shelf", "a cat", "red cup", "the new tin", "yes the hat"];
-        let prompt = |(i, text): (usize, &&str)| Prompt {
+        let prompt = |(i, text): (usize, &&str)| ExperimentPrompt {
             id: format!("p{i}"),
             text: (*text).into(),
             cluster: i,
-            ..Prompt::default()
+            ..ExperimentPrompt::default()
         };
         Self { question, prompts: words.iter().enumerate().map(prompt).collect(), pairs, template }
     }
@@ -89,7 +94,7 @@ impl Whole {
         params: &Params,
         arms: &[ArmAsked<'_>],
     ) -> Result<Found, AnalysisError> {
-        let contrast = Contrast {
+        let contrast = PlaceboContrast {
             question: &self.question,
             at: ReadAt::Last,
             estimator: Estimator::MeanDiff.check().unwrap(),
@@ -112,8 +117,11 @@ impl Whole {
             planted: &[],
             ratings: &[],
         };
-        let asked =
-            Asked { reader: Reader::new(tiny, Some(store)), seeds: &Seeds::new(3), watch: &Unwatched };
+        let asked = AnalysisContext {
+            reader: Reader::new(tiny, Some(store)),
+            seeds: &Seeds::new(3),
+            watch: &Unwatched,
+        };
         Experiment::run(&data, params, &asked)
     }
 }

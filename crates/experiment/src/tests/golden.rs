@@ -1,7 +1,7 @@
 //! The made-up sheets against scipy, scikit-learn and krippendorff, and against what was planted in them.
 
 use super::*;
-use truenorth_report::Verdict;
+use truenorth_report::QuestionVerdict;
 use truenorth_stats::number::Number;
 
 #[track_caller]
@@ -74,9 +74,9 @@ fn every_planted_effect_is_found_and_every_artefact_named() {
     }
     assert_eq!(found.raters.iter().map(|r| r.rated).sum::<usize>(), 2 * 2 * 150 + 3 * 21);
     let verdict = |arm: &str| found.verdicts.iter().find(|v| v.arm == arm).unwrap();
-    assert_eq!(verdict("persona").verdict, Verdict::Yes, "{:?}", verdict("persona"));
-    assert_eq!(verdict("weak").verdict, Verdict::NotShown);
-    assert_eq!(verdict("abandoned").verdict, Verdict::NotAsked);
+    assert_eq!(verdict("persona").verdict, QuestionVerdict::Yes, "{:?}", verdict("persona"));
+    assert_eq!(verdict("weak").verdict, QuestionVerdict::NotShown);
+    assert_eq!(verdict("abandoned").verdict, QuestionVerdict::NotAsked);
     assert!(found.outcomes.iter().all(|o| o.effect("abandoned").is_none()));
     let named = |what: &str, of: &str| {
         let all: Vec<&str> = found.artefacts.iter().map(|a| a.says.as_str()).collect();

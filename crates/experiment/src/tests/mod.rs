@@ -21,12 +21,12 @@ fn rows(name: &str) -> Vec<serde_json::Value> {
 const PREFIX: &str = "You are a tireless friend of every living thing.";
 
 /// The made-up sheets, each prompt its own.
-fn made_up() -> (Sheet, Params) {
+fn made_up() -> (ExperimentMeasurements, Params) {
     let text = |v: &serde_json::Value, key: &str| v[key].as_str().unwrap().to_owned();
-    let prompts: Vec<Prompt> = rows("prompts.jsonl")
+    let prompts: Vec<ExperimentPrompt> = rows("prompts.jsonl")
         .iter()
         .enumerate()
-        .map(|(i, v)| Prompt {
+        .map(|(i, v)| ExperimentPrompt {
             id: text(v, "id"),
             text: text(v, "text"),
             fields: [("kind".to_owned(), text(v, "kind"))].into(),
@@ -37,7 +37,7 @@ fn made_up() -> (Sheet, Params) {
         let named = ArmParams {
             name: name.into(),
             prefix: prefix.map(Into::into),
-            way: Way::Up,
+            way: ExpectedSign::Up,
             withdrawn: withdrawn.map(Into::into),
             ..ArmParams::default()
         };
@@ -54,10 +54,10 @@ fn made_up() -> (Sheet, Params) {
     for row in rows("texts.jsonl") {
         let a = arms.iter().position(|a| a.name == row["arm"]).unwrap();
         let p = prompts.iter().position(|p| p.id == row["prompt"]).unwrap();
-        texts[a][p] = Some(Written { text: text(&row, "text"), whole: None });
+        texts[a][p] = Some(WrittenText { text: text(&row, "text"), whole: None });
     }
     let ratings = read_ratings(fixture("ratings.jsonl").as_bytes(), "ratings.jsonl").unwrap();
-    let sheet = Sheet { prompts, arms, texts, ratings, ..Sheet::default() };
+    let sheet = ExperimentMeasurements { prompts, arms, texts, ratings, ..ExperimentMeasurements::default() };
     let params = Params {
         primary: Some("How kind is the reply?, first".into()),
         placebos: 0,

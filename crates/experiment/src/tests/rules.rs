@@ -1,22 +1,27 @@
 //! Placebos, verdicts, sheets of people, and what is refused.
 
 use super::*;
-use truenorth_boards::rate::{self, Filled, Prediction as Claim, RateData, register};
-use truenorth_report::Verdict;
+use truenorth_boards::rate::{self, Filled, RateData, RatingPrediction, register};
+use truenorth_report::QuestionVerdict;
 use truenorth_stats::math::Seeds;
 
 /// An outcome of two edits with 19 placebos each: one that does something, and one whose effect any direction has.
-fn edits() -> (Sheet, Params) {
+fn edits() -> (ExperimentMeasurements, Params) {
     let n = 24;
     let prompts = (0..n)
-        .map(|i| Prompt { id: format!("p{i}"), text: format!("ask {i}"), cluster: i, ..Prompt::default() })
+        .map(|i| ExperimentPrompt {
+            id: format!("p{i}"),
+            text: format!("ask {i}"),
+            cluster: i,
+            ..ExperimentPrompt::default()
+        })
         .collect();
     let edit = |name: &str| {
         let params = ArmParams {
             name: name.into(),
             direction: vec!["d.safetensors".into()],
             alpha: Some(0.1),
-            way: Way::Up,
+            way: ExpectedSign::Up,
             ..ArmParams::default()
         };
         params.arm()
@@ -34,17 +39,17 @@ fn edits() -> (Sheet, Params) {
         placebos: vec![placebos(0.0), placebos(0.8)],
         flips: vec![vec![]; 2],
     };
-    let sheet = Sheet {
+    let sheet = ExperimentMeasurements {
         prompts,
         arms: vec![Arm::base(), edit("real"), edit("generic")],
         outcomes: vec![outcome],
         placebos: 19,
-        ..Sheet::default()
+        ..ExperimentMeasurements::default()
     };
     (sheet, Params { permutations: 99, ..Params::default() })
 }
 
-fn verdicts(sheet: &Sheet, params: &Params) -> Vec<(Verdict, String)> {
+fn verdicts(sheet: &ExperimentMeasurements, params: &Params) -> Vec<(QuestionVerdict, String)> {
     let found = weigh(sheet, params, &Seeds::new(1)).unwrap();
     found.verdicts.iter().map(|v| (v.verdict, v.because.join("; "))).collect()
 }
@@ -53,8 +58,8 @@ fn verdicts(sheet: &Sheet, params: &Params) -> Vec<(Verdict, String)> {
 fn an_edit_steers_only_where_nineteen_placebos_do_not() {
     let (sheet, params) = edits();
     let all = verdicts(&sheet, &params);
-    assert_eq!(all[0].0, Verdict::Yes, "{all:?}");
-    assert!(all[1].0 == Verdict::NotShown && all[1].1.contains("do as much"), "{all:?}");
+    assert_eq!(all[0].0, QuestionVerdict::Yes, "{all:?}");
+    assert!(all[1].0 == QuestionVerdict::NotShown && all[1].1.contains("do as much"), "{all:?}");
     // p is that of all arms together, and 1/20 at the least.
     let found = weigh(&sheet, &params, &Seeds::new(1)).unwrap();
     let placebo = found.outcomes[0].effect("real").unwrap().placebo.clone().unwrap();
@@ -65,17 +70,17 @@ fn an_edit_steers_only_where_nineteen_placebos_do_not() {
     fewer.placebos = 18;
     fewer.outcomes[0].placebos.iter_mut().for_each(|p| drop(p.pop()));
     let few = verdicts(&fewer, &params);
-    assert!(few[0].0 == Verdict::NotShown && few[0].1.contains("a verdict needs 19"), "{few:?}");
+    assert!(few[0].0 == QuestionVerdict::NotShown && few[0].1.contains("a verdict needs 19"), "{few:?}");
     // Directions of shuffled labels that were asked for must be there, and do less.
     let flips = Params { flips: 19, ..params.clone() };
     assert!(verdicts(&sheet, &flips)[0].1.contains("shuffled labels were asked for"));
     let mut with = sheet.clone();
     with.outcomes[0].flips = with.outcomes[0].placebos.clone();
-    assert_eq!(verdicts(&with, &flips)[0].0, Verdict::Yes);
+    assert_eq!(verdicts(&with, &flips)[0].0, QuestionVerdict::Yes);
     // The other way is no yes.
     let mut down = sheet.clone();
-    down.arms[1].way = Way::Down;
-    assert_eq!(verdicts(&down, &params)[0].0, Verdict::No);
+    down.arms[1].way = ExpectedSign::Down;
+    assert_eq!(verdicts(&down, &params)[0].0, QuestionVerdict::No);
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn a_judge_who_fails_on_planted_pairs_decides_nothing() {
     let params = Params { primary: Some("choice of second".into()), ..params };
     let found = weigh(&sheet, &params, &Seeds::new(19)).unwrap();
     let persona = &found.verdicts[0];
-    assert!(persona.verdict == Verdict::NotShown, "{persona:?}");
+    assert!(persona.verdict == QuestionVerdict::NotShown, "{persona:?}");
     assert!(persona.because[0].contains("the judge second is refused"), "{persona:?}");
     // Nor does one who was shown none.
     let mut unplanted = sheet.clone();
@@ -124,7 +129,12 @@ fn people_fill_one_sheet_over_all_arms() {
     let made = people_sheet(&pairs, ("Which is kinder?", &rubrics, 2), secret).unwrap();
     assert_eq!((made.left_out, made.checks, made.blind.seal.items), (1, 2, 14));
     assert!(!made.blind.csv.contains("attention") && !made.blind.csv.contains("\"one\""));
-    let claim = Claim { id: "a".into(), claim: "arms win".into(), share_above: Some(0.5), share_below: None };
+    let claim = RatingPrediction {
+        id: "a".into(),
+        claim: "arms win".into(),
+        share_above: Some(0.5),
+        share_below: None,
+    };
     let registration = register(&made.blind.seal, &[claim], "now").unwrap();
     // A rater who likes what the arms say, gives it 5, and tells shuffled words from texts.
     let fill = |csv: &str| {
@@ -156,7 +166,7 @@ fn people_fill_one_sheet_over_all_arms() {
     let ratings = open(&filled(fill(&made.blind.csv))).unwrap();
     assert_eq!(ratings.len(), 2 * 14);
     assert!(
-        ratings.iter().filter(|r| r.choice.is_some()).all(|r| r.choice == Some(Side::Arm)),
+        ratings.iter().filter(|r| r.choice.is_some()).all(|r| r.choice == Some(PreferredText::Arm)),
         "{ratings:#?}"
     );
     let scored: Vec<&Rating> = ratings.iter().filter(|r| r.rubric.is_some()).collect();
@@ -168,7 +178,7 @@ fn people_fill_one_sheet_over_all_arms() {
 
 #[test]
 fn what_does_not_fit_together_is_refused_by_name() {
-    let says = |change: &dyn Fn(&mut Sheet, &mut Params), what: &str| {
+    let says = |change: &dyn Fn(&mut ExperimentMeasurements, &mut Params), what: &str| {
         let (mut sheet, mut params) = made_up();
         change(&mut sheet, &mut params);
         let e = weigh(&sheet, &params, &Seeds::new(1)).unwrap_err();
@@ -181,7 +191,7 @@ fn what_does_not_fit_together_is_refused_by_name() {
     says(&|s, _| drop(s.arms.remove(0)), "first arm is base");
     says(&|_, p| p.primary = Some("kindness".into()), "no outcome is called `kindness`");
     says(&|_, p| p.scopes = vec!["tidy".into()], "knows no `tidy`");
-    let cites = |arm: &str| Prediction {
+    let cites = |arm: &str| ArmPrediction {
         id: "x".into(),
         claim: "c".into(),
         arm: arm.into(),
@@ -190,14 +200,17 @@ fn what_does_not_fit_together_is_refused_by_name() {
     };
     says(&|_, p| p.predictions = vec![cites("abandoned")], "cites the arm `abandoned`, which was withdrawn");
     says(&|_, p| p.predictions = vec![cites("nobody")], "`nobody`, which there is not");
-    says(&|_, p| p.predictions = vec![Prediction { above: None, ..cites("weak") }], "needs above or below");
+    says(
+        &|_, p| p.predictions = vec![ArmPrediction { above: None, ..cites("weak") }],
+        "needs above or below",
+    );
     let bad = |line: &str| read_ratings(line.as_bytes(), "r.jsonl").unwrap_err().to_string();
     assert!(
         bad("{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\"}").contains("r.jsonl, line 1: it has neither")
     );
     assert!(bad("{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\",\"chioce\":\"arm\"}").contains("chioce"));
     let csv = "rater,arm,prompt,choice\nann,persona,p01,arm\n";
-    assert_eq!(read_ratings(csv.as_bytes(), "r.csv").unwrap()[0].choice, Some(Side::Arm));
+    assert_eq!(read_ratings(csv.as_bytes(), "r.csv").unwrap()[0].choice, Some(PreferredText::Arm));
     for (arm, what) in [
         (ArmParams { name: "base".into(), ..ArmParams::default() }, "base is there by itself"),
         (

@@ -16,7 +16,7 @@ const LINKS: usize = 40;
 
 /// What lies where a file is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum WriteTarget {
     /// Nothing, or a file that is replaced: the path behind all symbolic links.
     File(PathBuf),
     /// Standard output.
@@ -25,7 +25,7 @@ pub enum Target {
     Stream(PathBuf),
 }
 
-impl Target {
+impl WriteTarget {
     /// Looks at a path; nothing is opened or made. `-` and the names of standard output mean that.
     ///
     /// # Errors
@@ -95,15 +95,15 @@ fn not_written(kind: FileType) -> Option<&'static str> {
 ///
 /// # Errors
 /// Whatever the file system says.
-pub fn writable(target: &Target) -> io::Result<()> {
+pub fn writable(target: &WriteTarget) -> io::Result<()> {
     match target {
-        Target::Stdout => Ok(()),
+        WriteTarget::Stdout => Ok(()),
         // Opening a pipe waits for its reader, and closing it again would end that.
-        Target::Stream(path) => match std::fs::metadata(path)?.file_type() {
+        WriteTarget::Stream(path) => match std::fs::metadata(path)?.file_type() {
             kind if kind.is_file() || is_pipe(kind) => Ok(()),
             _ => OpenOptions::new().write(true).open(path).map(drop),
         },
-        Target::File(path) => {
+        WriteTarget::File(path) => {
             if path.exists() {
                 OpenOptions::new().write(true).open(path)?;
             }
@@ -161,10 +161,10 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
     if writes_nothing() {
         return write(&mut io::sink());
     }
-    match Target::of(path)? {
-        Target::File(path) => replace(&path, false, write),
-        Target::Stdout => through(io::stdout().lock(), write),
-        Target::Stream(path) => through(OpenOptions::new().append(true).open(path)?, write),
+    match WriteTarget::of(path)? {
+        WriteTarget::File(path) => replace(&path, false, write),
+        WriteTarget::Stdout => through(io::stdout().lock(), write),
+        WriteTarget::Stream(path) => through(OpenOptions::new().append(true).open(path)?, write),
     }
 }
 
@@ -182,9 +182,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if writes_nothing() {
         return Ok(());
     }
-    match Target::of(path)? {
-        Target::File(path) => replace(&path, true, |w| w.write_all(bytes)),
-        Target::Stdout | Target::Stream(_) => {
+    match WriteTarget::of(path)? {
+        WriteTarget::File(path) => replace(&path, true, |w| w.write_all(bytes)),
+        WriteTarget::Stdout | WriteTarget::Stream(_) => {
             Err(io::Error::other("it is no file, and its content is secret"))
         }
     }

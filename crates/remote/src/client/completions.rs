@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
-use super::see::See;
+use super::job_watch::JobWatch;
 use super::{ClientError, Service};
 
 /// Where they are asked for, below the address.
@@ -29,10 +29,10 @@ impl Service {
         each: &mut dyn FnMut(usize, Value) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch, stop: &stop, tick: self.http.times.tick };
+        let job_watch = JobWatch { watch, stop: &stop, tick: self.http.times.tick };
         self.block(async {
             let ask = async |(i, question): (usize, &Value)| {
-                let answer = self.http.ask::<Value>(PATH, question, "judging", &see).await;
+                let answer = self.http.ask::<Value>(PATH, question, "judging", &job_watch).await;
                 (i, answer)
             };
             let mut answers = futures_util::stream::iter(questions.iter().enumerate())

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use truenorth_protocol::{Answer, Checked};
+use truenorth_protocol::{Answer, CheckedGraph};
 
-use super::see::See;
+use super::job_watch::JobWatch;
 use super::{Client, ClientError};
 use truenorth_protocol::run::Watch;
 
@@ -17,28 +17,28 @@ impl Client {
     /// run on: each is in the journal before this returns.
     pub(super) async fn work_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch, stop: &stop, tick: self.options.patience.tick };
+        let job_watch = JobWatch { watch, stop: &stop, tick: self.options.patience.tick };
         let mut queue = equals(graphs)?.into_iter();
         let mut running = FuturesUnordered::new();
         let (mut failed, mut enough) = (None, false);
         loop {
             while running.len() < self.options.at_once.max(1)
-                && !see.stopping()
+                && !job_watch.stopping()
                 && let Some(twins) = queue.next()
             {
                 let checked = &graphs[*twins.first().expect("equal graphs are one at least")];
-                running.push(async move { (self.work(checked, see).await, twins) });
+                running.push(async move { (self.work(checked, job_watch).await, twins) });
             }
             let Some((result, twins)) = running.next().await else { break };
             match result {
                 Ok((answer, job)) if !enough => {
                     enough = give(answer, &twins, each).is_break();
-                    self.keep(job, &see);
+                    self.keep(job, &job_watch);
                     if enough {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -60,7 +60,7 @@ impl Client {
 }
 
 /// Places of equal graphs, in the order of the first of each.
-fn equals(graphs: &[Checked]) -> Result<Vec<Vec<usize>>, ClientError> {
+fn equals(graphs: &[CheckedGraph]) -> Result<Vec<Vec<usize>>, ClientError> {
     let mut places: HashMap<[u8; 32], usize> = HashMap::new();
     let mut all: Vec<Vec<usize>> = Vec::new();
     for (i, checked) in graphs.iter().enumerate() {

@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout};
 use super::ClientError;
 use super::address::{host, same_origin};
 use super::http::Http;
-use super::retry::{Tries, asked};
-use super::see::See;
-use super::temp::{Body, Temp};
+use super::job_watch::JobWatch;
+use super::retry::{RetryState, asked};
+use super::temp::{ResultBody, Temp};
 
 const DOING: &str = "fetching a result";
 
@@ -43,16 +43,16 @@ pub(super) async fn fetch(
     url: Url,
     temp: &Temp,
     cap: usize,
-    see: &See<'_>,
-) -> Result<Body, ClientError> {
+    job_watch: &JobWatch<'_>,
+) -> Result<ResultBody, ClientError> {
     let file = temp.file()?;
     let cap = cap as u64;
     let mut it = Download { http, url, temp, cap, file, have: 0, total: None, validator: None };
-    let mut tries = Tries::new(http.times.backoff);
+    let mut tries = RetryState::new(http.times.backoff);
     let mut best = 0;
     loop {
         let mut after = None;
-        let failed = match see.until(it.attempt(&mut after)).await? {
+        let failed = match job_watch.until(it.attempt(&mut after)).await? {
             Ok(()) => break,
             Err(error) if error.passes() => error,
             Err(error) => return Err(error),
@@ -63,12 +63,12 @@ pub(super) async fn fetch(
             tries.renew();
         }
         let Some(wait) = tries.again(after) else { return Err(failed) };
-        see.say(&format!("{failed}; fetching on in {:.1} s", wait.as_secs_f32()));
-        see.sleep(wait).await?;
+        job_watch.say(&format!("{failed}; fetching on in {:.1} s", wait.as_secs_f32()));
+        job_watch.sleep(wait).await?;
     }
     http.moved.received.fetch_add(it.have, Ordering::Relaxed);
     it.file.rewind().map_err(|e| temp.fail(e))?;
-    Ok(Body::File(it.file))
+    Ok(ResultBody::File(it.file))
 }
 
 impl Download<'_> {

@@ -8,13 +8,13 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect, retry
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
-use truenorth_protocol::job::Refusal;
+use truenorth_protocol::job::RefusalBody;
 use truenorth_protocol::limits;
 
 use super::address::{host, same_origin};
+use super::job_watch::{JobWatch, clean};
 use super::options::{Patience, ServiceOptions};
-use super::retry::{Tries, asked};
-use super::see::{See, clean};
+use super::retry::{RetryState, asked};
 use super::{ApiKey, ClientError, address, links};
 
 /// How many redirects are followed.
@@ -35,12 +35,12 @@ pub(super) struct Http {
     /// What jobs say of this side: headers and their values.
     pub versions: [(&'static str, HeaderValue); 2],
     /// Bytes of jobs sent and of results received, for people who want to know what an answer costs.
-    pub moved: Moved,
+    pub moved: ByteCounts,
 }
 
 /// Bytes that went each way.
 #[derive(Debug, Default)]
-pub(super) struct Moved {
+pub(super) struct ByteCounts {
     pub sent: AtomicU64,
     pub received: AtomicU64,
 }
@@ -79,7 +79,7 @@ impl Http {
             version("python-version", &options.python_version)?,
         ];
         let (questions, jobs, key) = (build(8)?, build(0)?, options.key.clone());
-        Ok(Self { questions, jobs, base, key, times, versions, moved: Moved::default() })
+        Ok(Self { questions, jobs, base, key, times, versions, moved: ByteCounts::default() })
     }
 
     pub(super) fn key(&self) -> Option<&ApiKey> {
@@ -108,11 +108,13 @@ impl Http {
         &self,
         path: &str,
         doing: &'static str,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
     ) -> Result<Got, ClientError> {
         let url = address::join(&self.base, path);
-        self.repeat(see, async || self.read(self.follow(url.clone(), None, true, doing).await?, doing).await)
-            .await
+        self.repeat(job_watch, async || {
+            self.read(self.follow(url.clone(), None, true, doing).await?, doing).await
+        })
+        .await
     }
 
     /// [`Http::get`] once, for a caller that repeats by itself.
@@ -120,10 +122,10 @@ impl Http {
         &self,
         path: &str,
         doing: &'static str,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
     ) -> Result<Got, ClientError> {
         let url = address::join(&self.base, path);
-        see.until(async { self.read(self.follow(url, None, true, doing).await?, doing).await }).await?
+        job_watch.until(async { self.read(self.follow(url, None, true, doing).await?, doing).await }).await?
     }
 
     /// Puts a question that needs a body; it changes nothing on the service.
@@ -132,14 +134,14 @@ impl Http {
         path: &str,
         question: &impl Serialize,
         doing: &'static str,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
     ) -> Result<T, ClientError> {
         let url = address::join(&self.base, path);
         let once = async || {
             let request = self.keyed(self.questions.post(url.clone())).json(question);
             self.read(self.send(request, doing).await?, doing).await
         };
-        self.repeat(see, once).await?.json(self, doing)
+        self.repeat(job_watch, once).await?.json(self, doing)
     }
 
     /// Gets and reads JSON.
@@ -147,9 +149,9 @@ impl Http {
         &self,
         path: &str,
         doing: &'static str,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
     ) -> Result<T, ClientError> {
-        self.get(path, doing, see).await?.json(self, doing)
+        self.get(path, doing, job_watch).await?.json(self, doing)
     }
 
     /// Asks the service to drop a job; it may be asked again.
@@ -157,14 +159,14 @@ impl Http {
         &self,
         path: &str,
         doing: &'static str,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
     ) -> Result<Got, ClientError> {
         let url = address::join(&self.base, path);
         let once = async || {
             let request = self.keyed(self.questions.request(Method::DELETE, url.clone()));
             self.read(self.send(request, doing).await?, doing).await
         };
-        self.repeat(see, once).await
+        self.repeat(job_watch, once).await
     }
 
     /// A request for a job, without its body.
@@ -174,13 +176,13 @@ impl Http {
 
     async fn repeat(
         &self,
-        see: &See<'_>,
+        job_watch: &JobWatch<'_>,
         once: impl AsyncFn() -> Result<Got, ClientError>,
     ) -> Result<Got, ClientError> {
-        let mut tries = Tries::new(self.times.backoff);
+        let mut tries = RetryState::new(self.times.backoff);
         let mut timed_out = 0;
         loop {
-            let (failed, after) = match see.until(once()).await? {
+            let (failed, after) = match job_watch.until(once()).await? {
                 // It has waited for its own answer for a minute already.
                 Ok(got) if got.status == StatusCode::GATEWAY_TIMEOUT && timed_out + 1 >= SLOW_TRIES => {
                     return Err(self.refusal(&got, "asking"));
@@ -194,8 +196,8 @@ impl Http {
                 done => return done,
             };
             let Some(wait) = tries.again(after) else { return Err(failed) };
-            see.say(&format!("{failed}; asking again in {:.1} s", wait.as_secs_f32()));
-            see.sleep(wait).await?;
+            job_watch.say(&format!("{failed}; asking again in {:.1} s", wait.as_secs_f32()));
+            job_watch.sleep(wait).await?;
         }
     }
 
@@ -348,13 +350,13 @@ impl Got {
     pub(super) fn is_before_queue(&self) -> bool {
         let own = ["compute backend", "Auth backend"];
         self.status == StatusCode::SERVICE_UNAVAILABLE
-            && serde_json::from_slice::<Refusal>(&self.body)
+            && serde_json::from_slice::<RefusalBody>(&self.body)
                 .is_ok_and(|refusal| own.iter().any(|words| refusal.detail.contains(words)))
     }
 
     /// Why the service refused, in its own words.
     fn detail(&self) -> String {
-        if let Ok(refusal) = serde_json::from_slice::<Refusal>(&self.body) {
+        if let Ok(refusal) = serde_json::from_slice::<RefusalBody>(&self.body) {
             return refusal.detail;
         }
         // FastAPI gives a list of problems where a field is wrong.

@@ -15,12 +15,13 @@
 
 mod address;
 mod architecture;
-mod book;
 mod completions;
 mod concurrency;
 mod download;
 mod error;
 mod http;
+mod job_watch;
+mod journal;
 mod key;
 mod life;
 mod links;
@@ -31,14 +32,13 @@ mod rehearsal;
 mod retry;
 mod runner;
 mod seconds;
-mod see;
 mod service;
 mod socket;
 mod submit;
 mod temp;
+mod tokenizer_source;
 mod wait;
 mod wire;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -49,5 +49,5 @@ pub use options::{Hosted, NNSIGHT, Patience, ServiceOptions};
 pub use rehearsal::Rehearsal;
 pub use retry::Backoff;
 pub use runner::Client;
-pub use seconds::Machine;
+pub use seconds::MachineSpeed;
 pub use service::Service;

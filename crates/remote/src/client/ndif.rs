@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::job::Update;
 use truenorth_protocol::nnsight::ModelKey;
 
-use super::see::See;
+use super::job_watch::JobWatch;
 use super::wait::encode;
 use super::{ClientError, Service};
 use truenorth_protocol::journal::Job;
@@ -19,7 +19,7 @@ const OLDEST: (u32, u32) = (0, 8);
 
 /// The answer to `GET /status`: what the service hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Status {
+pub struct NdifStatus {
     /// One entry a replica, by the service's name for it.
     #[serde(default)]
     pub deployments: BTreeMap<String, Deployment>,
@@ -95,7 +95,7 @@ pub struct Identity {
     pub tags: Option<Vec<serde_json::Value>>,
 }
 
-impl Status {
+impl NdifStatus {
     /// Whether the names of the models are those of a service before this wire; none where nothing tells.
     #[must_use]
     pub fn is_old(&self) -> Option<bool> {
@@ -210,7 +210,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`ClientError`].
-    pub fn status(&self) -> Result<Status, ClientError> {
+    pub fn status(&self) -> Result<NdifStatus, ClientError> {
         self.question("/status", "asking for the models")
     }
 
@@ -237,11 +237,11 @@ impl Service {
     /// As [`ClientError`], where nothing answers at all.
     pub fn ping(&self) -> Result<(bool, bool), ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
+        let job_watch = JobWatch { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         let doing = "asking whether it is there";
         self.block(async {
-            let ping = self.http.get_once("/ping", doing, &see).await?;
-            let reaches = self.http.get_once("/connected", doing, &see).await?;
+            let ping = self.http.get_once("/ping", doing, &job_watch).await?;
+            let reaches = self.http.get_once("/connected", doing, &job_watch).await?;
             Ok((ping.status.is_success(), reaches.status.as_u16() != 503))
         })
     }
@@ -254,8 +254,8 @@ impl Service {
         let Some(id) = &job.id else { return Ok(None) };
         let doing = "asking for a job";
         let stop = AtomicBool::new(false);
-        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
-        let got = self.block(self.http.get(&format!("/response/{}", encode(id)), doing, &see))?;
+        let job_watch = JobWatch { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
+        let got = self.block(self.http.get(&format!("/response/{}", encode(id)), doing, &job_watch))?;
         if got.status.as_u16() == 404 {
             return Ok(None);
         }
@@ -270,7 +270,7 @@ impl Service {
         doing: &'static str,
     ) -> Result<T, ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
-        self.block(self.http.get_json(path, doing, &see))
+        let job_watch = JobWatch { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
+        self.block(self.http.get_json(path, doing, &job_watch))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicBool;
 use truenorth_protocol::nnsight::ModelKey;
 
 use super::architecture::differences;
-use super::ndif::{Env, Hosting, Status};
-use super::see::See;
+use super::job_watch::JobWatch;
+use super::ndif::{Env, Hosting, NdifStatus};
 use super::{Client, ClientError};
 use truenorth_protocol::run::Unwatched;
 
@@ -23,38 +23,42 @@ impl Client {
     pub fn ready(&self) -> Result<(), ClientError> {
         let Some(key) = self.wire.hosted() else { return Ok(()) };
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
+        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
         self.service.block(async {
-            let status: Status =
-                self.service.http.get_once("/status", DOING, &see).await?.json(&self.service.http, DOING)?;
-            self.refuse_old(Some(&status), &see).await?;
-            self.judge(key, &status, false, &see)
+            let status: NdifStatus = self
+                .service
+                .http
+                .get_once("/status", DOING, &job_watch)
+                .await?
+                .json(&self.service.http, DOING)?;
+            self.refuse_old(Some(&status), &job_watch).await?;
+            self.judge(key, &status, false, &job_watch)
         })
     }
 
     /// Refuses to send a job to a service of an older wire, or for a model that is not there to take it
     /// and may not be brought up. A service that does not say what it has is taken at its word when the
     /// job is sent.
-    pub(super) async fn check_up(&self, see: &See<'_>) -> Result<(), ClientError> {
+    pub(super) async fn check_up(&self, job_watch: &JobWatch<'_>) -> Result<(), ClientError> {
         let (Some(key), true) = (self.wire.hosted(), self.options.check_up) else { return Ok(()) };
         // Once a client: a model that goes away later is told by the job itself.
         if self.up.get().is_some() {
             return Ok(());
         }
-        let status = match self.service.http.get_json::<Status>("/status", DOING, see).await {
+        let status = match self.service.http.get_json::<NdifStatus>("/status", DOING, job_watch).await {
             Ok(status) => Some(status),
             Err(error @ (ClientError::Interrupted | ClientError::Unreachable { .. })) => return Err(error),
             Err(error @ (ClientError::KeyFormat { .. } | ClientError::KeyUnknown { .. })) => {
                 return Err(error);
             }
             Err(error) => {
-                see.say(&format!("the service does not say which models are up ({error})"));
+                job_watch.say(&format!("the service does not say which models are up ({error})"));
                 None
             }
         };
-        self.refuse_old(status.as_ref(), see).await?;
+        self.refuse_old(status.as_ref(), job_watch).await?;
         match status {
-            Some(status) => self.judge(key, &status, self.options.deploy, see),
+            Some(status) => self.judge(key, &status, self.options.deploy, job_watch),
             None => {
                 let _ = self.up.set(vec![]);
                 Ok(())
@@ -62,7 +66,13 @@ impl Client {
         }
     }
 
-    fn judge(&self, key: &ModelKey, status: &Status, deploy: bool, see: &See<'_>) -> Result<(), ClientError> {
+    fn judge(
+        &self,
+        key: &ModelKey,
+        status: &NdifStatus,
+        deploy: bool,
+        job_watch: &JobWatch<'_>,
+    ) -> Result<(), ClientError> {
         let models = status.models();
         let near = nearest(key, &models);
         let found = models.iter().find(|m| m.is(key));
@@ -75,9 +85,12 @@ impl Client {
         match found {
             Some(model) if model.is_up() => {}
             Some(model) if model.comes_up() => {
-                see.say(&format!("{} is {} {}; the job waits for it", model.model, model.level, model.state));
+                job_watch.say(&format!(
+                    "{} is {} {}; the job waits for it",
+                    model.model, model.level, model.state
+                ));
             }
-            found if deploy => see.say(&deployed(key, found, &near)),
+            found if deploy => job_watch.say(&deployed(key, found, &near)),
             found => {
                 let state = found.map_or_else(|| "not".into(), |m| format!("{} {}", m.level, m.state));
                 return Err(ClientError::ModelDown { model: name(key), state, near });
@@ -89,12 +102,16 @@ impl Client {
 
     /// Refuses a service that speaks an older wire: by what it calls its models, and where it has none,
     /// by its versions.
-    async fn refuse_old(&self, status: Option<&Status>, see: &See<'_>) -> Result<(), ClientError> {
-        let told = status.and_then(Status::is_old);
+    async fn refuse_old(
+        &self,
+        status: Option<&NdifStatus>,
+        job_watch: &JobWatch<'_>,
+    ) -> Result<(), ClientError> {
+        let told = status.and_then(NdifStatus::is_old);
         if told == Some(false) {
             return Ok(());
         }
-        let asked = self.service.http.get_once("/env", "asking for the versions", see).await;
+        let asked = self.service.http.get_once("/env", "asking for the versions", job_watch).await;
         let env = match asked {
             Err(ClientError::Interrupted) => return Err(ClientError::Interrupted),
             asked => {

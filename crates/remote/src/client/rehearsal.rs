@@ -16,19 +16,19 @@ use sha2::{Digest as _, Sha256};
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Dim, Op, ValueKind};
-use truenorth_protocol::nnsight::Cost;
-use truenorth_protocol::{Answer, Checked, DType, ModelInfo, Tensor, Value};
+use truenorth_protocol::nnsight::JobCost;
+use truenorth_protocol::{Answer, CheckedGraph, DType, ModelInfo, Tensor, Value};
 
 use super::wire::NnsightWire;
 use super::{ClientError, Hosted};
-use truenorth_protocol::run::{Batch, RunError, Runner, Watch};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Watch};
 
 /// A hosted model that is not asked.
 pub struct Rehearsal {
     wire: NnsightWire,
     /// How the service holds its numbers.
     element: DType,
-    jobs: Mutex<Vec<Cost>>,
+    jobs: Mutex<Vec<JobCost>>,
 }
 
 impl Rehearsal {
@@ -40,11 +40,11 @@ impl Rehearsal {
 
     /// The jobs that would have been sent, in order.
     #[must_use]
-    pub fn jobs(&self) -> Vec<Cost> {
+    pub fn jobs(&self) -> Vec<JobCost> {
         self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    fn rehearse(&self, checked: &Checked) -> Result<Answer, ClientError> {
+    fn rehearse(&self, checked: &CheckedGraph) -> Result<Answer, ClientError> {
         let tokens = self.wire.tokens(checked)?;
         let cost = self.wire.request(checked, &tokens, "rehearsal").cost(self.element)?;
         self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(cost);
@@ -148,14 +148,14 @@ impl Runner for Rehearsal {
         self.wire.hosted.vocabulary.speaks()
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         if watch.interrupted() {
             return Err(RunError::Interrupted);
         }
         Ok(self.rehearse(graph)?)
     }
 
-    fn batch(&self) -> Batch {
-        Batch::HOSTED
+    fn batch(&self) -> BatchLimits {
+        BatchLimits::HOSTED
     }
 }

@@ -36,13 +36,13 @@ impl Default for Backoff {
 }
 
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(super) struct RetryState {
     policy: Backoff,
     made: u32,
     since: Instant,
 }
 
-impl Tries {
+impl RetryState {
     pub(super) fn new(policy: Backoff) -> Self {
         Self { policy, made: 0, since: Instant::now() }
     }
@@ -127,7 +127,7 @@ mod tests {
         };
         let mut longest = [Duration::ZERO; 5];
         for _ in 0..300 {
-            let mut tries = Tries::new(policy);
+            let mut tries = RetryState::new(policy);
             for most in &mut longest {
                 *most = (*most).max(tries.again(None).unwrap());
             }
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn what_a_service_asks_for_is_waited_for_or_given_up() {
         let policy = Backoff { total: Duration::from_secs(5), ..Backoff::default() };
-        let wait = Tries::new(policy).again(Some(Duration::from_secs(3))).unwrap();
+        let wait = RetryState::new(policy).again(Some(Duration::from_secs(3))).unwrap();
         assert!(wait >= Duration::from_secs(3) && wait < Duration::from_secs(4));
-        assert_eq!(Tries::new(policy).again(Some(Duration::from_secs(30))), None);
+        assert_eq!(RetryState::new(policy).again(Some(Duration::from_secs(30))), None);
     }
 }

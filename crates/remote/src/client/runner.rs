@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::job::Update;
-use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo};
+use truenorth_protocol::{Answer, ChatTemplates, CheckedGraph, ModelInfo};
 
 use super::address::host;
-use super::book::Book;
-use super::see::See;
+use super::job_watch::JobWatch;
+use super::journal::ClientJournal;
+use super::tokenizer_source::TokenizerSource;
 use super::wire::{GraphWire, NnsightWire, Wire};
-use super::words::Words;
 use super::{ClientError, Hosted, Service, ServiceOptions};
 use truenorth_protocol::journal::Job;
-use truenorth_protocol::run::{Batch, RunError, Runner, Unwatched, Watch};
+use truenorth_protocol::run::{BatchLimits, RunError, Runner, Unwatched, Watch};
 
 /// The version of the wire between client and server.
 const PROTOCOL: u32 = 1;
@@ -26,8 +26,8 @@ pub struct Client {
     pub(super) service: Service,
     pub(super) options: ServiceOptions,
     pub(super) wire: Box<dyn Wire>,
-    pub(super) words: Words,
-    pub(super) book: Book,
+    pub(super) words: TokenizerSource,
+    pub(super) journal: ClientJournal,
     /// Set once the service was asked whether the model is up: others that are, the nearest first.
     pub(super) up: OnceLock<Vec<String>>,
 }
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Client {
 }
 
 #[derive(Deserialize)]
-struct Model {
+struct ModelReply {
     info: ModelInfo,
     #[serde(default)]
     stop_tokens: Vec<u32>,
@@ -58,7 +58,7 @@ impl Client {
     /// When the address is none, or the system gives no threads or certificates.
     pub fn ndif(options: ServiceOptions, hosted: Hosted) -> Result<Self, ClientError> {
         let service = Service::open(&options)?;
-        let words = Words::Here(hosted.vocabulary.clone());
+        let words = TokenizerSource::Local(hosted.vocabulary.clone());
         let mut wire = NnsightWire::new(hosted);
         // Two services may hold the same model in different numbers.
         wire.hosted.info.path.push_str(&format!("@{}", host(&service.http.base)));
@@ -72,8 +72,9 @@ impl Client {
     pub fn truenorth(options: ServiceOptions) -> Result<Self, ClientError> {
         let service = Service::open(&options)?;
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: options.patience.tick };
-        let model: Model = service.block(service.http.get_json("/model", "asking for the model", &see))?;
+        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: options.patience.tick };
+        let model: ModelReply =
+            service.block(service.http.get_json("/model", "asking for the model", &job_watch))?;
         if model.protocol != PROTOCOL {
             let detail =
                 format!("it speaks version {} of the wire, this program version {PROTOCOL}", model.protocol);
@@ -84,13 +85,13 @@ impl Client {
             service,
             options,
             Box::new(wire),
-            Words::There { memory: Default::default(), chat: model.chat },
+            TokenizerSource::Remote { memory: Default::default(), chat: model.chat },
         ))
     }
 
-    fn new(service: Service, options: ServiceOptions, wire: Box<dyn Wire>, words: Words) -> Self {
-        let book = Book(options.journal.clone());
-        Self { service, options, wire, words, book, up: OnceLock::new() }
+    fn new(service: Service, options: ServiceOptions, wire: Box<dyn Wire>, words: TokenizerSource) -> Self {
+        let journal = ClientJournal(options.journal.clone());
+        Self { service, options, wire, words, journal, up: OnceLock::new() }
     }
 
     /// The service that the client asks.
@@ -117,8 +118,8 @@ impl Client {
             return Err(ClientError::Uncertain { key: job.key, source: None });
         }
         let stop = AtomicBool::new(false);
-        let see = See { watch, stop: &stop, tick: self.options.patience.tick };
-        let answer = self.service.block(self.finish(&checked, &mut job, None, None, see))?;
+        let job_watch = JobWatch { watch, stop: &stop, tick: self.options.patience.tick };
+        let answer = self.service.block(self.finish(&checked, &mut job, None, None, job_watch))?;
         Ok(answer)
     }
 
@@ -139,10 +140,10 @@ impl Client {
             return Err(ClientError::Uncertain { key: job.key.clone(), source: None });
         };
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
+        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
         let (http, doing) = (&self.service.http, "cancelling a job");
         let path = format!("/request/{}", super::wait::encode(id));
-        let got = self.service.block(http.delete(&path, doing, &see))?;
+        let got = self.service.block(http.delete(&path, doing, &job_watch))?;
         if got.status.is_success() { Ok(()) } else { Err(http.refusal(&got, doing)) }
     }
 }
@@ -191,17 +192,17 @@ impl Runner for Client {
 
     fn chat(&self) -> Option<&ChatTemplates> {
         match &self.words {
-            Words::Here(vocabulary) => vocabulary.chat(),
-            Words::There { chat, .. } => chat.as_ref(),
+            TokenizerSource::Local(vocabulary) => vocabulary.chat(),
+            TokenizerSource::Remote { chat, .. } => chat.as_ref(),
         }
     }
 
     fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
         match &self.words {
-            Words::Here(vocabulary) if vocabulary.speaks() => {
+            TokenizerSource::Local(vocabulary) if vocabulary.speaks() => {
                 tokens.iter().map(|t| vocabulary.spell(t).map(Some)).collect()
             }
-            Words::Here(_) | Words::There { .. } => Ok(None),
+            TokenizerSource::Local(_) | TokenizerSource::Remote { .. } => Ok(None),
         }
     }
 
@@ -211,27 +212,27 @@ impl Runner for Client {
 
     fn unfollowed(&self) -> Option<String> {
         match &self.words {
-            Words::Here(vocabulary) => vocabulary.unfollowed(),
-            Words::There { .. } => None,
+            TokenizerSource::Local(vocabulary) => vocabulary.unfollowed(),
+            TokenizerSource::Remote { .. } => None,
         }
     }
 
-    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    fn run(&self, graph: &CheckedGraph, watch: &dyn Watch) -> Result<Answer, RunError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch, stop: &stop, tick: self.options.patience.tick };
-        let done = self.service.block(self.work(graph, see));
+        let job_watch = JobWatch { watch, stop: &stop, tick: self.options.patience.tick };
+        let done = self.service.block(self.work(graph, job_watch));
         let (answer, job) = done.map_err(|error| self.told(error))?;
-        self.keep(job, &see);
+        self.keep(job, &job_watch);
         Ok(answer)
     }
 
-    fn batch(&self) -> Batch {
-        Batch::HOSTED
+    fn batch(&self) -> BatchLimits {
+        BatchLimits::HOSTED
     }
 
     fn run_each(
         &self,
-        graphs: &[Checked],
+        graphs: &[CheckedGraph],
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {

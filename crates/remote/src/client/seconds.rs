@@ -1,11 +1,11 @@
 //! How long a job takes a service, from what it costs.
 
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::nnsight::Cost;
+use truenorth_protocol::nnsight::JobCost;
 
 /// What a service's machine does in a second. Waiting in the queue is not in it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Machine {
+pub struct MachineSpeed {
     /// Seconds until a job's program runs: a process of its own, the library imported.
     pub start: f64,
     /// Seconds a call of the model takes by itself.
@@ -22,7 +22,7 @@ pub struct Machine {
     pub pass: f64,
 }
 
-impl Machine {
+impl MachineSpeed {
     /// An H200 in bf16 as NDIF would run it, by its data sheet and shares of it that are usual: 989
     /// TFLOP/s, of which two fifths, and 4.8 TB/s, of which two thirds. Not measured.
     pub const H200: Self = Self {
@@ -37,7 +37,7 @@ impl Machine {
 
     /// Seconds of a job on a model of this many parameters, each of `element` bytes.
     #[must_use]
-    pub fn seconds(&self, cost: &Cost, parameters: u64, element: u64) -> f64 {
+    pub fn seconds(&self, cost: &JobCost, parameters: u64, element: u64) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let n = |count: u64| count as f64;
         let tokens = n(cost.prompt_milli_tokens) / 1000.0 + n(cost.decode_tokens);
@@ -57,11 +57,11 @@ mod tests {
 
     #[test]
     fn a_large_model_waits_for_its_weights_and_a_small_one_for_python() {
-        let one = Cost { decode_passes: 100, ..Cost::default() };
-        let m = Machine::H200;
+        let one = JobCost { decode_passes: 100, ..JobCost::default() };
+        let m = MachineSpeed::H200;
         assert!((m.seconds(&one, 32_000_000_000, 2) - 4.0).abs() < 1e-9, "32 GB take less than the pass");
         assert!((m.seconds(&one, 320_000_000_000, 2) - 20.0).abs() < 1e-9);
-        let reading = Cost { prompt_milli_tokens: 1_000_000, ..Cost::default() };
+        let reading = JobCost { prompt_milli_tokens: 1_000_000, ..JobCost::default() };
         assert!((m.seconds(&reading, 32_000_000_000, 2) - 0.16).abs() < 1e-9);
     }
 }

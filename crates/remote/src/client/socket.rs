@@ -13,13 +13,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
-use truenorth_protocol::job::{Session, Update};
+use truenorth_protocol::job::{SessionFrame, Update};
 use truenorth_protocol::limits;
 
 use super::address;
 use super::http::Http;
 
-type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type WsStream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The most bytes of a result that comes as one frame, which has to be held in memory.
 const FRAME: usize = 1 << 30;
@@ -75,7 +75,7 @@ impl Socket {
         let session = loop {
             match stream.next().await {
                 Some(Ok(Message::Text(text))) if text.len() <= limits::STATUS_BYTES => {
-                    break serde_json::from_str::<Session>(&text).map_err(|e| e.to_string())?.session_id;
+                    break serde_json::from_str::<SessionFrame>(&text).map_err(|e| e.to_string())?.session_id;
                 }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Err(error)) => return Err(http.shown(&explain(&error))),
@@ -97,7 +97,7 @@ impl Socket {
 }
 
 /// Reads a socket until it ends, goes silent, or nobody listens.
-async fn pump(mut stream: Stream, frames: mpsc::Sender<Frame>, ping: Duration) {
+async fn pump(mut stream: WsStream, frames: mpsc::Sender<Frame>, ping: Duration) {
     let mut heard = Instant::now();
     let mut asked = Instant::now();
     loop {

@@ -12,12 +12,12 @@ use truenorth_protocol::job::{Envelope, Update};
 
 use super::ClientError;
 use super::http::Http;
-use super::retry::{Tries, asked};
-use super::see::See;
+use super::job_watch::JobWatch;
+use super::retry::{RetryState, asked};
 
 const DOING: &str = "sending a job";
 
-pub(super) struct Parcel {
+pub(super) struct JobUpload {
     pub envelope: String,
     /// The payload, compressed if the envelope says so.
     pub payload: Bytes,
@@ -25,7 +25,7 @@ pub(super) struct Parcel {
     pub repeat: Option<String>,
 }
 
-impl Parcel {
+impl JobUpload {
     pub(super) fn new(
         envelope: &Envelope,
         payload: Bytes,
@@ -57,23 +57,23 @@ pub(super) enum Between<'a> {
 /// [`ClientError::Interrupted`], when the user wanted to stop before anything was sent.
 pub(super) async fn submit(
     http: &Http,
-    parcel: &Parcel,
-    see: &See<'_>,
+    job_upload: &JobUpload,
+    job_watch: &JobWatch<'_>,
     between: &mut dyn FnMut(Between<'_>) -> Result<(), ClientError>,
 ) -> Result<Sent, ClientError> {
-    let mut tries = Tries::new(http.times.backoff);
+    let mut tries = RetryState::new(http.times.backoff);
     // Once a try ended in doubt, a later refusal does not mean that the service has nothing.
     let mut doubt = None;
     let end = |doubt: Option<ClientError>, error| doubt.map_or(Err(error), |doubt| Ok(Sent::Unknown(doubt)));
     loop {
-        if see.stopping() {
+        if job_watch.stopping() {
             return end(doubt, ClientError::Interrupted);
         }
-        let (failed, after) = match once(http, parcel, see).await {
+        let (failed, after) = match once(http, job_upload, job_watch).await {
             Once::Taken(update) => return Ok(Sent::Taken(update)),
             Once::No(error) => return end(doubt, error),
             Once::NotYet(error, after) => (error, after),
-            Once::Unknown(error) if parcel.repeat.is_none() => return Ok(Sent::Unknown(error)),
+            Once::Unknown(error) if job_upload.repeat.is_none() => return Ok(Sent::Unknown(error)),
             Once::Unknown(error) => (doubt.replace(error).unwrap_or(ClientError::Interrupted), None),
         };
         let Some(wait) = tries.again(after) else { return end(doubt, failed) };
@@ -82,8 +82,8 @@ pub(super) async fn submit(
             between(Between::Refused(&failed))?;
         }
         let why = doubt.as_ref().unwrap_or(&failed);
-        see.say(&format!("{why}; sending it in {:.1} s", wait.as_secs_f32()));
-        if see.sleep(wait).await.is_err() {
+        job_watch.say(&format!("{why}; sending it in {:.1} s", wait.as_secs_f32()));
+        if job_watch.sleep(wait).await.is_err() {
             return end(doubt, ClientError::Interrupted);
         }
         if refused {
@@ -101,21 +101,21 @@ enum Once {
     Unknown(ClientError),
 }
 
-async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
-    let bytes = parcel.payload.len() as u64;
-    let part = Part::stream_with_length(parcel.payload.clone(), bytes).file_name("request");
+async fn once(http: &Http, job_upload: &JobUpload, job_watch: &JobWatch<'_>) -> Once {
+    let bytes = job_upload.payload.len() as u64;
+    let part = Part::stream_with_length(job_upload.payload.clone(), bytes).file_name("request");
     let part = match part.mime_str("application/octet-stream") {
         Ok(part) => part,
         Err(error) => return Once::No(ClientError::Setup { what: "a form", source: error.into() }),
     };
-    let form = Form::new().text("data", parcel.envelope.clone()).part("blob", part);
+    let form = Form::new().text("data", job_upload.envelope.clone()).part("blob", part);
     let since = since_1970();
     let mut request =
         http.job("/request").header("ndif-timestamp", format!("{:.6}", since.as_secs_f64())).multipart(form);
     for (name, value) in &http.versions {
         request = request.header(*name, value);
     }
-    if let Some(repeat) = &parcel.repeat {
+    if let Some(repeat) = &job_upload.repeat {
         request = request.header("idempotency-key", repeat);
     }
     http.moved.sent.fetch_add(bytes, Ordering::Relaxed);
@@ -128,9 +128,9 @@ async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
     tokio::pin!(sending);
     let got = tokio::select! {
         got = &mut sending => got,
-        () = see.stopped() => {
+        () = job_watch.stopped() => {
             // The receipt is worth a moment: without it nobody knows whether the job runs.
-            see.say("stopping as soon as the service confirms the job");
+            job_watch.say("stopping as soon as the service confirms the job");
             match timeout(http.times.receipt, &mut sending).await {
                 Ok(got) => got,
                 Err(_) => return Once::Unknown(ClientError::Interrupted),
@@ -154,7 +154,7 @@ async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
                 Some(after) => Once::NotYet(error, Some(after)),
                 None if got.is_before_queue() => Once::NotYet(error, None),
                 // A gateway that does not say when to come back may have passed the job on.
-                None if parcel.repeat.is_none() && got.status == StatusCode::SERVICE_UNAVAILABLE => {
+                None if job_upload.repeat.is_none() && got.status == StatusCode::SERVICE_UNAVAILABLE => {
                     Once::Unknown(error)
                 }
                 None => Once::No(error),

@@ -28,12 +28,12 @@ impl Temp {
 
 /// Bytes of a result.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum ResultBody {
     File(File),
     Memory(Cursor<Vec<u8>>),
 }
 
-impl Read for Body {
+impl Read for ResultBody {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.read(out),
@@ -42,7 +42,7 @@ impl Read for Body {
     }
 }
 
-impl Seek for Body {
+impl Seek for ResultBody {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match self {
             Self::File(file) => file.seek(to),
@@ -54,7 +54,7 @@ impl Seek for Body {
 /// A result as it came.
 #[derive(Debug)]
 pub(super) struct Packed {
-    pub body: Body,
+    pub body: ResultBody,
     pub compressed: bool,
     /// The most bytes that may come out.
     pub cap: usize,
@@ -64,11 +64,11 @@ pub(super) struct Packed {
 impl Packed {
     pub(super) fn stream(self) -> Result<Box<dyn Read>, ClientError> {
         let body = BufReader::with_capacity(CHUNK, self.body);
-        Ok(if self.compressed { Box::new(frame::Reader::new(body, self.cap)?) } else { Box::new(body) })
+        Ok(if self.compressed { Box::new(frame::FrameReader::new(body, self.cap)?) } else { Box::new(body) })
     }
 
     /// The unpacked bytes where every part can be reached.
-    pub(super) fn seekable(self) -> Result<BufReader<Body>, ClientError> {
+    pub(super) fn seekable(self) -> Result<BufReader<ResultBody>, ClientError> {
         if !self.compressed {
             return Ok(BufReader::with_capacity(CHUNK, self.body));
         }
@@ -84,17 +84,17 @@ impl Packed {
             }
         }
         file.rewind().map_err(|e| temp.fail(e))?;
-        Ok(BufReader::with_capacity(CHUNK, Body::File(file)))
+        Ok(BufReader::with_capacity(CHUNK, ResultBody::File(file)))
     }
 }
 
 /// Remembers why reading failed, for decoders that do not pass it on.
-pub(super) struct Noted<R> {
+pub(super) struct FailureRecorder<R> {
     from: R,
     failed: Option<io::Error>,
 }
 
-impl<R: Read> Noted<R> {
+impl<R: Read> FailureRecorder<R> {
     pub(super) fn new(from: R) -> Self {
         Self { from, failed: None }
     }
@@ -104,7 +104,7 @@ impl<R: Read> Noted<R> {
     }
 }
 
-impl<R: Read> Read for Noted<R> {
+impl<R: Read> Read for FailureRecorder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.from.read(out).map_err(|error| {
             let kind = error.kind();

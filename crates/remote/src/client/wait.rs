@@ -5,12 +5,12 @@ use std::time::Duration;
 use rand::Rng as _;
 use reqwest::{StatusCode, Url};
 use tokio::time::Instant;
-use truenorth_protocol::job::{Status, Update};
+use truenorth_protocol::job::{JobStatus, Update};
 use truenorth_protocol::nnsight::read_binary_update;
 
 use super::http::Http;
+use super::job_watch::{JobWatch, clean};
 use super::retry::asked;
-use super::see::{See, clean};
 use super::socket::{Frame, Socket};
 use super::{ClientError, address};
 
@@ -26,11 +26,11 @@ const ENDED_EARLY: [&str; 2] = [
 const UNDEPLOYED: [&str; 3] =
     ["Could not deploy this model", "Error provisioning model", "Error starting model"];
 
-pub(super) enum Ready {
+pub(super) enum ResultLocation {
     /// To be fetched.
     At(Url),
     /// It came along.
-    Here(Vec<u8>),
+    Inline(Vec<u8>),
 }
 
 /// What is known of a job before it is waited for.
@@ -48,14 +48,14 @@ pub(super) struct Of<'a> {
 }
 
 /// A job being waited for.
-pub(super) struct Wait<'a> {
+pub(super) struct JobWait<'a> {
     http: &'a Http,
     of: Of<'a>,
-    see: See<'a>,
+    job_watch: JobWatch<'a>,
     /// Told of every new stage, to write it down.
     stage: &'a mut (dyn FnMut(&Update) + 'a),
     since: Instant,
-    last: Option<(Status, String)>,
+    last: Option<(JobStatus, String)>,
     said: Instant,
     /// When something new was heard.
     news: Instant,
@@ -63,15 +63,15 @@ pub(super) struct Wait<'a> {
     hidden: bool,
 }
 
-impl<'a> Wait<'a> {
+impl<'a> JobWait<'a> {
     pub(super) fn new(
         http: &'a Http,
         of: Of<'a>,
-        see: See<'a>,
+        job_watch: JobWatch<'a>,
         stage: &'a mut (dyn FnMut(&Update) + 'a),
     ) -> Self {
         let now = Instant::now();
-        Self { http, of, see, stage, since: now, last: None, said: now, news: now, hidden: false }
+        Self { http, of, job_watch, stage, since: now, last: None, said: now, news: now, hidden: false }
     }
 
     /// Waits until the job is done.
@@ -83,7 +83,7 @@ impl<'a> Wait<'a> {
         mut self,
         first: Option<Frame>,
         socket: Option<Socket>,
-    ) -> Result<Ready, ClientError> {
+    ) -> Result<ResultLocation, ClientError> {
         if let Some(ready) = first.map_or(Ok(None), |frame| self.frame(frame))? {
             return Ok(ready);
         }
@@ -94,25 +94,25 @@ impl<'a> Wait<'a> {
             if self.of.queued {
                 return Err(ClientError::SocketLost { id: self.of.id.to_owned() });
             }
-            self.see.say(&format!("the socket of job {} closed; polling goes on", self.of.id));
+            self.job_watch.say(&format!("the socket of job {} closed; polling goes on", self.of.id));
         }
         self.poll().await
     }
 
     /// Listens until the job is done, or the socket is gone.
-    async fn listen(&mut self, mut socket: Socket) -> Result<Option<Ready>, ClientError> {
+    async fn listen(&mut self, mut socket: Socket) -> Result<Option<ResultLocation>, ClientError> {
         loop {
             let reminder = self.said + self.http.times.remind;
-            let see = self.see;
+            let job_watch = self.job_watch;
             tokio::select! {
                 biased;
-                () = see.stopped() => return Err(ClientError::Interrupted),
+                () = job_watch.stopped() => return Err(ClientError::Interrupted),
                 frame = socket.next() => match frame {
                     None => return Ok(None),
                     Some(frame) => match self.frame(frame) {
                         // What can't be read on the socket may still be had otherwise.
                         Err(ClientError::Reply(error)) if !self.of.queued => {
-                            self.see.say(&format!("a frame of job {} can't be read: {error}", self.of.id));
+                            self.job_watch.say(&format!("a frame of job {} can't be read: {error}", self.of.id));
                             return Ok(None);
                         }
                         Err(error) => return Err(error),
@@ -129,14 +129,14 @@ impl<'a> Wait<'a> {
     }
 
     /// Asks how the job is until it is done.
-    async fn poll(&mut self) -> Result<Ready, ClientError> {
+    async fn poll(&mut self) -> Result<ResultLocation, ClientError> {
         let times = self.http.times;
         let path = format!("/response/{}", encode(self.of.id));
         let mut pause = times.poll_first;
         let (mut missing, mut away) = (None, None);
         loop {
             let mut wanted = None;
-            let failed = match self.http.get_once(&path, DOING, &self.see).await {
+            let failed = match self.http.get_once(&path, DOING, &self.job_watch).await {
                 Ok(got) if got.status == StatusCode::NOT_FOUND => {
                     away = None;
                     let waited = missing.get_or_insert_with(Instant::now).elapsed();
@@ -150,7 +150,7 @@ impl<'a> Wait<'a> {
                         missing = None;
                     } else if waited >= times.missing && self.said.elapsed() >= times.remind {
                         self.said = Instant::now();
-                        self.see.say(&format!(
+                        self.job_watch.say(&format!(
                             "job {} was taken and has no status yet; the service writes the first one when its \
                              queue gets to it, which is waited for up to {}",
                             self.of.id,
@@ -184,13 +184,13 @@ impl<'a> Wait<'a> {
                 if !error.passes() || away.get_or_insert_with(Instant::now).elapsed() >= times.outage {
                     return Err(error);
                 }
-                self.see.say(&format!("{error}; asking again"));
+                self.job_watch.say(&format!("{error}; asking again"));
             }
             self.remind_in_time();
             self.stalled()?;
             // Spread, so that many jobs are not asked after all at once.
             let spread = pause.mul_f64(rand::rng().random_range(0.75..1.25));
-            self.see.sleep(wanted.unwrap_or_default().max(spread)).await?;
+            self.job_watch.sleep(wanted.unwrap_or_default().max(spread)).await?;
             pause = pause.mul_f64(1.5).min(times.poll_most);
         }
     }
@@ -202,13 +202,14 @@ impl<'a> Wait<'a> {
         if !self.of.queued {
             return lost;
         }
-        match self.http.get_once("/connected", DOING, &self.see).await {
+        match self.http.get_once("/connected", DOING, &self.job_watch).await {
             Ok(got) if got.status == StatusCode::SERVICE_UNAVAILABLE => {}
             Err(error) if error.passes() => {}
             Err(ClientError::Interrupted) => return Err(ClientError::Interrupted),
             _ => return lost,
         }
-        self.see.say(&format!("the service can't reach its models now; job {} may wait there", self.of.id));
+        self.job_watch
+            .say(&format!("the service can't reach its models now; job {} may wait there", self.of.id));
         Ok(())
     }
 
@@ -238,7 +239,7 @@ impl<'a> Wait<'a> {
         lines.join("\n")
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<Option<Ready>, ClientError> {
+    fn frame(&mut self, frame: Frame) -> Result<Option<ResultLocation>, ClientError> {
         match frame {
             Frame::Update(update) => self.update(update, None),
             Frame::Binary(bytes) => {
@@ -248,27 +249,31 @@ impl<'a> Wait<'a> {
         }
     }
 
-    fn update(&mut self, update: Update, result: Option<Vec<u8>>) -> Result<Option<Ready>, ClientError> {
+    fn update(
+        &mut self,
+        update: Update,
+        result: Option<Vec<u8>>,
+    ) -> Result<Option<ResultLocation>, ClientError> {
         if update.id != self.of.id {
             return Ok(None);
         }
         let words = self.http.shown(update.description.trim());
         match &update.status {
-            Status::Log => {
+            JobStatus::Log => {
                 self.news = Instant::now();
                 let words = self.shown(&words);
                 if !words.is_empty() {
-                    self.see.say(&format!("job {} says: {words}", self.of.id));
+                    self.job_watch.say(&format!("job {} says: {words}", self.of.id));
                 }
             }
-            Status::Error if UNDEPLOYED.iter().any(|start| words.starts_with(start)) => {
+            JobStatus::Error if UNDEPLOYED.iter().any(|start| words.starts_with(start)) => {
                 return Err(ClientError::NotDeployed {
                     id: self.of.id.to_owned(),
                     detail: words,
                     near: vec![],
                 });
             }
-            Status::Error => {
+            JobStatus::Error => {
                 return Err(ClientError::Job { id: self.of.id.to_owned(), traceback: words });
             }
             status => {
@@ -281,15 +286,15 @@ impl<'a> Wait<'a> {
                 }
             }
         }
-        if update.status != Status::Completed {
+        if update.status != JobStatus::Completed {
             return Ok(None);
         }
         if let Some(result) = result {
-            return Ok(Some(Ready::Here(result)));
+            return Ok(Some(ResultLocation::Inline(result)));
         }
         let at = update.data.as_ref().and_then(|d| d.as_str());
         match at.and_then(|at| address::resolve(&self.http.base, at)) {
-            Some(url) => Ok(Some(Ready::At(url))),
+            Some(url) => Ok(Some(ResultLocation::At(url))),
             None => Err(ClientError::Message { doing: DOING, source: None }),
         }
     }
@@ -300,7 +305,7 @@ impl<'a> Wait<'a> {
         let stage = self.last.as_ref().map_or("SENT", |(status, _)| status.as_str());
         let words = self.last.as_ref().map_or("", |(_, words)| words);
         let colon = if words.is_empty() { "" } else { ": " };
-        self.see.say(&format!(
+        self.job_watch.say(&format!(
             "job {} {stage} after {}{colon}{words}",
             self.of.id,
             short(self.since.elapsed())

@@ -10,25 +10,25 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json_, json};
 use truenorth_protocol::chat::Pieces;
-use truenorth_protocol::prompt::Room;
+use truenorth_protocol::prompt::PromptRoom;
 
 use super::auth::{ClientId, carries_key};
 use super::body;
-use super::connect::{Connection, Peer};
+use super::connect::{Connection, PeerAddress};
 use super::memory::Share;
 use super::metrics::CONTENT_TYPE;
-use super::refusal::{Refused, told};
+use super::refusal::{RefusedRequest, told};
 use super::routes::Operator;
-use super::seats::Seat;
+use super::seats::BodySeat;
 use super::send;
-use super::shared::Shared;
+use super::shared::ServerParts;
 use super::submit::blocking;
 
 /// The version of the routes and their messages.
 const PROTOCOL: u32 = 1;
 
 /// `GET /model`
-pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Json_> {
+pub(super) async fn model(State(shared): State<Arc<ServerParts>>) -> Json<Json_> {
     let runner = &shared.runner;
     Json(json!({
         "info": runner.info(),
@@ -41,7 +41,7 @@ pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Json_> {
 /// Body of `POST /encode`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Texts {
+struct EncodeBody {
     texts: Vec<String>,
     special: bool,
     /// The bytes of each token too, for which nothing may stand around a text.
@@ -50,7 +50,7 @@ struct Texts {
 }
 
 #[derive(Serialize)]
-struct Encoded {
+struct EncodedTexts {
     tokens: Vec<Vec<u32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<Vec<Vec<[u32; 2]>>>,
@@ -58,11 +58,11 @@ struct Encoded {
 
 /// `POST /encode`
 pub(super) async fn encode(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     Extension(connection): Extension<Connection>,
     request: Request,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedRequest> {
     let (parts, body) = request.into_parts();
     let mut seat = shared.seat(&client, &connection).await?;
     let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory, &connection).await?;
@@ -78,17 +78,22 @@ pub(super) async fn encode(
 
 /// The JSON of the tokens of texts. Texts are bounded as prompts are, and what they may become is counted
 /// before it is.
-fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, Share), Refused> {
+fn encoded(
+    shared: &ServerParts,
+    bytes: &Bytes,
+    mut seat: BodySeat,
+) -> Result<(Vec<u8>, Share), RefusedRequest> {
     // A text of three bytes, quotes and comma, takes eight times that here, and twice while it grows.
     seat.memory.grow(bytes.len() as u64 * 16)?;
-    let asked: Texts = serde_json::from_slice(bytes).map_err(|e| {
-        Refused::bad_request(format!("expected {{\"texts\": [...], \"special\": bool}}: {e}"))
+    let asked: EncodeBody = serde_json::from_slice(bytes).map_err(|e| {
+        RefusedRequest::bad_request(format!("expected {{\"texts\": [...], \"special\": bool}}: {e}"))
     })?;
     let info = shared.runner.info();
-    let room = Room::of(info);
+    let room = PromptRoom::of(info);
     let tokens = |(i, text): (usize, &String)| {
-        room.bytes(text.len())
-            .map_err(|problem| Refused::too_large(format!("text {i} {problem}; {}", problem.hint())))?;
+        room.bytes(text.len()).map_err(|problem| {
+            RefusedRequest::too_large(format!("text {i} {problem}; {}", problem.hint()))
+        })?;
         // At most a token a byte, each of four bytes and of seven in JSON, and its place twice that.
         let each = if asked.bytes { 64 } else { 16 };
         seat.memory.grow(each * text.len() as u64 + 64)?;
@@ -101,30 +106,30 @@ fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, S
         };
         match found {
             Ok(Some(pieces)) => Ok(pieces),
-            Ok(None) => Err(Refused::unprocessable(format!(
+            Ok(None) => Err(RefusedRequest::unprocessable(format!(
                 "the model {} has no tokenizer here; send token ids",
                 info.name
             ))),
-            Err(e) => Err(Refused::unprocessable(told(&e, e.hint()))),
+            Err(e) => Err(RefusedRequest::unprocessable(told(&e, e.hint()))),
         }
     };
     if asked.bytes && asked.special {
-        return Err(Refused::bad_request(
+        return Err(RefusedRequest::bad_request(
             "the bytes of tokens are those of a text with nothing around it: special is false",
         ));
     }
     let pieces: Vec<Pieces> = asked.texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
     let (tokens, bytes): (Vec<_>, Vec<_>) = pieces.into_iter().map(|p| (p.ids, p.bytes)).unzip();
-    let json = serde_json::to_vec(&Encoded { tokens, bytes: asked.bytes.then_some(bytes) })
-        .map_err(|e| Refused::internal(e.to_string()))?;
+    let json = serde_json::to_vec(&EncodedTexts { tokens, bytes: asked.bytes.then_some(bytes) })
+        .map_err(|e| RefusedRequest::internal(e.to_string()))?;
     // The place is free again; who reads slowly keeps its own bytes.
-    let Seat { mut memory, .. } = seat;
+    let BodySeat { mut memory, .. } = seat;
     memory.shrink_to(json.len() as u64);
     Ok((json, memory))
 }
 
 /// `GET /status`, one deployment in the shape that nnsight reads.
-pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Json_> {
+pub(super) async fn status(State(shared): State<Arc<ServerParts>>) -> Json<Json_> {
     let info = shared.runner.info();
     // A stopping server is not one to send work to; nnsight knows no better word for that.
     let state = if shared.board.draining() { "UNHEALTHY" } else { "RUNNING" };
@@ -148,11 +153,11 @@ pub(super) async fn env() -> Json<Json_> {
 /// `GET /whoami`: the name behind a key, or the client's if it has none, and whether it is an operator's;
 /// nothing for an unknown key.
 pub(super) async fn whoami(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    State(shared): State<Arc<ServerParts>>,
+    ConnectInfo(PeerAddress(peer)): ConnectInfo<PeerAddress>,
     Extension(connection): Extension<Connection>,
     headers: HeaderMap,
-) -> Result<Json<Json_>, Refused> {
+) -> Result<Json<Json_>, RefusedRequest> {
     let operator = shared.operators.client(&headers);
     let tags: &[&str] = if operator.is_some() { &["operator"] } else { &[] };
     let found = operator.or_else(|| shared.keys.client(&headers));
@@ -165,34 +170,34 @@ pub(super) async fn whoami(
 
 /// `GET /jobs`: every job that waits or runs, for an operator.
 pub(super) async fn jobs(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     operator: Option<Extension<Operator>>,
-) -> Result<Json<Json_>, Refused> {
+) -> Result<Json<Json_>, RefusedRequest> {
     if operator.is_none() {
-        return Err(Refused::new(StatusCode::FORBIDDEN, "this takes the key of an operator"));
+        return Err(RefusedRequest::new(StatusCode::FORBIDDEN, "this takes the key of an operator"));
     }
     Ok(Json(json!({ "jobs": shared.board.open_jobs() })))
 }
 
 /// `GET /healthz`
-pub(super) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
+pub(super) async fn healthz(State(shared): State<Arc<ServerParts>>) -> Response {
     if shared.board.draining() {
-        return Refused::draining().into_response();
+        return RefusedRequest::draining().into_response();
     }
     (StatusCode::OK, "ok\n").into_response()
 }
 
 /// `GET /metrics`: what all clients do together, for an operator where there are keys.
 pub(super) async fn metrics(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     operator: Option<Extension<Operator>>,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedRequest> {
     if !shared.keys.is_empty() && operator.is_none() {
-        return Err(Refused::new(
+        return Err(RefusedRequest::new(
             StatusCode::FORBIDDEN,
             "what all clients do together is told to the key of an operator alone (--operator-key-file)",
         ));
     }
-    let text = shared.metrics.text().map_err(|_| Refused::internal("the metrics can't be written"))?;
+    let text = shared.metrics.text().map_err(|_| RefusedRequest::internal("the metrics can't be written"))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }

@@ -44,22 +44,22 @@ impl fmt::Display for ClientId {
 
 /// The keys that are let in. Only their hashes are kept.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<Key>);
+pub struct ServerKeys(Vec<ServerKey>);
 
 #[derive(Clone)]
-struct Key {
+struct ServerKey {
     digest: [u8; 32],
     id: ClientId,
     name: Option<String>,
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for ServerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keys({})", self.0.len())
     }
 }
 
-impl Keys {
+impl ServerKeys {
     /// Reads a file: a key a line, with a name behind it if one is wanted; `#` starts a comment line.
     ///
     /// # Errors
@@ -80,12 +80,12 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads keys as [`Keys::load`] does, from text.
+    /// Reads keys as [`ServerKeys::load`] does, from text.
     ///
     /// # Errors
     /// When a line is not a key, or a key comes twice.
     pub fn parse(text: &str) -> Result<Self, ServerError> {
-        let mut keys: Vec<Key> = Vec::new();
+        let mut keys: Vec<ServerKey> = Vec::new();
         for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -102,7 +102,7 @@ impl Keys {
             }
             let short = hex(&digest[..8]);
             let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
-            keys.push(Key { digest, id: ClientId(format!("key-{short}")), name });
+            keys.push(ServerKey { digest, id: ClientId(format!("key-{short}")), name });
         }
         Ok(Self(keys))
     }
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn either_header_carries_a_key_and_each_key_is_a_client() {
-        let keys = Keys::parse("# ours\nalpha-key  Ada L.\n\nbeta-key\n").unwrap();
+        let keys = ServerKeys::parse("# ours\nalpha-key  Ada L.\n\nbeta-key\n").unwrap();
         let who = |h: HeaderMap| keys.client(&h);
         let (ada, name) = who(with("ndif-api-key", "alpha-key")).unwrap();
         assert_eq!(name.as_deref(), Some("Ada L."));
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn a_wrong_line_is_named_by_number_and_not_shown() {
-        let error = Keys::parse("good\nsch\u{f6}n\n").unwrap_err().to_string();
+        let error = ServerKeys::parse("good\nsch\u{f6}n\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && !error.contains("sch"), "{error}");
-        assert!(Keys::parse("same\nsame x\n").unwrap_err().to_string().contains("line 2"));
+        assert!(ServerKeys::parse("same\nsame x\n").unwrap_err().to_string().contains("line 2"));
     }
 
     #[test]

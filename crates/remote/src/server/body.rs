@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Connection, Wait};
+use super::connect::{Connection, WaitCause};
 use super::memory::Share;
-use super::options::Limits;
-use super::refusal::Refused;
+use super::options::ServerLimits;
+use super::refusal::RefusedRequest;
 
 /// How long a body that is refused is still read, so that its sender sees the refusal rather
 /// than a broken connection.
@@ -34,10 +34,10 @@ const COPIES: u64 = 3;
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
-    limits: &Limits,
+    limits: &ServerLimits,
     memory: &mut Share,
     connection: &Connection,
-) -> Result<Bytes, Refused> {
+) -> Result<Bytes, RefusedRequest> {
     let limit = limits.body_bytes;
     let mut stream = body.into_data_stream();
     let said = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -48,7 +48,7 @@ pub(super) async fn read(
     // A body that is announced has to come at half the rate at least that brings all of it in time.
     #[allow(clippy::cast_precision_loss, reason = "a rate of a few digits")]
     let pace = PACE.max(said.unwrap_or(0) as f64 / limits.body_time.as_secs_f64() / 2.0);
-    let waiting = connection.waits(Wait::Body);
+    let waiting = connection.waits(WaitCause::Body);
     let start = Instant::now();
     let end = start + limits.body_time;
     let mut bytes = Vec::new();
@@ -56,7 +56,7 @@ pub(super) async fn read(
         let pause = limits.pause.min(end.saturating_duration_since(Instant::now()));
         let chunk = match timeout(pause, stream.next()).await {
             Ok(Some(Ok(chunk))) => chunk,
-            Ok(Some(Err(e))) => return Err(Refused::bad_request(format!("the body broke off: {e}"))),
+            Ok(Some(Err(e))) => return Err(RefusedRequest::bad_request(format!("the body broke off: {e}"))),
             Ok(None) => return Ok(bytes.into()),
             Err(_) => return Err(too_slow(limits, pace)),
         };
@@ -94,12 +94,14 @@ async fn discard(stream: &mut BodyDataStream, limit: usize) {
     let _ = timeout(PATIENCE, drain).await;
 }
 
-fn too_large(limit: usize) -> Refused {
-    Refused::too_large(format!("the body has more than {limit} bytes, the most that are taken at once"))
+fn too_large(limit: usize) -> RefusedRequest {
+    RefusedRequest::too_large(format!(
+        "the body has more than {limit} bytes, the most that are taken at once"
+    ))
 }
 
-fn too_slow(limits: &Limits, pace: f64) -> Refused {
-    Refused::new(
+fn too_slow(limits: &ServerLimits, pace: f64) -> RefusedRequest {
+    RefusedRequest::new(
         StatusCode::REQUEST_TIMEOUT,
         format!(
             "the body did not come within {:?}, paused for {:?}, or came with less than {pace:.0} bytes a second",
@@ -109,7 +111,7 @@ fn too_slow(limits: &Limits, pace: f64) -> Refused {
 }
 
 /// The fields `data` and `blob` of a form.
-pub(super) struct Form {
+pub(super) struct FormFields {
     pub data: Bytes,
     pub blob: Bytes,
 }
@@ -118,8 +120,8 @@ pub(super) struct Form {
 ///
 /// # Errors
 /// 400 when it is not a form, or one of the fields is missing, there twice, or unknown.
-pub(super) async fn form(parts: Parts, bytes: Bytes) -> Result<Form, Refused> {
-    let wrong = |what: String| Refused::bad_request(format!("the form can't be read: {what}"));
+pub(super) async fn form(parts: Parts, bytes: Bytes) -> Result<FormFields, RefusedRequest> {
+    let wrong = |what: String| RefusedRequest::bad_request(format!("the form can't be read: {what}"));
     let request = Request::from_parts(parts, Body::from(bytes));
     let mut multipart = Multipart::from_request(request, &()).await.map_err(|e| wrong(e.body_text()))?;
     let (mut data, mut blob) = (None, None);
@@ -129,15 +131,15 @@ pub(super) async fn form(parts: Parts, bytes: Bytes) -> Result<Form, Refused> {
             "data" => &mut data,
             "blob" => &mut blob,
             _ => {
-                return Err(Refused::bad_request(format!(
+                return Err(RefusedRequest::bad_request(format!(
                     "unknown field {name:?}; expected `data` and `blob`"
                 )));
             }
         };
         if place.replace(field.bytes().await.map_err(|e| wrong(e.body_text()))?).is_some() {
-            return Err(Refused::bad_request(format!("the field `{name}` comes twice")));
+            return Err(RefusedRequest::bad_request(format!("the field `{name}` comes twice")));
         }
     }
-    let missing = |name| Refused::bad_request(format!("the field `{name}` is missing"));
-    Ok(Form { data: data.ok_or_else(|| missing("data"))?, blob: blob.ok_or_else(|| missing("blob"))? })
+    let missing = |name| RefusedRequest::bad_request(format!("the field `{name}` is missing"));
+    Ok(FormFields { data: data.ok_or_else(|| missing("data"))?, blob: blob.ok_or_else(|| missing("blob"))? })
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::auth::ClientId;
-use super::connect::{Connection, Wait};
-use super::refusal::Refused;
+use super::connect::{Connection, WaitCause};
+use super::refusal::RefusedRequest;
 
 /// Wrong keys that an address may try within a window.
 const TRIES: u32 = 30;
@@ -28,11 +28,11 @@ impl Guesses {
     ///
     /// # Errors
     /// 429 until the window ends, from the one on that is too many.
-    pub async fn wrong(&self, address: &ClientId, connection: &Connection) -> Result<(), Refused> {
+    pub async fn wrong(&self, address: &ClientId, connection: &Connection) -> Result<(), RefusedRequest> {
         let Some(left) = self.too_many(address) else { return Ok(()) };
-        let _waiting = connection.waits(Wait::Seat);
+        let _waiting = connection.waits(WaitCause::Seat);
         sleep(SLOW).await;
-        Err(Refused::busy("too many wrong API keys came from this address", left))
+        Err(RefusedRequest::busy("too many wrong API keys came from this address", left))
     }
 
     /// Counts a wrong key of an address; until when there are too many, if there are.

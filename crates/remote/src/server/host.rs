@@ -12,21 +12,21 @@ use tokio::time::timeout;
 
 use super::connect;
 use super::error::ServerError;
-use super::options::Limits;
+use super::options::ServerLimits;
 
 /// How long open connections may take to end.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// An address that is listened on, whose connections are bounded as [`Limits`] says: of these the ones of connections,
+/// An address that is listened on, whose connections are bounded as [`ServerLimits`] says: of these the ones of connections,
 /// heads and pauses. Requests carry `ConnectInfo<SocketAddr>`; what a body may take is the routes' own affair.
-pub struct Host {
+pub struct BoundedListener {
     listener: TcpListener,
     address: SocketAddr,
-    limits: Limits,
+    limits: ServerLimits,
     notice: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Host {
+impl BoundedListener {
     /// Takes the address. `open` says that other machines may come.
     ///
     /// # Errors
@@ -34,7 +34,7 @@ impl Host {
     pub async fn bind(
         listen: SocketAddr,
         open: bool,
-        limits: Limits,
+        limits: ServerLimits,
         notice: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Result<Self, ServerError> {
         if !listen.ip().is_loopback() && !open {

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use truenorth_protocol::{Answer, frame};
 
-use super::board::Taken;
+use super::board::TakenJob;
 use super::payload;
 use super::record::AnswerFile;
 use super::refusal::told;
-use super::shared::Shared;
+use super::shared::ServerParts;
 use super::spool::full;
 use truenorth_files::sha256_hex;
 
@@ -28,7 +28,7 @@ enum Unkept {
 
 /// Keeps how a job ended, then tells. A job that was taken is not thrown away for want of room: its answer
 /// waits until there is some.
-pub(super) fn end(shared: &Shared, job: &Taken, outcome: Result<Answer, String>) {
+pub(super) fn end(shared: &ServerParts, job: &TakenJob, outcome: Result<Answer, String>) {
     let id = job.record.id;
     let kept = match outcome {
         Ok(answer) => match keep(shared, job, answer) {
@@ -63,7 +63,7 @@ pub(super) fn end(shared: &Shared, job: &Taken, outcome: Result<Answer, String>)
 }
 
 /// Writes an answer to the spool.
-fn keep(shared: &Shared, job: &Taken, answer: Answer) -> Result<AnswerFile, Unkept> {
+fn keep(shared: &ServerParts, job: &TakenJob, answer: Answer) -> Result<AnswerFile, Unkept> {
     let failed = Unkept::Failed;
     let payload = payload::of_name(&job.record.payload)
         .ok_or_else(|| failed(format!("payloads of the kind {:?} are not known here", job.record.payload)))?;
@@ -80,7 +80,7 @@ fn keep(shared: &Shared, job: &Taken, answer: Answer) -> Result<AnswerFile, Unke
 }
 
 /// Writes until there is room for it, or it is not wanted any more.
-fn patiently(shared: &Shared, job: &Taken, write: impl Fn() -> io::Result<()>) -> Result<(), Unkept> {
+fn patiently(shared: &ServerParts, job: &TakenJob, write: impl Fn() -> io::Result<()>) -> Result<(), Unkept> {
     let mut said: Option<Instant> = None;
     loop {
         let e = match write() {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::refusal::Refused;
+use super::refusal::RefusedRequest;
 
 /// A request that takes no more than this may have what others have to leave.
 const SMALL: u64 = 1 << 20;
@@ -12,12 +12,12 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// So many bytes for all.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct MemoryBudget {
     left: Mutex<u64>,
     total: u64,
 }
 
-impl Memory {
+impl MemoryBudget {
     pub fn new(total: u64) -> Arc<Self> {
         Arc::new(Self { left: Mutex::new(total), total })
     }
@@ -51,7 +51,7 @@ impl Memory {
 /// What one request or run has; free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
-    memory: Arc<Memory>,
+    memory: Arc<MemoryBudget>,
     bytes: u64,
     most: u64,
 }
@@ -61,10 +61,10 @@ impl Share {
     ///
     /// # Errors
     /// 413 past what one request may have, 429 when others have it.
-    pub fn grow(&mut self, more: u64) -> Result<(), Refused> {
+    pub fn grow(&mut self, more: u64) -> Result<(), RefusedRequest> {
         let wanted = self.bytes.saturating_add(more);
         if wanted > self.most {
-            return Err(Refused::too_large(format!(
+            return Err(RefusedRequest::too_large(format!(
                 "the request takes more than {} bytes of memory, the most that one may take; send less at a time",
                 self.most
             )));
@@ -75,7 +75,7 @@ impl Share {
             Some(rest) => *left = rest,
             None => {
                 let detail = "the server's memory for requests is taken; it is free again soon";
-                return Err(Refused::busy(detail, SOON));
+                return Err(RefusedRequest::busy(detail, SOON));
             }
         }
         self.bytes = wanted;
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_counted_and_given_back() {
-        let memory = Memory::new(64 << 20);
+        let memory = MemoryBudget::new(64 << 20);
         let mut large = memory.share();
         large.grow(30 << 20).unwrap();
         assert_eq!(large.grow(3 << 20).unwrap_err().status, 413);

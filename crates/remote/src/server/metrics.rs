@@ -10,11 +10,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-/// What [`Metrics::text`] is.
+/// What [`ServerMetrics::text`] is.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct State {
+struct StateLabel {
     state: &'static str,
 }
 
@@ -23,9 +23,9 @@ struct Code {
     status: u16,
 }
 
-pub(super) struct Metrics {
+pub(super) struct ServerMetrics {
     registry: Registry,
-    jobs: Family<State, Counter>,
+    jobs: Family<StateLabel, Counter>,
     responses: Family<Code, Counter>,
     /// Jobs that wait.
     pub queued: Gauge,
@@ -48,7 +48,7 @@ pub(super) struct Metrics {
     pace: AtomicU64,
 }
 
-impl Metrics {
+impl ServerMetrics {
     pub fn new() -> Self {
         // 10 ms to about 3 hours.
         let seconds = || Histogram::new(exponential_buckets(0.01, 4.0, 11));
@@ -81,14 +81,14 @@ impl Metrics {
         r.register("job_running_seconds", "How long jobs ran", metrics.seconds_running.clone());
         // Every state is there from the start, so that rates are right from the first job on.
         for state in ["received", "running", "completed", "error", "cancelled"] {
-            let _ = metrics.jobs.get_or_create_owned(&State { state });
+            let _ = metrics.jobs.get_or_create_owned(&StateLabel { state });
         }
         metrics
     }
 
     /// Counts a job that reached a state.
     pub fn reached(&self, state: &'static str) {
-        self.jobs.get_or_create(&State { state }).inc();
+        self.jobs.get_or_create(&StateLabel { state }).inc();
     }
 
     /// Counts a response.

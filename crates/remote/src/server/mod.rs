@@ -77,8 +77,8 @@ mod vouch;
 mod watch;
 mod worker;
 
-pub use auth::Keys;
+pub use auth::ServerKeys;
 pub use error::ServerError;
-pub use host::Host;
-pub use options::{Limits, PORT, ServerOptions};
+pub use host::BoundedListener;
+pub use options::{PORT, ServerLimits, ServerOptions};
 pub use serve::Server;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::auth::Keys;
+use super::auth::ServerKeys;
 
 /// The port that is listened on unless another is named.
 pub const PORT: u16 = 7997;
@@ -17,7 +17,7 @@ pub struct ServerOptions {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Who is let in; without keys everybody is.
-    pub keys: Keys,
+    pub keys: ServerKeys,
     /// Whether to listen beyond loopback without keys.
     pub open: bool,
     /// The folder where jobs and answers are kept.
@@ -27,11 +27,11 @@ pub struct ServerOptions {
     /// How long the running job may go on after the server was asked to stop.
     pub grace: Duration,
     /// Who may see and cancel every job.
-    pub operators: Keys,
+    pub operators: ServerKeys,
     /// Certificate chain and key in PEM, for TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The most that is taken, of one client and of all.
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Hears what an operator may want to know, a line at a time.
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
 }
@@ -58,14 +58,14 @@ impl ServerOptions {
     pub fn new(spool: impl Into<PathBuf>) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
-            keys: Keys::default(),
+            keys: ServerKeys::default(),
             open: false,
             spool: spool.into(),
             keep: Duration::from_secs(24 * 3600),
             grace: Duration::from_secs(30),
-            operators: Keys::default(),
+            operators: ServerKeys::default(),
             tls: None,
-            limits: Limits::default(),
+            limits: ServerLimits::default(),
             notice: Arc::new(|_| {}),
         }
     }
@@ -73,7 +73,7 @@ impl ServerOptions {
 
 /// The most that a server takes, of one client and of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Bytes of one request's body.
     pub body_bytes: usize,
     /// Jobs that wait or run, of all clients.
@@ -122,7 +122,7 @@ pub struct Limits {
     pub ping_every: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             body_bytes: 64 << 20,

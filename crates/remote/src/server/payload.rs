@@ -6,9 +6,9 @@
 //! to a graph, and answers with a `torch.save` archive. [`PAYLOADS`] is the place to list it.
 
 use truenorth_protocol::graph::{CheckLimits, CodecError, answer_to_bytes};
-use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
+use truenorth_protocol::{Answer, CheckedGraph, Graph, ModelInfo};
 
-use super::refusal::{Refused, told};
+use super::refusal::{RefusedRequest, told};
 
 /// One way of writing what is asked and what is answered.
 pub(super) trait Payload: Sync {
@@ -25,17 +25,17 @@ pub(super) trait Payload: Sync {
         info: &ModelInfo,
         limits: &CheckLimits,
         memory: usize,
-    ) -> Result<Checked, Refused>;
+    ) -> Result<CheckedGraph, RefusedRequest>;
 
     fn write(&self, answer: &Answer) -> Result<Vec<u8>, CodecError>;
 }
 
 static PAYLOADS: &[&dyn Payload] = &[&GraphPayload];
 
-pub(super) fn of_bytes(bytes: &[u8]) -> Result<&'static dyn Payload, Refused> {
+pub(super) fn of_bytes(bytes: &[u8]) -> Result<&'static dyn Payload, RefusedRequest> {
     PAYLOADS.iter().copied().find(|p| p.claims(bytes)).ok_or_else(|| {
         let start: Vec<u8> = bytes.iter().copied().take(4).collect();
-        Refused::unprocessable(format!(
+        RefusedRequest::unprocessable(format!(
             "the payload is not a graph: its first bytes are {start:02x?}, those of a graph are {:02x?}",
             GraphPayload::MAGIC
         ))
@@ -68,12 +68,14 @@ impl Payload for GraphPayload {
         info: &ModelInfo,
         limits: &CheckLimits,
         memory: usize,
-    ) -> Result<Checked, Refused> {
+    ) -> Result<CheckedGraph, RefusedRequest> {
         let graph = Graph::from_bytes_within(bytes, memory).map_err(|e| match e {
-            CodecError::TooLarge { .. } | CodecError::Memory { .. } => Refused::too_large(told(&e, None)),
-            e => Refused::unprocessable(told(&e, None)),
+            CodecError::TooLarge { .. } | CodecError::Memory { .. } => {
+                RefusedRequest::too_large(told(&e, None))
+            }
+            e => RefusedRequest::unprocessable(told(&e, None)),
         })?;
-        graph.check(info, limits).map_err(|e| Refused::unprocessable(told(&e, None)))
+        graph.check(info, limits).map_err(|e| RefusedRequest::unprocessable(told(&e, None)))
     }
 
     fn write(&self, answer: &Answer) -> Result<Vec<u8>, CodecError> {

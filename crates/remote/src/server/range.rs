@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 
 /// What part of a file is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum WantedBytes {
     Whole,
     /// These bytes, both ends included.
     Part(u64, u64),
@@ -14,21 +14,21 @@ pub(super) enum Wanted {
 
 /// What a request asks of a file of so many bytes with this tag. What can't be understood, several
 /// ranges, and a range of something that has changed since, ask for all of it.
-pub(super) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Wanted {
+pub(super) fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> WantedBytes {
     let text = |name| headers.get(name).and_then(|v| v.to_str().ok());
     if text(header::IF_RANGE).is_some_and(|tag| tag != etag) {
-        return Wanted::Whole;
+        return WantedBytes::Whole;
     }
     let Some((unit, range)) = text(header::RANGE).and_then(|r| r.split_once('=')) else {
-        return Wanted::Whole;
+        return WantedBytes::Whole;
     };
     if !unit.trim().eq_ignore_ascii_case("bytes") {
-        return Wanted::Whole;
+        return WantedBytes::Whole;
     }
-    parse(range.trim(), size).unwrap_or(Wanted::Whole)
+    parse(range.trim(), size).unwrap_or(WantedBytes::Whole)
 }
 
-fn parse(range: &str, size: u64) -> Option<Wanted> {
+fn parse(range: &str, size: u64) -> Option<WantedBytes> {
     // Signs are no part of the grammar, though numbers are read with them.
     if !range.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
         return None;
@@ -36,29 +36,29 @@ fn parse(range: &str, size: u64) -> Option<Wanted> {
     let (start, end) = range.split_once('-')?;
     if start.is_empty() {
         let last: u64 = end.parse().ok()?;
-        let part = Wanted::Part(size.saturating_sub(last), size.saturating_sub(1));
-        return Some(if last == 0 || size == 0 { Wanted::Outside } else { part });
+        let part = WantedBytes::Part(size.saturating_sub(last), size.saturating_sub(1));
+        return Some(if last == 0 || size == 0 { WantedBytes::Outside } else { part });
     }
     let start: u64 = start.parse().ok()?;
     let end: u64 = if end.is_empty() { u64::MAX } else { end.parse().ok()? };
     if end < start {
         return None;
     }
-    Some(if start >= size { Wanted::Outside } else { Wanted::Part(start, end.min(size - 1)) })
+    Some(if start >= size { WantedBytes::Outside } else { WantedBytes::Part(start, end.min(size - 1)) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(range: &str, size: u64) -> Wanted {
+    fn of(range: &str, size: u64) -> WantedBytes {
         let headers = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
         wanted(&headers, size, "\"t\"")
     }
 
     #[test]
     fn ranges_are_those_of_the_rfc() {
-        use Wanted::{Outside, Part, Whole};
+        use WantedBytes::{Outside, Part, Whole};
         for (range, want) in [
             ("bytes=0-0", Part(0, 0)),
             ("bytes=2-4", Part(2, 4)),
@@ -85,7 +85,7 @@ mod tests {
     fn a_range_of_what_has_changed_is_all_of_it() {
         let mut headers = HeaderMap::from_iter([(header::RANGE, "bytes=2-".parse().unwrap())]);
         headers.insert(header::IF_RANGE, "\"t\"".parse().unwrap());
-        assert_eq!(wanted(&headers, 10, "\"t\""), Wanted::Part(2, 9));
-        assert_eq!(wanted(&headers, 10, "\"u\""), Wanted::Whole);
+        assert_eq!(wanted(&headers, 10, "\"t\""), WantedBytes::Part(2, 9));
+        assert_eq!(wanted(&headers, 10, "\"u\""), WantedBytes::Whole);
     }
 }

@@ -15,7 +15,7 @@ const UNSEALED: u32 = 1;
 /// How a job stands on disk. Waiting and running are the same there: both start anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kept {
+pub(super) enum RecordedState {
     /// Its payload is there, its answer is not.
     Pending,
     Completed,
@@ -34,7 +34,7 @@ pub(super) struct AnswerFile {
 /// A job as `job.json` holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Record {
+pub(super) struct JobRecord {
     pub version: u32,
     #[serde(with = "as_text")]
     pub id: Uuid,
@@ -51,7 +51,7 @@ pub(super) struct Record {
     pub received: u64,
     /// When it ended, in milliseconds since 1970.
     pub finished: Option<u64>,
-    pub state: Kept,
+    pub state: RecordedState,
     pub description: String,
     pub answer: Option<AnswerFile>,
 }
@@ -59,15 +59,18 @@ pub(super) struct Record {
 /// A record with its hash, so that a flipped bit is not taken for what a job was told.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sealed<R> {
+struct SealedRecord<R> {
     /// SHA-256 in hex of the record as [`serde_json::to_vec`] writes it.
     sha256: String,
     record: R,
 }
 
-impl Record {
+impl JobRecord {
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec_pretty(&Sealed { sha256: sha256_hex(&serde_json::to_vec(self)?), record: self })
+        serde_json::to_vec_pretty(&SealedRecord {
+            sha256: sha256_hex(&serde_json::to_vec(self)?),
+            record: self,
+        })
     }
 
     /// Reads a `job.json`; says, too, whether it is of the version without a hash, and to be written anew.
@@ -76,8 +79,8 @@ impl Record {
     /// What is wrong with it.
     pub fn from_json(text: &[u8]) -> Result<(Self, bool), String> {
         let other = |version| format!("job.json has version {version}, expected {VERSION}");
-        let wrong = match serde_json::from_slice::<Sealed<Self>>(text) {
-            Ok(Sealed { sha256: expected, record }) => {
+        let wrong = match serde_json::from_slice::<SealedRecord<Self>>(text) {
+            Ok(SealedRecord { sha256: expected, record }) => {
                 let found = sha256_hex(&serde_json::to_vec(&record).map_err(|e| e.to_string())?);
                 return if found != expected {
                     Err(format!(

@@ -9,14 +9,14 @@ use truenorth_protocol::job;
 
 /// A refused request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct RefusedRequest {
     pub status: StatusCode,
     pub detail: String,
     /// After how long it is worth trying again.
     pub retry_after: Option<Duration>,
 }
 
-impl Refused {
+impl RefusedRequest {
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry_after: None }
     }
@@ -53,9 +53,9 @@ impl Refused {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RefusedRequest {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(job::Refusal { detail: self.detail })).into_response();
+        let mut response = (self.status, Json(job::RefusalBody { detail: self.detail })).into_response();
         if let Some(after) = self.retry_after {
             // Whole seconds, and never so few that everybody comes back at once.
             let seconds = after.as_secs_f64().ceil().max(1.0);

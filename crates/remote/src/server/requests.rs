@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::auth::ClientId;
-use super::refusal::Refused;
+use super::refusal::RefusedRequest;
 
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
@@ -31,12 +31,12 @@ impl Requests {
     ///
     /// # Errors
     /// 429 when it has too many.
-    pub fn begin(&self, client: &ClientId) -> Result<Answering, Refused> {
+    pub fn begin(&self, client: &ClientId) -> Result<Answering, RefusedRequest> {
         let mut of = self.lock();
         let own = of.entry(client.clone()).or_default();
         if *own >= self.each {
             let detail = format!("{own} {}, the most at a time", self.what);
-            return Err(Refused::busy(detail, Duration::from_secs(1)));
+            return Err(RefusedRequest::busy(detail, Duration::from_secs(1)));
         }
         *own += 1;
         Ok(Answering(self.clone(), client.clone()))

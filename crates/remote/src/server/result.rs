@@ -14,27 +14,27 @@ use uuid::Uuid;
 use super::auth::ClientId;
 use super::board::no_job;
 use super::connect::{Connection, out_of_descriptors};
-use super::range::{Wanted, wanted};
+use super::range::{WantedBytes, wanted};
 use super::record::AnswerFile;
-use super::refusal::Refused;
+use super::refusal::RefusedRequest;
 use super::routes::JobId;
 use super::send;
-use super::shared::Shared;
+use super::shared::ServerParts;
 use super::submit::blocking;
 use super::vouch::{Unfit, Vouching};
 
 /// Sends an answer.
 pub(super) async fn result(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     Extension(connection): Extension<Connection>,
     JobId(id): JobId,
     method: Method,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedRequest> {
     let answer = shared.board.answer(id, &client).ok_or_else(|| no_job(id))?.map_err(|update| {
         let status = update.status.as_str();
-        Refused::new(
+        RefusedRequest::new(
             StatusCode::CONFLICT,
             format!("job {id} is {status} and has no answer: {}", update.description),
         )
@@ -50,15 +50,16 @@ pub(super) async fn result(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         match wanted(&headers, answer.bytes, &etag) {
-            Wanted::Outside => {
+            WantedBytes::Outside => {
                 let detail =
                     format!("the answer has {} bytes; the range asks for none of them", answer.bytes);
-                let mut response = Refused::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
+                let mut response =
+                    RefusedRequest::new(StatusCode::RANGE_NOT_SATISFIABLE, detail).into_response();
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", answer.bytes));
                 return Ok(response);
             }
-            Wanted::Whole => body(&sending, &answer, 0, answer.bytes, &method).await?,
-            Wanted::Part(start, end) => {
+            WantedBytes::Whole => body(&sending, &answer, 0, answer.bytes, &method).await?,
+            WantedBytes::Part(start, end) => {
                 let mut response = body(&sending, &answer, start, end - start + 1, &method).await?;
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", answer.bytes));
@@ -72,7 +73,7 @@ pub(super) async fn result(
 }
 
 struct To<'a> {
-    shared: &'a Arc<Shared>,
+    shared: &'a Arc<ServerParts>,
     id: Uuid,
     client: &'a ClientId,
     connection: &'a Connection,
@@ -86,7 +87,7 @@ async fn body(
     start: u64,
     length: u64,
     method: &Method,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedRequest> {
     let mut response = if *method == Method::HEAD {
         Response::new(Body::empty())
     } else {
@@ -124,7 +125,7 @@ async fn body(
 
 /// An answer that is being sent, and how far.
 struct Sending {
-    shared: Arc<Shared>,
+    shared: Arc<ServerParts>,
     id: Uuid,
     at: u64,
     end: u64,
@@ -132,7 +133,7 @@ struct Sending {
 
 impl Sending {
     /// The file, seen to be what was written, and its first bytes.
-    async fn open(&self, answer: &AnswerFile) -> Result<(Vouching, Vec<u8>), Refused> {
+    async fn open(&self, answer: &AnswerFile) -> Result<(Vouching, Vec<u8>), RefusedRequest> {
         let (shared, answer) = (self.shared.clone(), answer.clone());
         let (id, at, end) = (self.id, self.at, self.end);
         blocking(move || {
@@ -157,7 +158,7 @@ impl Sending {
 
 /// What is told of an answer that can't be sent. A job whose answer is damaged is one that failed from then
 /// on.
-fn unfit(shared: &Shared, id: Uuid, e: &Unfit) -> Refused {
+fn unfit(shared: &ServerParts, id: Uuid, e: &Unfit) -> RefusedRequest {
     (shared.notice)(&format!("the answer of job {id} can't be sent: {e}"));
     let cause = match e {
         Unfit::Io(cause) => cause,
@@ -168,15 +169,18 @@ fn unfit(shared: &Shared, id: Uuid, e: &Unfit) -> Refused {
             if let Some(record) = shared.board.spoil(id, &why) {
                 shared.finish(&record);
             }
-            return Refused::new(StatusCode::GONE, why);
+            return RefusedRequest::new(StatusCode::GONE, why);
         }
     };
     if out_of_descriptors(cause) {
         let detail = "the server is out of file descriptors";
         let after = Some(Duration::from_secs(5));
-        return Refused { retry_after: after, ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, detail) };
+        return RefusedRequest {
+            retry_after: after,
+            ..RefusedRequest::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        };
     }
-    Refused::internal("the answer can't be read from the server's disk")
+    RefusedRequest::internal("the answer can't be read from the server's disk")
 }
 
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {

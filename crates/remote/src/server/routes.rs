@@ -15,14 +15,14 @@ use uuid::Uuid;
 
 use super::auth::{ClientId, carries_key};
 use super::board::no_job;
-use super::connect::{Connection, Peer};
+use super::connect::{Connection, PeerAddress};
 use super::held::holding;
-use super::refusal::Refused;
-use super::shared::Shared;
+use super::refusal::RefusedRequest;
+use super::shared::ServerParts;
 use super::submit::blocking;
 use super::{about, result, socket, submit};
 
-pub(super) fn router(shared: Arc<Shared>) -> Router {
+pub(super) fn router(shared: Arc<ServerParts>) -> Router {
     let of_clients = Router::new()
         .route("/model", get(about::model))
         .route("/encode", post(about::encode))
@@ -52,20 +52,20 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 
 /// `GET /response/{id}`
 async fn response(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     JobId(id): JobId,
-) -> Result<Json<Update>, Refused> {
+) -> Result<Json<Update>, RefusedRequest> {
     shared.board.update(id, &client).map(Json).ok_or_else(|| no_job(id))
 }
 
 /// `DELETE /request/{id}`
 async fn cancel(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     operator: Option<Extension<Operator>>,
     JobId(id): JobId,
-) -> Result<Json<Update>, Refused> {
+) -> Result<Json<Update>, RefusedRequest> {
     let (update, changed) = shared.board.cancel(id, &client, operator.is_some())?;
     if let Some(record) = changed {
         blocking(move || shared.finish(&record)).await?;
@@ -81,37 +81,37 @@ pub(super) struct Operator;
 pub(super) struct JobId(pub Uuid);
 
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
-    type Rejection = Refused;
+    type Rejection = RefusedRequest;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RefusedRequest> {
         let text = match Path::<String>::from_request_parts(parts, state).await {
             Ok(Path(text)) => text,
-            Err(_) => return Err(Refused::not_found("there is no such job; ids are UUIDs")),
+            Err(_) => return Err(RefusedRequest::not_found("there is no such job; ids are UUIDs")),
         };
         Uuid::try_parse(&text).map(Self).map_err(|_| {
             let shown: String = text.chars().take(80).collect();
-            Refused::not_found(format!("there is no job {shown:?}; ids are UUIDs"))
+            RefusedRequest::not_found(format!("there is no job {shown:?}; ids are UUIDs"))
         })
     }
 }
 
-async fn nowhere(uri: Uri) -> Refused {
+async fn nowhere(uri: Uri) -> RefusedRequest {
     let shown: String = uri.path().chars().take(200).collect();
-    Refused::not_found(format!("there is nothing at {shown}"))
+    RefusedRequest::not_found(format!("there is nothing at {shown}"))
 }
 
-async fn no_method() -> Refused {
-    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
+async fn no_method() -> RefusedRequest {
+    RefusedRequest::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
 }
 
 /// Finds out who asks; 401 for those without a key where one is asked for.
 async fn identify(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    State(shared): State<Arc<ServerParts>>,
+    ConnectInfo(PeerAddress(peer)): ConnectInfo<PeerAddress>,
     Extension(connection): Extension<Connection>,
     mut request: Request,
     next: Next,
-) -> Result<Response, Refused> {
+) -> Result<Response, RefusedRequest> {
     let address = ClientId::at(peer.ip());
     let client = if let Some((id, _)) = shared.operators.client(request.headers()) {
         request.extensions_mut().insert(Operator);
@@ -125,7 +125,7 @@ async fn identify(
             shared.guesses.wrong(&address, &connection).await?;
         }
         let detail = "send an API key that this server knows, as `ndif-api-key` or `Authorization: Bearer`";
-        return Err(Refused::new(StatusCode::UNAUTHORIZED, detail));
+        return Err(RefusedRequest::new(StatusCode::UNAUTHORIZED, detail));
     };
     let answering = shared.requests.begin(&client)?;
     request.extensions_mut().insert(client);
@@ -133,7 +133,7 @@ async fn identify(
 }
 
 /// Keeps web pages out of a server without keys, and counts responses.
-async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+async fn guard(State(shared): State<Arc<ServerParts>>, request: Request, next: Next) -> Response {
     let mut response = match refuse_browsers(&shared, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
@@ -146,8 +146,8 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
 
 /// A page in a browser on this machine reaches loopback too, with its own name in `Origin`, or,
 /// when a name was made to point here, in `Host`. No client of ours sends either.
-fn refuse_browsers(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
-    let refuse = |what| Err(Refused::new(StatusCode::FORBIDDEN, what));
+fn refuse_browsers(shared: &ServerParts, headers: &HeaderMap) -> Result<(), RefusedRequest> {
+    let refuse = |what| Err(RefusedRequest::new(StatusCode::FORBIDDEN, what));
     if !shared.keys.is_empty() {
         return Ok(());
     }

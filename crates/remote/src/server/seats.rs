@@ -8,9 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::auth::ClientId;
-use super::connect::{Connection, Wait};
-use super::memory::{Memory, Share};
-use super::refusal::Refused;
+use super::connect::{Connection, WaitCause};
+use super::memory::{MemoryBudget, Share};
+use super::refusal::RefusedRequest;
 
 /// Clients that are remembered before those without a body are forgotten.
 const CLIENTS: usize = 1024;
@@ -23,21 +23,21 @@ pub(super) struct Seats {
     all: Arc<Semaphore>,
     /// Places of clients that have one already. The rest is for those that have none.
     more: Arc<Semaphore>,
-    of: Mutex<HashMap<ClientId, Own>>,
+    of: Mutex<HashMap<ClientId, ClientSeats>>,
     each: usize,
-    memory: Arc<Memory>,
+    memory: Arc<MemoryBudget>,
 }
 
 /// The places that one client may have.
 #[derive(Clone, Debug)]
-struct Own {
+struct ClientSeats {
     first: Arc<Semaphore>,
     more: Arc<Semaphore>,
 }
 
 /// A place for a body, held by the work on it: who hangs up does not free it before that work ends.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct BodySeat {
     pub memory: Share,
     _permits: Permits,
 }
@@ -46,7 +46,7 @@ pub(super) struct Seat {
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 impl Seats {
-    pub fn new(all: usize, each: usize, memory: Arc<Memory>) -> Self {
+    pub fn new(all: usize, each: usize, memory: Arc<MemoryBudget>) -> Self {
         let all = all.max(1);
         let each = each.clamp(1, all);
         let places = |n| Arc::new(Semaphore::new(n));
@@ -63,8 +63,8 @@ impl Seats {
         client: &ClientId,
         patience: Duration,
         connection: &Connection,
-    ) -> Result<Seat, Refused> {
-        let _waiting = connection.waits(Wait::Seat);
+    ) -> Result<BodySeat, RefusedRequest> {
+        let _waiting = connection.waits(WaitCause::Seat);
         let own = self.own(client);
         let has_none = || own.first.available_permits() > 0;
         let first = async { Some((own.first.clone().acquire_owned().await.ok()?, None)) };
@@ -79,28 +79,28 @@ impl Seats {
             loop {
                 match timeout(LOOK, &mut of_all).await {
                     Ok(of_all) => return Some((own, more, of_all.ok()?)),
-                    Err(_) if alone => connection.others_give_way(Wait::Body),
+                    Err(_) if alone => connection.others_give_way(WaitCause::Body),
                     Err(_) => {}
                 }
             }
         });
         match timeout(patience, &mut taken).await {
-            Ok(Some(permits)) => Ok(Seat { memory: self.memory.share(), _permits: permits }),
-            Ok(None) => Err(Refused::draining()),
+            Ok(Some(permits)) => Ok(BodySeat { memory: self.memory.share(), _permits: permits }),
+            Ok(None) => Err(RefusedRequest::draining()),
             Err(_) => {
                 let detail = "too many requests are being received at the same time";
-                Err(Refused::busy(detail, patience))
+                Err(RefusedRequest::busy(detail, patience))
             }
         }
     }
 
-    fn own(&self, client: &ClientId) -> Own {
+    fn own(&self, client: &ClientId) -> ClientSeats {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         if of.len() >= CLIENTS {
             of.retain(|_, own| Arc::strong_count(&own.first) > 1 || Arc::strong_count(&own.more) > 1);
         }
         let places = |n| Arc::new(Semaphore::new(n));
-        let new = || Own { first: places(1), more: places(self.each - 1) };
+        let new = || ClientSeats { first: places(1), more: places(self.each - 1) };
         of.entry(client.clone()).or_insert_with(new).clone()
     }
 }
@@ -111,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_leaves_places_for_others() {
-        let seats = Seats::new(4, 3, Memory::new(1 << 20));
+        let seats = Seats::new(4, 3, MemoryBudget::new(1 << 20));
         let (ada, bob, eve) = (ClientId::named("ada"), ClientId::named("bob"), ClientId::named("eve"));
         let (now, here) = (Duration::from_millis(20), Connection::alone());
         let first = seats.seat(&ada, now, &here).await.unwrap();

@@ -9,9 +9,9 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::sleep;
 
 use super::auth::ClientId;
-use super::connect::{Connection, Wait};
-use super::memory::{Memory, Share};
-use super::refusal::Refused;
+use super::connect::{Connection, WaitCause};
+use super::memory::{MemoryBudget, Share};
+use super::refusal::RefusedRequest;
 use super::requests::{Answering, Requests};
 use super::vouch::CHUNK;
 
@@ -27,16 +27,19 @@ const LOOK: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// 429 when there is none for too long.
-pub(super) async fn memory(all: &Arc<Memory>, connection: &Connection) -> Result<Share, Refused> {
+pub(super) async fn memory(
+    all: &Arc<MemoryBudget>,
+    connection: &Connection,
+) -> Result<Share, RefusedRequest> {
     let start = Instant::now();
     loop {
         if let Some(share) = all.take(EACH) {
             return Ok(share);
         }
         if start.elapsed() >= PATIENCE {
-            return Err(Refused::busy("too many results are being sent at the same time", PATIENCE));
+            return Err(RefusedRequest::busy("too many results are being sent at the same time", PATIENCE));
         }
-        connection.others_give_way(Wait::Answer);
+        connection.others_give_way(WaitCause::Answer);
         sleep(LOOK).await;
     }
 }
@@ -45,7 +48,7 @@ pub(super) async fn memory(all: &Arc<Memory>, connection: &Connection) -> Result
 ///
 /// # Errors
 /// 429 when none of its others ends for too long.
-pub(super) async fn turn(results: &Requests, client: &ClientId) -> Result<Answering, Refused> {
+pub(super) async fn turn(results: &Requests, client: &ClientId) -> Result<Answering, RefusedRequest> {
     let start = Instant::now();
     loop {
         match results.begin(client) {
@@ -61,7 +64,7 @@ pub(super) fn body<H: Send + 'static>(
     connection: &Connection,
     held: H,
 ) -> Body {
-    let waiting = connection.waits(Wait::Answer);
+    let waiting = connection.waits(WaitCause::Answer);
     Body::from_stream(chunks.inspect(move |chunk| {
         let _ = &held;
         if let Ok(chunk) = chunk {

@@ -14,7 +14,7 @@ use super::connect::{self, Tls};
 use super::error::ServerError;
 use super::options::ServerOptions;
 use super::routes::router;
-use super::shared::Shared;
+use super::shared::ServerParts;
 use super::worker::work;
 use truenorth_protocol::run::Runner;
 
@@ -27,7 +27,7 @@ const GOODBYE: Duration = Duration::from_secs(3);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ServerParts>,
     tls: Option<Tls>,
     options: ServerOptions,
 }
@@ -48,7 +48,7 @@ impl Server {
         let listener = connect::listen(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let opened = options.clone();
-        let shared = tokio::task::spawn_blocking(move || Shared::open(runner, &opened))
+        let shared = tokio::task::spawn_blocking(move || ServerParts::open(runner, &opened))
             .await
             .map_err(|e| ServerError::Serve(std::io::Error::other(e)))??;
         Ok(Self { listener, address, shared: Arc::new(shared), tls, options })
@@ -107,7 +107,7 @@ impl Server {
 
 /// Waits for the running job, first patiently, then not, and for jobs that are being written down.
 /// Whether nothing writes to the spool any more.
-async fn finish(shared: &Arc<Shared>, mut worker: JoinHandle<()>, grace: Duration) -> bool {
+async fn finish(shared: &Arc<ServerParts>, mut worker: JoinHandle<()>, grace: Duration) -> bool {
     let mut ended = timeout(grace, &mut worker).await.is_ok();
     if !ended {
         (shared.notice)("the running job takes too long; it is left in the spool");
@@ -123,7 +123,7 @@ async fn finish(shared: &Arc<Shared>, mut worker: JoinHandle<()>, grace: Duratio
 }
 
 /// Removes old jobs now and then.
-async fn sweep(shared: Arc<Shared>, keep: Duration) {
+async fn sweep(shared: Arc<ServerParts>, keep: Duration) {
     let mut tick = interval((keep / 10).clamp(Duration::from_millis(50), Duration::from_secs(60)));
     loop {
         tick.tick().await;

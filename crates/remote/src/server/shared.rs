@@ -5,25 +5,25 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::watch;
 use truenorth_protocol::graph::CheckLimits;
-use truenorth_protocol::{Checked, limits};
+use truenorth_protocol::{CheckedGraph, limits};
 use uuid::Uuid;
 
-use super::auth::{ClientId, Keys};
-use super::board::{Board, NewJob, Weight};
+use super::auth::{ClientId, ServerKeys};
+use super::board::{JobBoard, JobDemand, NewJob};
 use super::connect::Connection;
 use super::error::ServerError;
 use super::guesses::Guesses;
-use super::memory::Memory;
-use super::metrics::Metrics;
-use super::options::{Limits, ServerOptions};
+use super::memory::MemoryBudget;
+use super::metrics::ServerMetrics;
+use super::options::{ServerLimits, ServerOptions};
 use super::payload;
-use super::record::{Kept, Record, now};
-use super::refusal::Refused;
+use super::record::{JobRecord, RecordedState, now};
+use super::refusal::RefusedRequest;
 use super::requests::Requests;
-use super::seats::{Seat, Seats};
+use super::seats::{BodySeat, Seats};
 use super::send;
-use super::spool::{Found, Spool};
-use super::turns::Turns;
+use super::spool::{Spool, SpooledJob};
+use super::turns::ModelTurns;
 use super::vouch::Vouched;
 use crate::available::available;
 use truenorth_protocol::run::Runner;
@@ -35,16 +35,16 @@ const RESULTS: u64 = 16;
 /// One client has at most one in so many of the results that may be sent at a time.
 const CLIENTS: u64 = 4;
 
-pub(super) struct Shared {
+pub(super) struct ServerParts {
     pub runner: Arc<dyn Runner>,
-    pub board: Board,
+    pub board: JobBoard,
     pub spool: Spool,
-    pub metrics: Arc<Metrics>,
-    pub keys: Keys,
-    pub operators: Keys,
+    pub metrics: Arc<ServerMetrics>,
+    pub keys: ServerKeys,
+    pub operators: ServerKeys,
     pub guesses: Guesses,
     pub vouched: Vouched,
-    pub limits: Limits,
+    pub limits: ServerLimits,
     /// Whether only this machine can reach the server.
     pub loopback: bool,
     /// Requests that are being answered.
@@ -52,12 +52,12 @@ pub(super) struct Shared {
     /// Results that are being sent.
     pub results: Requests,
     /// Memory that they may take.
-    pub sending: Arc<Memory>,
+    pub sending: Arc<MemoryBudget>,
     /// Bodies that may be in memory.
     seats: Seats,
     /// Memory that runs may take.
-    pub runs: Arc<Memory>,
-    pub turns: Arc<Turns>,
+    pub runs: Arc<MemoryBudget>,
+    pub turns: Arc<ModelTurns>,
     /// Set when a run must end now.
     pub halt: AtomicBool,
     /// Becomes true when connections are to end.
@@ -65,12 +65,12 @@ pub(super) struct Shared {
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Shared {
+impl ServerParts {
     /// Opens the spool and takes over what is in it.
     pub fn open(runner: Arc<dyn Runner>, options: &ServerOptions) -> Result<Self, ServerError> {
         let notice = options.notice.clone();
         let (spool, found) = Spool::open(&options.spool, &|text| notice(text))?;
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(ServerMetrics::new());
         let limits = options.limits;
         let there = available();
         let memory = limits.memory.unwrap_or(there / 2);
@@ -82,12 +82,12 @@ impl Shared {
                 there >> 20
             ));
         }
-        let requests = Memory::new(memory / REQUESTS);
-        let sending = Memory::new((memory / RESULTS).max(send::EACH));
+        let requests = MemoryBudget::new(memory / REQUESTS);
+        let sending = MemoryBudget::new((memory / RESULTS).max(send::EACH));
         let results = usize::try_from(sending.total() / send::EACH / CLIENTS).unwrap_or(usize::MAX);
         let shared = Self {
             runner,
-            board: Board::new(limits, metrics.clone(), !options.keys.is_empty(), options.keep),
+            board: JobBoard::new(limits, metrics.clone(), !options.keys.is_empty(), options.keep),
             spool,
             metrics,
             keys: options.keys.clone(),
@@ -103,7 +103,7 @@ impl Shared {
             ),
             sending,
             seats: Seats::new(limits.bodies, limits.bodies_per_client, requests),
-            runs: Memory::new(memory - memory / REQUESTS - memory / RESULTS),
+            runs: MemoryBudget::new(memory - memory / REQUESTS - memory / RESULTS),
             turns: Arc::default(),
             halt: AtomicBool::new(false),
             closing: watch::Sender::new(false),
@@ -116,10 +116,10 @@ impl Shared {
 
     /// A job of the spool. One that this model can't run any more, or that the server ended in the middle
     /// of too often, ends here, and says why.
-    fn restored(&self, found: Found) -> NewJob {
-        let Found { mut record, alone, suspect, bytes } = found;
-        let ended = Weight { disk: bytes, ..Weight::default() };
-        if record.state == Kept::Pending {
+    fn restored(&self, found: SpooledJob) -> NewJob {
+        let SpooledJob { mut record, alone, suspect, bytes } = found;
+        let ended = JobDemand { disk: bytes, ..JobDemand::default() };
+        if record.state == RecordedState::Pending {
             let checked = if alone >= self.limits.attempts {
                 Err(self.set_aside(&record, alone))
             } else if record.model == self.model() {
@@ -138,7 +138,7 @@ impl Shared {
             match made {
                 Ok(new) => return new,
                 Err(why) => {
-                    (record.state, record.description) = (Kept::Failed, why);
+                    (record.state, record.description) = (RecordedState::Failed, why);
                     record.finished = Some(now());
                     self.finish(&record);
                 }
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// What the owner of a job is told that ends the server whenever it runs; the operator is told too.
-    fn set_aside(&self, record: &Record, attempts: usize) -> String {
+    fn set_aside(&self, record: &JobRecord, attempts: usize) -> String {
         (self.notice)(&format!(
             "job {} of {} is set aside: the server ended {attempts} times while it ran",
             record.id, record.client
@@ -179,7 +179,7 @@ impl Shared {
     }
 
     /// The graph of a job, out of the spool, and in how many bytes it came.
-    pub fn load(&self, record: &Record) -> Result<(Checked, u64), String> {
+    pub fn load(&self, record: &JobRecord) -> Result<(CheckedGraph, u64), String> {
         let payload = payload::of_name(&record.payload)
             .ok_or_else(|| format!("payloads of the kind {:?} are not known here", record.payload))?;
         let bytes = self
@@ -190,19 +190,19 @@ impl Shared {
         payload
             .read(&bytes, self.runner.info(), &self.check_limits(), memory)
             .map(|checked| (checked, bytes.len() as u64))
-            .map_err(|Refused { detail, .. }| detail)
+            .map_err(|RefusedRequest { detail, .. }| detail)
     }
 
     /// A place for a body of a client in memory, to be held by the work on it.
     ///
     /// # Errors
     /// 429 when there is none for too long, before the connection is taken for one that stalled.
-    pub async fn seat(&self, client: &ClientId, connection: &Connection) -> Result<Seat, Refused> {
+    pub async fn seat(&self, client: &ClientId, connection: &Connection) -> Result<BodySeat, RefusedRequest> {
         self.seats.seat(client, self.limits.pause, connection).await
     }
 
     /// Keeps how a job ended; a disk that refuses is told to the operator, as the client has its answer.
-    pub fn finish(&self, record: &Record) {
+    pub fn finish(&self, record: &JobRecord) {
         if let Err(e) = self.spool.finish(record) {
             (self.notice)(&format!("job {}: its end can't be written to the spool: {e}", record.id));
         }

@@ -9,51 +9,51 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_
 use axum::response::Response;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
-use truenorth_protocol::job::Session;
+use truenorth_protocol::job::SessionFrame;
 use uuid::Uuid;
 
 use super::auth::ClientId;
-use super::refusal::Refused;
-use super::shared::Shared;
+use super::refusal::RefusedRequest;
+use super::shared::ServerParts;
 
 /// The most bytes of a message of a client, which has nothing to say.
 const MESSAGE_BYTES: usize = 64 << 10;
 
 /// Opens a socket.
 pub(super) async fn subscribe(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<Response, Refused> {
-    let upgrade =
-        upgrade.map_err(|e| Refused::new(e.status(), format!("this is a WebSocket: {}", e.body_text())))?;
+) -> Result<Response, RefusedRequest> {
+    let upgrade = upgrade
+        .map_err(|e| RefusedRequest::new(e.status(), format!("this is a WebSocket: {}", e.body_text())))?;
     if shared.board.draining() {
-        return Err(Refused::draining());
+        return Err(RefusedRequest::draining());
     }
     let (id, frames) = shared.board.open_socket(&client).ok_or_else(|| {
         let detail = "too many sockets are open; close one, or leave session_id empty and poll";
-        Refused::busy(detail, Duration::from_secs(30))
+        RefusedRequest::busy(detail, Duration::from_secs(30))
     })?;
-    let seat = Seat { shared, id };
+    let seat = SocketSeat { shared, id };
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES).max_frame_size(MESSAGE_BYTES);
     Ok(upgrade.on_upgrade(move |socket| serve(socket, seat, frames)))
 }
 
 /// A socket's place on the board, left when the socket ends in whatever way.
-struct Seat {
-    shared: Arc<Shared>,
+struct SocketSeat {
+    shared: Arc<ServerParts>,
     id: Uuid,
 }
 
-impl Drop for Seat {
+impl Drop for SocketSeat {
     fn drop(&mut self) {
         self.shared.board.close_socket(self.id);
     }
 }
 
-async fn serve(mut socket: WebSocket, seat: Seat, mut frames: Receiver<String>) {
+async fn serve(mut socket: WebSocket, seat: SocketSeat, mut frames: Receiver<String>) {
     let limits = seat.shared.limits;
-    let Ok(hello) = serde_json::to_string(&Session { session_id: seat.id.to_string() }) else { return };
+    let Ok(hello) = serde_json::to_string(&SessionFrame { session_id: seat.id.to_string() }) else { return };
     let mut ping = interval(limits.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick is at once.

@@ -18,10 +18,10 @@ use super::body;
 use super::connect::{Connection, out_of_descriptors};
 use super::memory::Share;
 use super::payload;
-use super::record::{Kept, Record, VERSION, now};
-use super::refusal::{Refused, told};
-use super::seats::Seat;
-use super::shared::Shared;
+use super::record::{JobRecord, RecordedState, VERSION, now};
+use super::refusal::{RefusedRequest, told};
+use super::seats::BodySeat;
+use super::shared::ServerParts;
 use super::spool::full;
 use truenorth_files::sha256_hex;
 
@@ -41,11 +41,11 @@ const KEY_BYTES: usize = 256;
 
 /// Takes a job.
 pub(super) async fn submit(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<ServerParts>>,
     Extension(client): Extension<ClientId>,
     Extension(connection): Extension<Connection>,
     request: Request,
-) -> Result<Json<Update>, Refused> {
+) -> Result<Json<Update>, RefusedRequest> {
     let (parts, body) = request.into_parts();
     let idempotency_key = idempotency_key(&parts.headers)?;
     // Held until the job is on disk: it bounds the memory of everything that is being received.
@@ -58,7 +58,7 @@ pub(super) async fn submit(
     serves(&shared, &envelope.model_key)?;
     let here = shared.clone();
     let checked = move || check(&here, client, idempotency_key, &envelope, form.blob, seat);
-    let Ready { new, payload, free, seat } = blocking(checked).await??;
+    let CheckedJob { new, payload, free, seat } = blocking(checked).await??;
     let record = new.record.clone();
     if let Some(known) = shared.board.reserve(new, free).await? {
         return Ok(Json(known));
@@ -66,12 +66,17 @@ pub(super) async fn submit(
     // On its own, so that a client that hangs up now leaves no job half received.
     tokio::spawn(keep(shared.clone(), record, payload, seat))
         .await
-        .map_err(|_| Refused::internal("the job could not be taken"))?
+        .map_err(|_| RefusedRequest::internal("the job could not be taken"))?
         .map(Json)
 }
 
 /// Writes a job down and queues it.
-async fn keep(shared: Arc<Shared>, record: Record, payload: Bytes, seat: Seat) -> Result<Update, Refused> {
+async fn keep(
+    shared: Arc<ServerParts>,
+    record: JobRecord,
+    payload: Bytes,
+    seat: BodySeat,
+) -> Result<Update, RefusedRequest> {
     let (id, here) = (record.id, shared.clone());
     let kept = blocking(move || {
         let _seat = seat;
@@ -79,7 +84,7 @@ async fn keep(shared: Arc<Shared>, record: Record, payload: Bytes, seat: Seat) -
     })
     .await;
     match kept {
-        Ok(Ok(())) => shared.board.admit(id).ok_or_else(|| Refused::internal("the job is gone")),
+        Ok(Ok(())) => shared.board.admit(id).ok_or_else(|| RefusedRequest::internal("the job is gone")),
         Ok(Err(e)) => {
             shared.board.reject(id);
             (shared.notice)(&format!("a job can't be written to the spool: {e}"));
@@ -95,40 +100,42 @@ async fn keep(shared: Arc<Shared>, record: Record, payload: Bytes, seat: Seat) -
 /// Runs something that takes long or waits for a disk, off the threads that serve.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refused> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refused::internal("the request made the server fail"))
+) -> Result<T, RefusedRequest> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| RefusedRequest::internal("the request made the server fail"))
 }
 
 /// What a client is told whose job can't be written down.
-fn unkept(e: &std::io::Error) -> Refused {
+fn unkept(e: &std::io::Error) -> RefusedRequest {
     let (status, why) = if out_of_descriptors(e) {
         (StatusCode::SERVICE_UNAVAILABLE, "the server can't keep the job now: it is out of file descriptors")
     } else if full(e) {
         (StatusCode::INSUFFICIENT_STORAGE, "the server can't keep the job now: its disk is full")
     } else {
-        return Refused::internal("the server can't keep the job; its log says why");
+        return RefusedRequest::internal("the server can't keep the job; its log says why");
     };
-    Refused { retry_after: Some(AGAIN), ..Refused::new(status, why) }
+    RefusedRequest { retry_after: Some(AGAIN), ..RefusedRequest::new(status, why) }
 }
 
 /// A job that was checked.
-struct Ready {
+struct CheckedJob {
     new: NewJob,
     payload: Bytes,
     /// Bytes that the disk has.
     free: Option<u64>,
-    seat: Seat,
+    seat: BodySeat,
 }
 
 /// Unpacks, decodes and checks a payload, and makes room for its job.
 fn check(
-    shared: &Shared,
+    shared: &ServerParts,
     client: ClientId,
     idempotency_key: Option<String>,
     envelope: &Envelope,
     blob: Bytes,
-    mut seat: Seat,
-) -> Result<Ready, Refused> {
+    mut seat: BodySeat,
+) -> Result<CheckedJob, RefusedRequest> {
     let bytes = if envelope.compress { unpack(&blob, &mut seat.memory)? } else { blob };
     seat.memory.shrink_to(bytes.len() as u64);
     let payload = payload::of_bytes(&bytes)?;
@@ -140,7 +147,7 @@ fn check(
     let mut asked = sha256_hex(&bytes);
     // The same graph with the answer packed differently is another job.
     asked.push_str(if envelope.compress { "-zstd" } else { "" });
-    let record = Record {
+    let record = JobRecord {
         version: VERSION,
         id: Uuid::new_v4(),
         client,
@@ -151,7 +158,7 @@ fn check(
         compress: envelope.compress,
         received: now(),
         finished: None,
-        state: Kept::Pending,
+        state: RecordedState::Pending,
         description: String::new(),
         answer: None,
     };
@@ -159,21 +166,21 @@ fn check(
     let new = NewJob::new(record, &checked, bytes.len() as u64, session);
     drop(checked);
     seat.memory.shrink_to(before);
-    shared.fits(&new).map_err(Refused::too_large)?;
+    shared.fits(&new).map_err(RefusedRequest::too_large)?;
     shared.remove(shared.board.make_room(&new.record.client, new.weight.disk, shared.spool.free()));
-    Ok(Ready { new, payload: bytes, free: shared.spool.free(), seat })
+    Ok(CheckedJob { new, payload: bytes, free: shared.spool.free(), seat })
 }
 
 /// Unpacks a payload; every byte that comes out is counted before there is memory for it.
-fn unpack(packed: &[u8], memory: &mut Share) -> Result<Bytes, Refused> {
-    let damaged = |e: frame::FrameError| Refused::unprocessable(told(&e, None));
+fn unpack(packed: &[u8], memory: &mut Share) -> Result<Bytes, RefusedRequest> {
+    let damaged = |e: frame::FrameError| RefusedRequest::unprocessable(told(&e, None));
     memory.grow(frame::window(packed) as u64)?;
-    let mut reader = frame::Reader::narrow(packed, limits::GRAPH_BYTES).map_err(damaged)?;
+    let mut reader = frame::FrameReader::narrow(packed, limits::GRAPH_BYTES).map_err(damaged)?;
     let mut out = Vec::new();
     let mut step = vec![0; STEP];
     loop {
         let read = reader.read(&mut step).map_err(|e| match e.downcast::<frame::FrameError>() {
-            Ok(large) => Refused::too_large(told(&large, None)),
+            Ok(large) => RefusedRequest::too_large(told(&large, None)),
             Err(e) => damaged(frame::FrameError::Damaged(e)),
         })?;
         if read == 0 {
@@ -182,7 +189,8 @@ fn unpack(packed: &[u8], memory: &mut Share) -> Result<Bytes, Refused> {
         if out.capacity() - out.len() < read {
             let more = out.capacity().max(STEP);
             memory.grow(more as u64)?;
-            out.try_reserve_exact(more).map_err(|_| Refused::busy("the server is out of memory", AGAIN))?;
+            out.try_reserve_exact(more)
+                .map_err(|_| RefusedRequest::busy("the server is out of memory", AGAIN))?;
         }
         out.extend_from_slice(&step[..read]);
     }
@@ -190,30 +198,32 @@ fn unpack(packed: &[u8], memory: &mut Share) -> Result<Bytes, Refused> {
     Ok(out.into())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, RefusedRequest> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     match value.to_str() {
         Ok(key) if !key.is_empty() && key.len() <= KEY_BYTES => Ok(Some(key.to_owned())),
-        _ => Err(Refused::bad_request(format!(
+        _ => Err(RefusedRequest::bad_request(format!(
             "the header idempotency-key is to be 1 to {KEY_BYTES} visible ASCII characters"
         ))),
     }
 }
 
-fn envelope(data: &[u8]) -> Result<Envelope, Refused> {
+fn envelope(data: &[u8]) -> Result<Envelope, RefusedRequest> {
     if data.len() > ENVELOPE_BYTES {
-        return Err(Refused::too_large(format!("the field `data` has more than {ENVELOPE_BYTES} bytes")));
+        return Err(RefusedRequest::too_large(format!(
+            "the field `data` has more than {ENVELOPE_BYTES} bytes"
+        )));
     }
     serde_json::from_slice(data)
-        .map_err(|e| Refused::bad_request(format!("the field `data` is not a job's envelope: {e}")))
+        .map_err(|e| RefusedRequest::bad_request(format!("the field `data` is not a job's envelope: {e}")))
 }
 
 /// Refuses any model but the one that is served.
-fn serves(shared: &Shared, key: &str) -> Result<(), Refused> {
+fn serves(shared: &ServerParts, key: &str) -> Result<(), RefusedRequest> {
     let name = &shared.runner.info().name;
     if key == name {
         return Ok(());
     }
     let shown: String = key.chars().take(200).collect();
-    Err(Refused::not_found(format!("the model {shown:?} is not served here; served are: {name:?}")))
+    Err(RefusedRequest::not_found(format!("the model {shown:?} is not served here; served are: {name:?}")))
 }

@@ -13,15 +13,15 @@ use super::auth::ClientId;
 
 /// Who has the model, and who is next.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
-    line: Mutex<Line>,
+pub(super) struct ModelTurns {
+    line: Mutex<TurnQueue>,
     moved: Condvar,
     /// Whether the run that has the model had it for a slice.
     overdue: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct TurnQueue {
     holder: Option<u64>,
     waiting: VecDeque<u64>,
     /// Clients of every run that has the model or waits for it.
@@ -31,14 +31,14 @@ struct Line {
     newcomer: bool,
 }
 
-impl Turns {
-    fn lock(&self) -> MutexGuard<'_, Line> {
+impl ModelTurns {
+    fn lock(&self) -> MutexGuard<'_, TurnQueue> {
         // A panic elsewhere leaves the line whole: no step of a change can panic half way.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a place in the line for a run of these clients.
-    pub fn join(self: &Arc<Self>, clients: HashSet<ClientId>) -> Turn {
+    pub fn join(self: &Arc<Self>, clients: HashSet<ClientId>) -> ModelTurn {
         let mut line = self.lock();
         let id = line.next;
         line.next += 1;
@@ -46,7 +46,7 @@ impl Turns {
         line.waiting.insert(at, id);
         line.clients.insert(id, clients);
         drop(line);
-        Turn { turns: self.clone(), id, state: Mutex::default() }
+        ModelTurn { turns: self.clone(), id, state: Mutex::default() }
     }
 
     /// Clients that have a run now.
@@ -63,21 +63,21 @@ impl Turns {
 
 /// A run's place in the line.
 #[derive(Debug)]
-pub(super) struct Turn {
-    turns: Arc<Turns>,
+pub(super) struct ModelTurn {
+    turns: Arc<ModelTurns>,
     id: u64,
-    state: Mutex<State>,
+    state: Mutex<TurnTime>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TurnTime {
     /// Since when it has the model.
     since: Option<Instant>,
     /// How long it had it before.
     used: Duration,
 }
 
-impl Turn {
+impl ModelTurn {
     /// Waits until it is this run's turn.
     pub fn wait(&self) {
         self.get(true);
@@ -95,7 +95,7 @@ impl Turn {
         self.state().since = Some(Instant::now());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TurnTime> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +137,7 @@ impl Turn {
         self.turns.moved.notify_all();
     }
 
-    fn stop(&self, line: &mut Line) {
+    fn stop(&self, line: &mut TurnQueue) {
         line.holder = None;
         let mut state = self.state();
         let since = state.since.take();
@@ -145,7 +145,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for ModelTurn {
     fn drop(&mut self) {
         self.leave();
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn long_runs_take_turns_and_a_short_one_goes_ahead() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(ModelTurns::default());
         let said = Arc::new(Mutex::new(String::new()));
         let one = |name: &'static str, passes: usize| {
             let turn = turns.join(HashSet::from([ClientId::named(name)]));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_waits_in_vain_leaves_the_line() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(ModelTurns::default());
         let first = turns.join(HashSet::new());
         first.wait();
         drop(turns.join(HashSet::from([ClientId::named("gone")])));

@@ -18,9 +18,9 @@ pub(super) const CHUNK: usize = 64 << 10;
 
 /// What tells that a file was written since it was hashed. Bits that flip on a disk change none of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp(u64, Option<SystemTime>, u64);
+struct WriteStamp(u64, Option<SystemTime>, u64);
 
-impl Stamp {
+impl WriteStamp {
     fn of(meta: &Metadata) -> Self {
         #[cfg(unix)]
         let inode = std::os::unix::fs::MetadataExt::ino(meta);
@@ -35,7 +35,7 @@ type Chunks = Arc<[[u8; 32]]>;
 
 /// Files that were found to be right as a whole, and what their chunks were then.
 #[derive(Debug, Default)]
-pub(super) struct Vouched(Mutex<HashMap<Uuid, (Stamp, Chunks)>>);
+pub(super) struct Vouched(Mutex<HashMap<Uuid, (WriteStamp, Chunks)>>);
 
 /// An answer that was right as a whole; each chunk of it is looked at again when it is read.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Vouched {
     /// When it can't be read, or is something else.
     pub fn open(&self, id: Uuid, path: &Path, answer: &AnswerFile) -> Result<Vouching, Unfit> {
         let mut file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
+        let stamp = WriteStamp::of(&file.metadata()?);
         if stamp.0 != answer.bytes {
             return Err(Unfit::Length { found: stamp.0, expected: answer.bytes });
         }

@@ -4,26 +4,31 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use truenorth_protocol::{Checked, Prompt};
+use truenorth_protocol::{CheckedGraph, Prompt};
 use uuid::Uuid;
 
-use super::board::Taken;
-use super::shared::Shared;
-use super::turns::Turn;
+use super::board::TakenJob;
+use super::shared::ServerParts;
+use super::turns::ModelTurn;
 use truenorth_protocol::run::Watch;
 
 /// Tells the jobs of a run how far it is, and the run when none of them wants it any more.
-pub(super) struct Progress<'a> {
-    shared: &'a Shared,
-    turn: &'a Turn,
-    jobs: Vec<&'a Taken>,
+pub(super) struct RunProgress<'a> {
+    shared: &'a ServerParts,
+    turn: &'a ModelTurn,
+    jobs: Vec<&'a TakenJob>,
     expected: AtomicU64,
     done: AtomicU64,
     said: Mutex<Instant>,
 }
 
-impl<'a> Progress<'a> {
-    pub fn new(shared: &'a Shared, turn: &'a Turn, jobs: Vec<&'a Taken>, checked: &Checked) -> Self {
+impl<'a> RunProgress<'a> {
+    pub fn new(
+        shared: &'a ServerParts,
+        turn: &'a ModelTurn,
+        jobs: Vec<&'a TakenJob>,
+        checked: &CheckedGraph,
+    ) -> Self {
         let expected = AtomicU64::new(tokens(shared, checked));
         Self { shared, turn, jobs, expected, done: AtomicU64::new(0), said: Mutex::new(Instant::now()) }
     }
@@ -44,7 +49,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-impl Watch for Progress<'_> {
+impl Watch for RunProgress<'_> {
     fn say(&self, text: &str) {
         self.tell(text);
     }
@@ -77,7 +82,7 @@ impl Watch for Progress<'_> {
 const COUNTED: usize = 64 << 10;
 
 /// The tokens that a graph can take through the model; where it has much text, as many as it has bytes.
-fn tokens(shared: &Shared, checked: &Checked) -> u64 {
+fn tokens(shared: &ServerParts, checked: &CheckedGraph) -> u64 {
     let graph = checked.graph();
     let texts = graph.groups.iter().flat_map(|g| &g.prompts).map(|p| match p {
         Prompt::Text(t) => t.len(),

@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 use truenorth_protocol::graph::CheckLimits;
-use truenorth_protocol::{Answer, Checked};
+use truenorth_protocol::{Answer, CheckedGraph};
 
 use super::batch::{Pattern, merge};
-use super::board::Taken;
+use super::board::TakenJob;
 use super::keep::end;
 use super::memory::Share;
 use super::refusal::told;
-use super::shared::Shared;
-use super::turns::Turn;
-use super::watch::Progress;
+use super::shared::ServerParts;
+use super::turns::ModelTurn;
+use super::watch::RunProgress;
 use truenorth_protocol::run::RunError;
 
 /// The most runs that are begun and not ended; one has the model, the others wait for it or for a disk.
@@ -24,7 +24,7 @@ const RUNS: usize = 8;
 /// Answers of one run that are written down at a time.
 const WRITERS: usize = 4;
 
-enum Outcome {
+enum RunOutcome {
     Answer(Answer),
     Failed(String),
     /// Told to stop, because nobody wants it, it had the model for too long, or the server ends.
@@ -32,15 +32,15 @@ enum Outcome {
 }
 
 /// Jobs that were given out together, with their place in the line and the memory that they may take.
-struct Run {
-    jobs: Vec<Taken>,
-    turn: Turn,
+struct JobRun {
+    jobs: Vec<TakenJob>,
+    turn: ModelTurn,
     /// Free again when the answers are written down.
     _memory: Share,
 }
 
 /// Runs whatever is queued until the server drains and what was begun has ended.
-pub(super) async fn work(shared: Arc<Shared>) {
+pub(super) async fn work(shared: Arc<ServerParts>) {
     let mut runs = JoinSet::new();
     while !shared.board.draining() {
         if runs.len() < RUNS
@@ -59,17 +59,17 @@ pub(super) async fn work(shared: Arc<Shared>) {
 }
 
 /// The jobs whose turn it is, of clients that have no run yet, as far as there is memory for them.
-fn next(shared: &Shared) -> Option<Run> {
+fn next(shared: &ServerParts) -> Option<JobRun> {
     let busy = shared.turns.clients();
     let jobs = shared.board.take(&shared.runner.batch(), shared.runs.left(), &busy)?;
     let bytes = jobs.iter().fold(0_u64, |n, j| n.saturating_add(j.weight.memory));
     // Only this task takes any, so what was left is still there.
     let memory = shared.runs.take(bytes)?;
     let clients = jobs.iter().map(|j| j.record.client.clone()).collect();
-    Some(Run { jobs, turn: shared.turns.join(clients), _memory: memory })
+    Some(JobRun { jobs, turn: shared.turns.join(clients), _memory: memory })
 }
 
-async fn begin(shared: Arc<Shared>, run: Run) {
+async fn begin(shared: Arc<ServerParts>, run: JobRun) {
     let here = shared.clone();
     let ids: Vec<_> = run.jobs.iter().map(|j| j.record.id).collect();
     // Runs that panic are caught within; this is for what is around them.
@@ -84,9 +84,9 @@ async fn begin(shared: Arc<Shared>, run: Run) {
 }
 
 /// Runs jobs that were given out together.
-fn turn(shared: &Shared, run: &Run) {
+fn turn(shared: &ServerParts, run: &JobRun) {
     run.turn.wait();
-    let mut loaded: Vec<(&Taken, Checked)> = Vec::with_capacity(run.jobs.len());
+    let mut loaded: Vec<(&TakenJob, CheckedGraph)> = Vec::with_capacity(run.jobs.len());
     for job in &run.jobs {
         attempt(shared, job, run.jobs.len() == 1);
         match shared.load(&job.record) {
@@ -94,7 +94,7 @@ fn turn(shared: &Shared, run: &Run) {
             Err(why) => end(shared, job, Err(why)),
         }
     }
-    let mut ends: Vec<(&Taken, Result<Answer, String>)> = Vec::with_capacity(loaded.len());
+    let mut ends: Vec<(&TakenJob, Result<Answer, String>)> = Vec::with_capacity(loaded.len());
     if loaded.len() < 2 || !together(shared, run, &loaded, &mut ends) {
         for (job, checked) in &loaded {
             if job.cancelled.load(Ordering::SeqCst) {
@@ -104,10 +104,10 @@ fn turn(shared: &Shared, run: &Run) {
                 attempt(shared, job, true);
             }
             match guarded(shared, run, checked, vec![job]) {
-                Outcome::Answer(answer) => ends.push((job, Ok(answer))),
-                Outcome::Failed(why) => ends.push((job, Err(why))),
-                Outcome::Stopped if shared.halt.load(Ordering::SeqCst) => put_back(shared, job),
-                Outcome::Stopped => ends.push((job, Err(stopped(shared, &run.turn)))),
+                RunOutcome::Answer(answer) => ends.push((job, Ok(answer))),
+                RunOutcome::Failed(why) => ends.push((job, Err(why))),
+                RunOutcome::Stopped if shared.halt.load(Ordering::SeqCst) => put_back(shared, job),
+                RunOutcome::Stopped => ends.push((job, Err(stopped(shared, &run.turn)))),
             }
         }
     }
@@ -119,7 +119,7 @@ fn turn(shared: &Shared, run: &Run) {
 }
 
 /// Keeps how jobs ended. Several at a time, as each waits for the disk and not for the processor.
-fn write_down(shared: &Shared, ends: Vec<(&Taken, Result<Answer, String>)>) {
+fn write_down(shared: &ServerParts, ends: Vec<(&TakenJob, Result<Answer, String>)>) {
     let writers = ends.len().min(WRITERS);
     let ends = Mutex::new(ends.into_iter());
     let next = || ends.lock().unwrap_or_else(PoisonError::into_inner).next();
@@ -139,19 +139,19 @@ fn write_down(shared: &Shared, ends: Vec<(&Taken, Result<Answer, String>)>) {
 }
 
 /// Notes that a run of a job begins, alone or with others.
-fn attempt(shared: &Shared, job: &Taken, alone: bool) {
+fn attempt(shared: &ServerParts, job: &TakenJob, alone: bool) {
     if let Err(e) = shared.spool.attempt(job.record.id, alone) {
         (shared.notice)(&format!("job {}: its attempt can't be noted: {e}", job.record.id));
     }
 }
 
-fn put_back(shared: &Shared, job: &Taken) {
+fn put_back(shared: &ServerParts, job: &TakenJob) {
     shared.spool.cleared(job.record.id);
     shared.board.put_back(job.record.id);
 }
 
 /// Why a run stopped that nobody cancelled: cancelled jobs have ended already.
-fn stopped(shared: &Shared, turn: &Turn) -> String {
+fn stopped(shared: &ServerParts, turn: &ModelTurn) -> String {
     let limit = shared.limits.job_time;
     if turn.used() >= limit {
         format!(
@@ -165,10 +165,10 @@ fn stopped(shared: &Shared, turn: &Turn) -> String {
 /// Runs jobs as one; false if each has to run alone after all, such as when one of them would fail
 /// the others.
 fn together<'a>(
-    shared: &Shared,
-    run: &Run,
-    jobs: &[(&'a Taken, Checked)],
-    ends: &mut Vec<(&'a Taken, Result<Answer, String>)>,
+    shared: &ServerParts,
+    run: &JobRun,
+    jobs: &[(&'a TakenJob, CheckedGraph)],
+    ends: &mut Vec<(&'a TakenJob, Result<Answer, String>)>,
 ) -> bool {
     let Some(pattern) = jobs.first().and_then(|(job, _)| job.pattern.as_ref()) else { return false };
     let graphs: Vec<_> = jobs.iter().map(|(_, checked)| checked.graph()).collect();
@@ -178,40 +178,40 @@ fn together<'a>(
         return false;
     };
     match guarded(shared, run, &merged, jobs.iter().map(|(job, _)| *job).collect()) {
-        Outcome::Answer(answer) => {
+        RunOutcome::Answer(answer) => {
             let Some(parts) = split(pattern, answer, jobs) else { return false };
             shared.metrics.merged_runs.inc();
             ends.extend(jobs.iter().zip(parts).map(|((job, _), part)| (*job, Ok(part))));
             true
         }
-        Outcome::Stopped if shared.halt.load(Ordering::SeqCst) => {
+        RunOutcome::Stopped if shared.halt.load(Ordering::SeqCst) => {
             jobs.iter().rev().for_each(|(job, _)| put_back(shared, job));
             true
         }
-        Outcome::Failed(_) | Outcome::Stopped => false,
+        RunOutcome::Failed(_) | RunOutcome::Stopped => false,
     }
 }
 
-fn split(pattern: &Pattern, answer: Answer, jobs: &[(&Taken, Checked)]) -> Option<Vec<Answer>> {
-    let prompts = |c: &Checked| c.graph().groups.first().map_or(0, |g| g.prompts.len());
+fn split(pattern: &Pattern, answer: Answer, jobs: &[(&TakenJob, CheckedGraph)]) -> Option<Vec<Answer>> {
+    let prompts = |c: &CheckedGraph| c.graph().groups.first().map_or(0, |g| g.prompts.len());
     let counts: Vec<usize> = jobs.iter().map(|(_, checked)| prompts(checked)).collect();
     pattern.split(answer, &counts).ok()
 }
 
 /// Runs a graph; a panic in the model fails this run and nothing else.
-fn guarded(shared: &Shared, run: &Run, checked: &Checked, jobs: Vec<&Taken>) -> Outcome {
+fn guarded(shared: &ServerParts, run: &JobRun, checked: &CheckedGraph, jobs: Vec<&TakenJob>) -> RunOutcome {
     let go = || {
-        let progress = Progress::new(shared, &run.turn, jobs, checked);
+        let progress = RunProgress::new(shared, &run.turn, jobs, checked);
         shared.runner.run(checked, &progress)
     };
     match catch_unwind(AssertUnwindSafe(go)) {
-        Ok(Ok(answer)) => Outcome::Answer(answer),
-        Ok(Err(RunError::Interrupted)) => Outcome::Stopped,
-        Ok(Err(error)) => Outcome::Failed(told(&error, error.hint())),
+        Ok(Ok(answer)) => RunOutcome::Answer(answer),
+        Ok(Err(RunError::Interrupted)) => RunOutcome::Stopped,
+        Ok(Err(error)) => RunOutcome::Failed(told(&error, error.hint())),
         Err(panic) => {
             let why = message(panic.as_ref());
             (shared.notice)(&format!("a run panicked: {why}"));
-            Outcome::Failed(format!(
+            RunOutcome::Failed(format!(
                 "the run panicked: {why}\nhint: this is a bug of the server; other jobs are not affected"
             ))
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 /// A part that can be linked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct LinkTarget {
     pub anchor: String,
     /// `Section 2`, `Figure 3`.
     pub name: String,
@@ -13,7 +13,7 @@ pub(super) struct Target {
 /// Anchors and numbers of one document, by the author's ids.
 #[derive(Debug, Default)]
 pub(super) struct Anchors {
-    targets: HashMap<String, Target>,
+    targets: HashMap<String, LinkTarget>,
     used: HashSet<String>,
     figures: usize,
     tables: usize,
@@ -33,7 +33,7 @@ impl Anchors {
     }
 
     /// Where `id` leads. Of several parts with one id the first is meant.
-    pub fn get(&self, id: &str) -> Option<&Target> {
+    pub fn get(&self, id: &str) -> Option<&LinkTarget> {
         self.targets.get(id)
     }
 
@@ -80,6 +80,6 @@ impl Anchors {
             anchor = format!("{slug}-{n}");
             n += 1;
         }
-        self.targets.entry(id.to_owned()).or_insert(Target { anchor, name });
+        self.targets.entry(id.to_owned()).or_insert(LinkTarget { anchor, name });
     }
 }

@@ -1,18 +1,18 @@
 //! Blocks of a section.
 use super::super::document::{Block, Figure, NoteKind, Rich, Span};
-use super::super::svg::{Drawing, Size, draw, xml::Xml};
+use super::super::svg::{Drawing, PlotWidth, draw, xml::Xml};
 use super::anchors::Anchors;
-use super::page::{Page, entries};
+use super::page::{PageWriter, entries};
 use super::table;
 
-pub(super) fn blocks(page: &mut Page, blocks: &[Block], at: &str) {
+pub(super) fn blocks(page: &mut PageWriter, blocks: &[Block], at: &str) {
     for (i, block) in blocks.iter().enumerate() {
         page.x.line();
         one(page, block, &format!("{at}/blocks/{i}"));
     }
 }
 
-fn one(page: &mut Page, block: &Block, at: &str) {
+fn one(page: &mut PageWriter, block: &Block, at: &str) {
     match block {
         Block::Paragraph { text } => {
             page.x.tag("p").a("dir", "auto").open();
@@ -101,7 +101,7 @@ pub(super) fn rich(x: &mut Xml, anchors: &Anchors, text: &Rich) {
     }
 }
 
-fn figure(page: &mut Page, figure: &Figure, at: &str, half: bool) {
+fn figure(page: &mut PageWriter, figure: &Figure, at: &str, half: bool) {
     page.figures += 1;
     let number = page.figures;
     let anchor = page.anchors.of(&figure.id);
@@ -112,7 +112,7 @@ fn figure(page: &mut Page, figure: &Figure, at: &str, half: bool) {
     x.text(" ");
     x.text(&figure.title);
     x.close();
-    let compact = draw(&figure.plot, Size::Compact, &page.palette);
+    let compact = draw(&figure.plot, PlotWidth::Compact, &page.palette);
     let svg =
         |drawing: &Drawing, name: &str| drawing.svg(&figure.title, &format!("figure-{number}-{name}"), None);
     if half {
@@ -122,7 +122,7 @@ fn figure(page: &mut Page, figure: &Figure, at: &str, half: bool) {
         caption(x, figure, &[(&compact, "remark")], at);
         return;
     }
-    let wide = draw(&figure.plot, Size::Wide, &page.palette);
+    let wide = draw(&figure.plot, PlotWidth::Wide, &page.palette);
     for (drawing, name) in [(&wide, "wide"), (&compact, "compact")] {
         x.tag("div").a("class", &format!("plot {name}")).open();
         x.raw(&svg(drawing, name));

@@ -9,7 +9,7 @@ pub use scripted::{Scripted, scripted};
 
 use super::document::{Document, Figure};
 use super::error::ReportError;
-use super::svg::{self, Size};
+use super::svg::{self, PlotWidth};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ pub const SCHEMA: &str = "truenorth.report";
 pub const VERSION: u64 = 2;
 
 #[derive(Serialize)]
-struct Envelope<'a> {
+struct ReportEnvelope<'a> {
     schema: &'static str,
     version: u64,
     #[serde(flatten)]
@@ -36,7 +36,7 @@ pub fn json(document: &Document) -> Result<String, ReportError> {
 }
 
 fn unchecked_json(document: &Document) -> Result<String, ReportError> {
-    let envelope = Envelope { schema: SCHEMA, version: VERSION, document };
+    let envelope = ReportEnvelope { schema: SCHEMA, version: VERSION, document };
     let mut text = serde_json::to_string_pretty(&envelope).map_err(ReportError::Json)?;
     text.push('\n');
     Ok(text)
@@ -82,7 +82,7 @@ pub fn stylesheet() -> String {
 pub fn figure_svg(figure: &Figure) -> String {
     let style = format!("{}{}", svg::THEME, svg::STYLE);
     let palette = svg::Palette::new(std::iter::once(&figure.plot));
-    svg::draw(&figure.plot, Size::Wide, &palette).svg(&figure.title, "plot", Some(&style))
+    svg::draw(&figure.plot, PlotWidth::Wide, &palette).svg(&figure.title, "plot", Some(&style))
 }
 
 /// A figure's plot at both widths, `div`s of the classes `plot wide` and `plot compact`, for a page of somebody else's that
@@ -90,9 +90,9 @@ pub fn figure_svg(figure: &Figure) -> String {
 #[must_use]
 pub fn fragment(figure: &Figure, id: &str) -> String {
     let palette = svg::Palette::new(std::iter::once(&figure.plot));
-    let one = |size: Size, name: &str| {
+    let one = |size: PlotWidth, name: &str| {
         let drawn = svg::draw(&figure.plot, size, &palette).unstyled(&figure.title, &format!("{id}-{name}"));
         format!("<div class=\"plot {name}\">{drawn}</div>")
     };
-    one(Size::Wide, "wide") + &one(Size::Compact, "compact")
+    one(PlotWidth::Wide, "wide") + &one(PlotWidth::Compact, "compact")
 }

@@ -1,6 +1,6 @@
 //! The page: head, findings, contents, sections, provenance.
-use super::super::document::{Answer, Block, Document, Group, Section};
-use super::super::finding::{Finding, Status};
+use super::super::document::{Block, Document, KeyValueList, Section, StudyAnswer};
+use super::super::finding::{Finding, FindingStatus};
 use super::super::number::{bracket, count, fixed, or_dash, p_value};
 use super::super::plot::Plot;
 use super::super::svg::xml::Xml;
@@ -15,7 +15,7 @@ pub(super) const PAGE_STYLE: &str = include_str!("page.css");
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// A page being written.
-pub(super) struct Page {
+pub(super) struct PageWriter {
     pub x: Xml,
     pub anchors: Anchors,
     pub palette: Palette,
@@ -25,7 +25,7 @@ pub(super) struct Page {
 }
 
 pub(super) fn page(document: &Document) -> String {
-    let mut page = Page {
+    let mut page = PageWriter {
         x: Xml::default(),
         anchors: Anchors::new(document),
         palette: Palette::new(plots(document).into_iter()),
@@ -75,7 +75,7 @@ pub(super) fn page(document: &Document) -> String {
     page.x.finish() + "\n"
 }
 
-fn asks(answer: &Answer) -> &str {
+fn asks(answer: &StudyAnswer) -> &str {
     answer.asks.as_deref().unwrap_or("Is this direction true?")
 }
 
@@ -95,7 +95,7 @@ fn plots(document: &Document) -> Vec<&Plot> {
     plots
 }
 
-impl Page {
+impl PageWriter {
     fn header(&mut self, document: &Document) {
         let x = &mut self.x;
         x.tag("header").a("id", "title").open();
@@ -129,7 +129,7 @@ impl Page {
         x.close();
     }
 
-    fn answer(&mut self, answer: &Answer, front: &[Finding]) {
+    fn answer(&mut self, answer: &StudyAnswer, front: &[Finding]) {
         self.x.tag("section").a("id", "answer").a("aria-labelledby", "answer-h").open();
         self.x.tag("h2").a("id", "answer-h").text(asks(answer));
         self.x.tag("p").a("class", "sentence").a("dir", "auto").text(&answer.sentence);
@@ -230,7 +230,7 @@ impl Page {
         self.x.close();
     }
 
-    fn provenance(&mut self, groups: &[Group]) {
+    fn provenance(&mut self, groups: &[KeyValueList]) {
         let x = &mut self.x;
         x.tag("section").a("id", "provenance").a("aria-labelledby", "provenance-h").open();
         x.tag("h2").a("id", "provenance-h").text("Provenance");
@@ -301,7 +301,7 @@ fn null(x: &mut Xml, finding: &Finding) {
 }
 
 /// Keys and values as a description list.
-pub(super) fn entries(x: &mut Xml, group: &Group, class: &str) {
+pub(super) fn entries(x: &mut Xml, group: &KeyValueList, class: &str) {
     x.tag("dl").a("class", class).open();
     for entry in &group.entries {
         x.tag("div").open();
@@ -315,7 +315,7 @@ pub(super) fn entries(x: &mut Xml, group: &Group, class: &str) {
 }
 
 /// A status as sign and word: the colour never stands alone.
-pub(super) fn status(x: &mut Xml, status: Status) {
+pub(super) fn status(x: &mut Xml, status: FindingStatus) {
     x.tag("span").a("class", &format!("status {}", status.class())).open();
     x.tag("span").a("aria-hidden", "true").text(status.sign());
     x.text(" ");

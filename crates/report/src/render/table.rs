@@ -3,13 +3,13 @@ use super::super::number::{bracket, count, fixed, or_dash, p_value};
 use super::super::svg::xml::Xml;
 use super::super::table::{Cell, Table};
 use super::block::limits;
-use super::page::{Page, status};
+use super::page::{PageWriter, status};
 
 /// Rows up to which a table is shown whole, and rows shown of a longer one.
 const WHOLE: usize = 30;
 const HEAD: usize = 16;
 
-pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
+pub(super) fn table(page: &mut PageWriter, table: &Table, at: &str) {
     page.tables += 1;
     let number = page.tables;
     let anchor = page.anchors.of(&table.id);
@@ -38,13 +38,13 @@ pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
 }
 
 /// How a column is set: as numbers or words, and how narrow it may become.
-struct Look {
+struct ColumnLook {
     numeric: bool,
     /// Width of its longest word in characters, so that words break only where they are very long.
     word: usize,
 }
 
-fn looks(table: &Table) -> Vec<Look> {
+fn looks(table: &Table) -> Vec<ColumnLook> {
     let column = |i: usize| table.rows.iter().filter_map(move |r| r.get(i));
     let longest = |cell: &Cell| match cell {
         Cell::Text { value } | Cell::Code { value } => {
@@ -52,7 +52,7 @@ fn looks(table: &Table) -> Vec<Look> {
         }
         _ => 0,
     };
-    let look = |i| Look {
+    let look = |i| ColumnLook {
         numeric: column(i).any(Cell::is_numeric),
         word: column(i).map(longest).max().unwrap_or(0).min(18),
     };
@@ -69,7 +69,7 @@ const CHARACTER: f64 = 0.46;
 const GAP: f64 = 0.9;
 
 /// The class of the least width that a table has room in.
-fn room(table: &Table, looks: &[Look]) -> &'static str {
+fn room(table: &Table, looks: &[ColumnLook]) -> &'static str {
     let shown = |cell: &Cell| {
         let mut x = Xml::default();
         content(&mut x, cell);
@@ -80,7 +80,7 @@ fn room(table: &Table, looks: &[Look]) -> &'static str {
         };
         x.finish().chars().filter(plain).count()
     };
-    let column = |(i, look): (usize, &Look)| {
+    let column = |(i, look): (usize, &ColumnLook)| {
         let cells = table.rows.iter().take(SEEN).filter_map(|r| r.get(i));
         // Words wrap; numbers break once, before their interval.
         let whole = cells
@@ -98,7 +98,7 @@ fn room(table: &Table, looks: &[Look]) -> &'static str {
     ROOM.iter().find(|(most, _)| wide <= *most).map_or(ROOM[ROOM.len() - 1].1, |(_, class)| class)
 }
 
-fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], caption: &str, class: &str) {
+fn scroll(x: &mut Xml, table: &Table, looks: &[ColumnLook], rows: &[Vec<Cell>], caption: &str, class: &str) {
     // A region that scrolls must be reachable by keyboard.
     x.tag("div")
         .a("class", class)

@@ -1,9 +1,9 @@
 //! A ranking: a line from zero to each score, its z beside it.
 use super::super::number::{or_dash, signed};
 use super::super::plot::{Board, BoardRow};
-use super::canvas::{Anchor, Canvas, Groups};
+use super::canvas::{Anchor, Canvas, SeriesGroups};
 use super::frame::{self, Swatch};
-use super::scale::{Scale, domain};
+use super::scale::{LinearScale, domain};
 use super::text;
 
 /// Rows drawn of each end of a long board.
@@ -18,7 +18,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
     let cut = if rows.len() > 2 * END { rows.len() - 2 * END } else { 0 };
     let (head, tail) = if cut > 0 { rows.split_at(END) } else { (rows, &[][..]) };
     let tail = tail.get(cut..).unwrap_or_default();
-    let groups = Groups::new(c, rows.iter().map(|r| r.group.as_str()));
+    let groups = SeriesGroups::new(c, rows.iter().map(|r| r.group.as_str()));
     let shown = || head.iter().chain(tail);
     let values = shown()
         .flat_map(|r| {
@@ -33,7 +33,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
     let label = widest.min(if c.compact() { 168.0 } else { 330.0 });
     let left = 38.0 + label + 16.0;
     let right = c.width - if c.compact() { 104.0 } else { 138.0 };
-    let x = Scale::new(domain(&plot.x, values, 4), left, right);
+    let x = LinearScale::new(domain(&plot.x, values, 4), left, right);
     let top = used + 24.0;
     let z_right = c.width;
     let score_right = c.width - if c.compact() { 50.0 } else { 62.0 };
@@ -72,8 +72,8 @@ fn draw_row(
     c: &mut Canvas,
     plot: &Board,
     row: &BoardRow,
-    groups: &Groups<'_>,
-    x: &Scale,
+    groups: &SeriesGroups<'_>,
+    x: &LinearScale,
     top: f64,
     label: f64,
 ) {

@@ -1,7 +1,7 @@
 //! What a plot draws on, and the marks that all plots share.
 use super::text;
 use super::xml::{Xml, px};
-use super::{Palette, Size};
+use super::{Palette, PlotWidth};
 
 /// Colours of the palette; series beyond repeat them with another marker and dash.
 pub(super) const COLOURS: usize = 7;
@@ -14,7 +14,7 @@ pub(super) struct Canvas {
     pub width: f64,
     /// Height in pixels, set when known.
     pub height: f64,
-    pub size: Size,
+    pub size: PlotWidth,
     palette: Palette,
     desc: Vec<String>,
     remarks: Vec<String>,
@@ -76,7 +76,7 @@ pub(super) enum Anchor {
 }
 
 impl Canvas {
-    pub fn new(size: Size, palette: Palette) -> Self {
+    pub fn new(size: PlotWidth, palette: Palette) -> Self {
         Self {
             x: Xml::default(),
             width: size.width(),
@@ -89,7 +89,7 @@ impl Canvas {
     }
 
     pub fn compact(&self) -> bool {
-        self.size == Size::Compact
+        self.size == PlotWidth::Compact
     }
 
     pub fn finish(self) -> Drawing {
@@ -181,7 +181,14 @@ impl Canvas {
     }
 
     /// A marker of the series, with a title shown on hovering.
-    pub fn marker(&mut self, key: Key, at: (f64, f64), radius: f64, class: &str, title: Option<&str>) {
+    pub fn marker(
+        &mut self,
+        key: SeriesStyle,
+        at: (f64, f64),
+        radius: f64,
+        class: &str,
+        title: Option<&str>,
+    ) {
         let class = format!("{class} {}", key.colour());
         let path = key.shape(at, radius);
         let tag = self.x.tag("path").a("class", &class).a("d", &path);
@@ -198,13 +205,13 @@ impl Canvas {
 
 /// The looks of a series: colour, dash and marker, so that none stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum SeriesStyle {
     Series(usize),
     /// A control or null, the n-th.
     Control(usize),
 }
 
-impl Key {
+impl SeriesStyle {
     /// Class that sets the colour.
     pub fn colour(self) -> &'static str {
         match self {
@@ -281,9 +288,9 @@ impl Key {
 
 /// The groups of a plot in order of their colours.
 #[derive(Debug, Default)]
-pub(super) struct Groups<'a>(Vec<(Key, &'a str)>);
+pub(super) struct SeriesGroups<'a>(Vec<(SeriesStyle, &'a str)>);
 
-impl<'a> Groups<'a> {
+impl<'a> SeriesGroups<'a> {
     pub fn new(c: &Canvas, names: impl Iterator<Item = &'a str>) -> Self {
         let mut seen: Vec<&str> = Vec::new();
         for name in names {
@@ -293,18 +300,18 @@ impl<'a> Groups<'a> {
         }
         let place = |name: &str| c.palette.0.iter().position(|n| n == name);
         let shared = seen.iter().all(|n| place(n).is_some());
-        let key = |(i, name)| (Key::Series(if shared { place(name).unwrap_or(i) } else { i }), name);
+        let key = |(i, name)| (SeriesStyle::Series(if shared { place(name).unwrap_or(i) } else { i }), name);
         let mut groups: Vec<_> = seen.into_iter().enumerate().map(key).collect();
         groups.sort_by_key(|(key, _)| key.place());
         Self(groups)
     }
 
-    pub fn key(&self, name: &str) -> Key {
-        self.0.iter().find(|(_, n)| *n == name).map_or(Key::Series(0), |(key, _)| *key)
+    pub fn key(&self, name: &str) -> SeriesStyle {
+        self.0.iter().find(|(_, n)| *n == name).map_or(SeriesStyle::Series(0), |(key, _)| *key)
     }
 
     /// Entries of a legend; none where there is only one nameless group.
-    pub fn legend(&self) -> &[(Key, &'a str)] {
+    pub fn legend(&self) -> &[(SeriesStyle, &'a str)] {
         if self.0.iter().all(|(_, n)| n.is_empty()) { &[] } else { &self.0 }
     }
 }

@@ -1,9 +1,9 @@
 //! Lines with bands.
 use super::super::number::fixed;
 use super::super::plot::{Curve, CurvePoint, Series};
-use super::canvas::{Anchor, Canvas, Key};
+use super::canvas::{Anchor, Canvas, SeriesStyle};
 use super::frame::{self, Swatch};
-use super::scale::{Scale, all_whole, domain};
+use super::scale::{LinearScale, all_whole, domain};
 use super::text;
 use super::xml::px;
 
@@ -33,10 +33,10 @@ pub(super) fn draw(c: &mut Canvas, plot: &Curve) {
     let used = if entries.len() > 1 { frame::legend(c, 0.0, &entries, Swatch::Line) } else { 0.0 };
     let top = used + 29.0;
     let bottom = top + if c.compact() { 210.0 } else { 270.0 };
-    let y = Scale::new(y_domain, bottom, top);
+    let y = LinearScale::new(y_domain, bottom, top);
     let left = frame::y_room(&plot.y, &y);
     let right = c.width - 10.0;
-    let x = Scale::new(x_domain, left + 6.0, right - 4.0);
+    let x = LinearScale::new(x_domain, left + 6.0, right - 4.0);
 
     frame::y_axis(c, &plot.y, &y, (left, right));
     frame::x_marks(c, &plot.x_marks, &x, (top, bottom), "rf");
@@ -58,12 +58,12 @@ pub(super) fn draw(c: &mut Canvas, plot: &Curve) {
     }
 }
 
-fn keys(series: &[Series]) -> Vec<Key> {
+fn keys(series: &[Series]) -> Vec<SeriesStyle> {
     let (mut lines, mut controls) = (0, 0);
     let mut next = |control: bool| {
         let n = if control { &mut controls } else { &mut lines };
         *n += 1;
-        if control { Key::Control(*n - 1) } else { Key::Series(*n - 1) }
+        if control { SeriesStyle::Control(*n - 1) } else { SeriesStyle::Series(*n - 1) }
     };
     series.iter().map(|s| next(s.control)).collect()
 }
@@ -73,7 +73,7 @@ fn band(point: &CurvePoint) -> Option<(f64, f64)> {
     Some((low.get()?, high.get()?))
 }
 
-fn y_marks(c: &mut Canvas, plot: &Curve, y: &Scale, (left, right): (f64, f64)) {
+fn y_marks(c: &mut Canvas, plot: &Curve, y: &LinearScale, (left, right): (f64, f64)) {
     for mark in &plot.y_marks {
         let Some(at) = mark.at.get() else { continue };
         match mark.to.as_ref().and_then(|t| t.get()) {
@@ -83,7 +83,7 @@ fn y_marks(c: &mut Canvas, plot: &Curve, y: &Scale, (left, right): (f64, f64)) {
     }
 }
 
-fn y_mark_names(c: &mut Canvas, plot: &Curve, y: &Scale, right: f64) {
+fn y_mark_names(c: &mut Canvas, plot: &Curve, y: &LinearScale, right: f64) {
     for mark in &plot.y_marks {
         let Some(at) = mark.at.get() else { continue };
         let at = match mark.to.as_ref().and_then(|t| t.get()) {
@@ -107,7 +107,7 @@ fn runs<'a, T: Copy>(points: impl Iterator<Item = Option<T>> + 'a) -> Vec<Vec<T>
     runs
 }
 
-fn bands(c: &mut Canvas, key: Key, series: &Series, x: &Scale, y: &Scale) {
+fn bands(c: &mut Canvas, key: SeriesStyle, series: &Series, x: &LinearScale, y: &LinearScale) {
     let places = series.points.iter().map(|p| {
         let (low, high) = band(p)?;
         p.y.get()?;
@@ -135,7 +135,7 @@ fn bands(c: &mut Canvas, key: Key, series: &Series, x: &Scale, y: &Scale) {
     }
 }
 
-fn line(c: &mut Canvas, key: Key, series: &Series, x: &Scale, y: &Scale) {
+fn line(c: &mut Canvas, key: SeriesStyle, series: &Series, x: &LinearScale, y: &LinearScale) {
     let places = series.points.iter().map(|p| Some((x.at(p.x.get()?), y.at(p.y.get()?))));
     let runs = runs(places);
     for run in &runs {

@@ -3,7 +3,7 @@ use super::super::number::{Num, bracket, count, or_dash};
 use super::super::plot::{Forest, ForestRow};
 use super::canvas::{Anchor, Canvas};
 use super::frame;
-use super::scale::{Scale, domain};
+use super::scale::{LinearScale, domain};
 use super::text;
 
 /// Where the columns of a layout stand.
@@ -29,7 +29,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Forest) {
         let label = widest.min(250.0);
         Columns { label, left: label + 22.0, right: c.width - 292.0, row: 26.0, drop: 0.0 }
     };
-    let x = Scale::new(x_domain, columns.left, columns.right);
+    let x = LinearScale::new(x_domain, columns.left, columns.right);
     let legend_height = legend(c, plot);
     let top = legend_height + if c.compact() { 6.0 } else { 24.0 };
     if !c.compact() {
@@ -97,7 +97,7 @@ fn heads(c: &mut Canvas, y: f64) {
     c.label(right - 98.0, y, "n", Anchor::End, 50.0, "m");
 }
 
-fn draw_row(c: &mut Canvas, plot: &Forest, row: &ForestRow, columns: &Columns, x: &Scale, top: f64) {
+fn draw_row(c: &mut Canvas, plot: &Forest, row: &ForestRow, columns: &Columns, x: &LinearScale, top: f64) {
     let baseline = top + if c.compact() { 16.0 } else { columns.row / 2.0 + 4.3 };
     let y = top + columns.row / 2.0 + columns.drop;
     c.label(0.0, baseline, &row.label, Anchor::Start, columns.label, "");

@@ -1,7 +1,7 @@
 //! Legends, axes and what lies behind the data.
 use super::super::plot::{Axis, Mark};
-use super::canvas::{Anchor, Canvas, Key};
-use super::scale::{Scale, ticks};
+use super::canvas::{Anchor, Canvas, SeriesStyle};
+use super::scale::{LinearScale, ticks};
 use super::text;
 use super::xml::px;
 
@@ -18,7 +18,7 @@ pub(super) enum Swatch {
 }
 
 /// A legend in as many rows as it needs; returns the height taken.
-pub(super) fn legend(c: &mut Canvas, top: f64, entries: &[(Key, &str)], swatch: Swatch) -> f64 {
+pub(super) fn legend(c: &mut Canvas, top: f64, entries: &[(SeriesStyle, &str)], swatch: Swatch) -> f64 {
     if entries.is_empty() {
         return 0.0;
     }
@@ -46,10 +46,10 @@ pub(super) fn legend(c: &mut Canvas, top: f64, entries: &[(Key, &str)], swatch: 
     y - top + 11.0
 }
 
-fn area(c: &mut Canvas, key: Key, a: (f64, f64), b: (f64, f64)) {
+fn area(c: &mut Canvas, key: SeriesStyle, a: (f64, f64), b: (f64, f64)) {
     match key {
-        Key::Series(_) => c.rect(a, b, &format!("bar {}", key.colour())),
-        Key::Control(_) => {
+        SeriesStyle::Series(_) => c.rect(a, b, &format!("bar {}", key.colour())),
+        SeriesStyle::Control(_) => {
             c.rect(a, b, "wash");
             c.rect(a, b, "edge");
         }
@@ -57,7 +57,7 @@ fn area(c: &mut Canvas, key: Key, a: (f64, f64), b: (f64, f64)) {
 }
 
 /// A line in the colour and dash of its series.
-pub(super) fn path_line(c: &mut Canvas, key: Key, points: &[(f64, f64)], class: &str) {
+pub(super) fn path_line(c: &mut Canvas, key: SeriesStyle, points: &[(f64, f64)], class: &str) {
     let mut d = String::new();
     for (i, (x, y)) in points.iter().enumerate() {
         d.push(if i == 0 { 'M' } else { 'L' });
@@ -85,7 +85,7 @@ pub(super) fn axis_name(axis: &Axis) -> String {
 pub(super) fn x_axis(
     c: &mut Canvas,
     axis: &Axis,
-    scale: &Scale,
+    scale: &LinearScale,
     span: (f64, f64),
     whole: bool,
     grid: bool,
@@ -117,7 +117,7 @@ pub(super) fn x_axis(
 }
 
 /// The vertical axis: grid, tick labels left of the plane, name above it.
-pub(super) fn y_axis(c: &mut Canvas, axis: &Axis, scale: &Scale, (left, right): (f64, f64)) {
+pub(super) fn y_axis(c: &mut Canvas, axis: &Axis, scale: &LinearScale, (left, right): (f64, f64)) {
     let (bottom, top) = scale.range();
     for (value, name) in y_ticks(axis, scale) {
         let y = scale.at(value);
@@ -129,18 +129,18 @@ pub(super) fn y_axis(c: &mut Canvas, axis: &Axis, scale: &Scale, (left, right): 
 }
 
 /// Room that the labels of a vertical axis need, left of the plane.
-pub(super) fn y_room(axis: &Axis, scale: &Scale) -> f64 {
+pub(super) fn y_room(axis: &Axis, scale: &LinearScale) -> f64 {
     y_ticks(axis, scale).iter().map(|(_, name)| text::width(name)).fold(20.0, f64::max).min(150.0) + 11.0
 }
 
-fn y_ticks(axis: &Axis, scale: &Scale) -> Vec<(f64, String)> {
+fn y_ticks(axis: &Axis, scale: &LinearScale) -> Vec<(f64, String)> {
     let (from, to) = scale.range();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
     let about = ((from - to).abs() / 50.0).clamp(3.0, 9.0) as usize;
     named_ticks(axis, scale).unwrap_or_else(|| ticks(scale, about, false))
 }
 
-fn named_ticks(axis: &Axis, scale: &Scale) -> Option<Vec<(f64, String)>> {
+fn named_ticks(axis: &Axis, scale: &LinearScale) -> Option<Vec<(f64, String)>> {
     if axis.ticks.is_empty() {
         return None;
     }
@@ -149,7 +149,13 @@ fn named_ticks(axis: &Axis, scale: &Scale) -> Option<Vec<(f64, String)>> {
 }
 
 /// Lines and washed ranges of marks on the horizontal axis, drawn before the data.
-pub(super) fn x_marks(c: &mut Canvas, marks: &[Mark], scale: &Scale, (top, bottom): (f64, f64), class: &str) {
+pub(super) fn x_marks(
+    c: &mut Canvas,
+    marks: &[Mark],
+    scale: &LinearScale,
+    (top, bottom): (f64, f64),
+    class: &str,
+) {
     let (left, right) = scale.range();
     for mark in marks {
         let Some(at) = mark.at.get() else {
@@ -171,7 +177,7 @@ pub(super) fn x_marks(c: &mut Canvas, marks: &[Mark], scale: &Scale, (top, botto
 }
 
 /// Names of marks on the horizontal axis, drawn after the data, in `rows` rows from the top in turn.
-pub(super) fn x_mark_names(c: &mut Canvas, marks: &[Mark], scale: &Scale, top: f64, rows: u8) {
+pub(super) fn x_mark_names(c: &mut Canvas, marks: &[Mark], scale: &LinearScale, top: f64, rows: u8) {
     let (left, right) = scale.range();
     for (mark, row) in marks.iter().zip((0..rows.max(1)).cycle()) {
         let Some(at) = mark.at.get() else { continue };

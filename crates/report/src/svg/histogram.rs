@@ -1,9 +1,9 @@
 //! A distribution over its null, with what was observed.
 use super::super::number::Num;
 use super::super::plot::{Axis, Histogram};
-use super::canvas::{Canvas, Key};
+use super::canvas::{Canvas, SeriesStyle};
 use super::frame::{self, Swatch};
-use super::scale::{Scale, domain, extent};
+use super::scale::{LinearScale, domain, extent};
 use super::text;
 use super::xml::px;
 
@@ -26,10 +26,10 @@ pub(super) fn draw(c: &mut Canvas, plot: &Histogram) {
     let names = (name(&plot.name, "values", values.len()), name(&plot.null_name, "null", null.len()));
     let mut entries = Vec::new();
     if !values.is_empty() {
-        entries.push((Key::Series(0), names.0.as_str()));
+        entries.push((SeriesStyle::Series(0), names.0.as_str()));
     }
     if !null.is_empty() {
-        entries.push((Key::Control(0), names.1.as_str()));
+        entries.push((SeriesStyle::Control(0), names.1.as_str()));
     }
     let used = frame::legend(c, 0.0, &entries, Swatch::Area);
     let rows = u8::try_from(plot.marks.len().min(4)).unwrap_or(4);
@@ -38,10 +38,10 @@ pub(super) fn draw(c: &mut Canvas, plot: &Histogram) {
     let y_axis = Axis::new("share of n").unit("%");
     // Room above the bars for the labels of the marks.
     let headroom = 1.0 + f64::from(rows) * 15.0 / 200.0;
-    let y = Scale::new(domain(&y_axis, [0.0, peak * 100.0 * headroom].into_iter(), 4), bottom, top);
+    let y = LinearScale::new(domain(&y_axis, [0.0, peak * 100.0 * headroom].into_iter(), 4), bottom, top);
     let left = frame::y_room(&y_axis, &y);
     let right = c.width - 10.0;
-    let x = Scale::new((low, high), left, right);
+    let x = LinearScale::new((low, high), left, right);
     frame::y_axis(c, &y_axis, &y, (left, right));
     if !null.is_empty() {
         steps(c, &shares.1, &x, &y, "wash");
@@ -92,20 +92,20 @@ fn share(values: &[f64], low: f64, high: f64, bins: usize) -> Vec<f64> {
 }
 
 /// Edges of the bins in pixels.
-fn edges(x: &Scale, bins: usize) -> impl Fn(usize) -> f64 {
+fn edges(x: &LinearScale, bins: usize) -> impl Fn(usize) -> f64 {
     let (left, right) = x.range();
     #[allow(clippy::cast_precision_loss)] // at most 48 bins
     move |i| left + (right - left) * i as f64 / bins as f64
 }
 
-fn bars(c: &mut Canvas, shares: &[f64], x: &Scale, y: &Scale) {
+fn bars(c: &mut Canvas, shares: &[f64], x: &LinearScale, y: &LinearScale) {
     let edge = edges(x, shares.len());
     for (i, share) in shares.iter().enumerate().filter(|(_, s)| **s > 0.0) {
         c.rect((edge(i) + 0.5, y.at(share * 100.0)), (edge(i + 1) - 0.5, y.at(0.0)), "bar c0");
     }
 }
 
-fn steps(c: &mut Canvas, shares: &[f64], x: &Scale, y: &Scale, class: &str) {
+fn steps(c: &mut Canvas, shares: &[f64], x: &LinearScale, y: &LinearScale, class: &str) {
     let edge = edges(x, shares.len());
     let mut d = format!("M{} {}", px(edge(0)), px(y.at(0.0)));
     for (i, share) in shares.iter().enumerate() {

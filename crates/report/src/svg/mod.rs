@@ -29,14 +29,14 @@ pub(super) const THEME: &str = include_str!("theme.css");
 
 /// The width a plot is laid out for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Size {
+pub(super) enum PlotWidth {
     /// A full column.
     Wide,
     /// A small screen, or half a column.
     Compact,
 }
 
-impl Size {
+impl PlotWidth {
     fn width(self) -> f64 {
         match self {
             Self::Wide => 860.0,
@@ -73,7 +73,7 @@ fn group_names(plot: &Plot) -> Vec<&str> {
 }
 
 /// Lays `plot` out.
-pub(super) fn draw(plot: &Plot, size: Size, palette: &Palette) -> Drawing {
+pub(super) fn draw(plot: &Plot, size: PlotWidth, palette: &Palette) -> Drawing {
     let mut canvas = Canvas::new(size, palette.clone());
     match plot {
         Plot::Curve(p) => curve::draw(&mut canvas, p),

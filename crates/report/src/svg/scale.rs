@@ -4,14 +4,14 @@ use super::super::plot::Axis;
 
 /// A linear scale.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub(super) struct LinearScale {
     low: f64,
     high: f64,
     from: f64,
     to: f64,
 }
 
-impl Scale {
+impl LinearScale {
     /// Maps `[low, high]` to pixels `[from, to]`; an empty domain maps to the middle.
     pub fn new((low, high): (f64, f64), from: f64, to: f64) -> Self {
         Self { low, high, from, to }
@@ -82,7 +82,7 @@ fn step(low: f64, high: f64, ticks: usize) -> f64 {
 }
 
 /// Ticks inside the domain, with their labels.
-pub(super) fn ticks(scale: &Scale, about: usize, whole: bool) -> Vec<(f64, String)> {
+pub(super) fn ticks(scale: &LinearScale, about: usize, whole: bool) -> Vec<(f64, String)> {
     let (low, high) = scale.domain();
     let mut step = step(low, high, about);
     if whole {

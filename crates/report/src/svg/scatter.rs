@@ -1,9 +1,9 @@
 //! Two numbers a point.
 use super::super::number::fixed;
 use super::super::plot::{Scatter, ScatterPoint};
-use super::canvas::{Anchor, Canvas, Groups};
+use super::canvas::{Anchor, Canvas, SeriesGroups};
 use super::frame::{self, Swatch};
-use super::scale::{Scale, all_whole, domain};
+use super::scale::{LinearScale, all_whole, domain};
 use super::text;
 
 const MAX_TITLES: usize = 600;
@@ -23,18 +23,18 @@ pub(super) fn draw(c: &mut Canvas, plot: &Scatter) {
         let both = (x_domain.0.min(y_domain.0), x_domain.1.max(y_domain.1));
         (x_domain, y_domain) = (both, both);
     }
-    let groups = Groups::new(c, plot.points.iter().map(|p| p.group.as_str()));
+    let groups = SeriesGroups::new(c, plot.points.iter().map(|p| p.group.as_str()));
     let used = frame::legend(c, 0.0, groups.legend(), Swatch::Marker);
     let top = used + 29.0;
-    let probe = Scale::new(y_domain, 400.0, 0.0);
+    let probe = LinearScale::new(y_domain, 400.0, 0.0);
     let left = frame::y_room(&plot.y, &probe);
     // A square plane where both axes share a scale: 45° must be 45°.
     let wide = c.width - 10.0 - left;
     let side = if plot.diagonal { wide.min(520.0) } else { wide };
     let tall = if plot.diagonal { side } else { side.min(400.0) };
     let (right, bottom) = (left + side, top + tall);
-    let x = Scale::new(x_domain, left, right);
-    let y = Scale::new(y_domain, bottom, top);
+    let x = LinearScale::new(x_domain, left, right);
+    let y = LinearScale::new(y_domain, bottom, top);
     frame::y_axis(c, &plot.y, &y, (left, right));
     let whole = all_whole(plot.points.iter().map(|p| &p.x));
     if plot.diagonal {
@@ -63,8 +63,8 @@ pub(super) fn draw(c: &mut Canvas, plot: &Scatter) {
 fn names(
     c: &mut Canvas,
     known: &[(&ScatterPoint, f64, f64)],
-    x: &Scale,
-    y: &Scale,
+    x: &LinearScale,
+    y: &LinearScale,
     plane: Boxed,
     taken: &mut Vec<Boxed>,
 ) -> usize {

@@ -1,9 +1,9 @@
 //! Ranks that change between columns, rank 1 on top.
 use super::super::number::Num;
 use super::super::plot::{Slope, SlopeRow};
-use super::canvas::{Anchor, Canvas, Groups, Key};
+use super::canvas::{Anchor, Canvas, SeriesGroups, SeriesStyle};
 use super::frame::{self, Swatch, path_line};
-use super::scale::{Scale, extent};
+use super::scale::{LinearScale, extent};
 use super::text;
 
 const LINE: f64 = 15.0;
@@ -13,7 +13,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
     let (Some((first, last)), true) = (extent(ranks), plot.columns.len() > 1) else {
         return c.nothing("ranks in two columns are needed");
     };
-    let groups = Groups::new(c, plot.rows.iter().map(|r| r.group.as_str()));
+    let groups = SeriesGroups::new(c, plot.rows.iter().map(|r| r.group.as_str()));
     let grouped = !groups.legend().is_empty();
     let mover = plot.mover.get().unwrap_or(f64::INFINITY);
     let directions = direction_legend();
@@ -24,9 +24,9 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
     let tall = (plot.rows.len() as f64 * (LINE + 2.0)).clamp(60.0, if c.compact() { 560.0 } else { 680.0 });
     let bottom = top + tall;
     let side = if c.compact() { 148.0 } else { 250.0 };
-    let y = Scale::new((first, last), top, bottom);
+    let y = LinearScale::new((first, last), top, bottom);
     #[allow(clippy::cast_precision_loss)] // columns on a page
-    let x = Scale::new((0.0, (plot.columns.len() - 1) as f64), side, c.width - side);
+    let x = LinearScale::new((0.0, (plot.columns.len() - 1) as f64), side, c.width - side);
     for (name, i) in plot.columns.iter().zip(0_u32..) {
         let at = x.at(f64::from(i));
         c.line((at, top - 6.0), (at, bottom + 6.0), "gr");
@@ -76,16 +76,20 @@ fn change(row: &SlopeRow) -> f64 {
     }
 }
 
-fn direction(row: &SlopeRow, mover: f64) -> Key {
+fn direction(row: &SlopeRow, mover: f64) -> SeriesStyle {
     match change(row) {
-        d if d <= -mover => Key::Series(0),
-        d if d >= mover => Key::Series(1),
-        _ => Key::Control(1),
+        d if d <= -mover => SeriesStyle::Series(0),
+        d if d >= mover => SeriesStyle::Series(1),
+        _ => SeriesStyle::Control(1),
     }
 }
 
-fn direction_legend() -> [(Key, &'static str); 3] {
-    [(Key::Series(0), "rises"), (Key::Series(1), "falls"), (Key::Control(1), "stays near its rank")]
+fn direction_legend() -> [(SeriesStyle, &'static str); 3] {
+    [
+        (SeriesStyle::Series(0), "rises"),
+        (SeriesStyle::Series(1), "falls"),
+        (SeriesStyle::Control(1), "stays near its rank"),
+    ]
 }
 
 fn title(plot: &Slope, row: &SlopeRow) -> String {
@@ -102,7 +106,7 @@ fn title(plot: &Slope, row: &SlopeRow) -> String {
 fn ends(
     c: &mut Canvas,
     order: &[&SlopeRow],
-    y: &Scale,
+    y: &LinearScale,
     column: usize,
     place: (f64, Anchor),
     mover: f64,

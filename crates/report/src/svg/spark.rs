@@ -2,8 +2,8 @@
 use super::super::finding::Finding;
 use super::canvas::Canvas;
 use super::forest::{estimate, null_bar};
-use super::scale::{Scale, extent};
-use super::{Drawing, Palette, Size};
+use super::scale::{LinearScale, extent};
+use super::{Drawing, Palette, PlotWidth};
 
 const WIDTH: f64 = 150.0;
 
@@ -14,10 +14,10 @@ pub(crate) fn spark(finding: &Finding) -> Option<Drawing> {
     let null = (finding.null.low.get(), finding.null.high.get());
     let known = [Some(value), interval.0, interval.1, null.0, null.1];
     let (low, high) = extent(known.into_iter().flatten())?;
-    let mut c = Canvas::new(Size::Compact, Palette::default());
+    let mut c = Canvas::new(PlotWidth::Compact, Palette::default());
     c.width = WIDTH;
     c.height = 26.0;
-    let x = Scale::new((low, high), 8.0, WIDTH - 8.0);
+    let x = LinearScale::new((low, high), 8.0, WIDTH - 8.0);
     c.line((2.0, 13.0), (WIDTH - 2.0, 13.0), "gr");
     if let (Some(low), Some(high)) = null {
         null_bar(&mut c, (x.at(low), x.at(high)), 13.0);

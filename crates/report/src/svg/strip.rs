@@ -1,9 +1,9 @@
 //! Single values by group, each a dot, with the group's median.
 use super::super::number::fixed;
-use super::super::plot::{Labelled, Strip, StripGroup};
-use super::canvas::{Anchor, Canvas, Groups, Key};
+use super::super::plot::{LabelledValue, Strip, StripGroup};
+use super::canvas::{Anchor, Canvas, SeriesGroups, SeriesStyle};
 use super::frame;
-use super::scale::{Scale, all_whole, domain};
+use super::scale::{LinearScale, all_whole, domain};
 use super::text;
 use std::collections::HashMap;
 use truenorth_stats::math;
@@ -24,7 +24,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
     let (label, left) =
         if compact { (c.width - 135.0, 8.0) } else { (widest.min(210.0), widest.min(210.0) + 22.0) };
     let right = c.width - if compact { 8.0 } else { 132.0 };
-    let x = Scale::new(x_domain, left, right);
+    let x = LinearScale::new(x_domain, left, right);
     let top = if plot.reference.is_some() { 22.0 } else { 6.0 };
     let row = if compact { 58.0 } else { 40.0 };
     #[allow(clippy::cast_precision_loss)] // groups on a page
@@ -35,7 +35,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
     }
     c.height =
         bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), all_whole(points().map(|p| &p.value)), false);
-    let groups = Groups::new(c, plot.groups.iter().map(|g| g.label.as_str()));
+    let groups = SeriesGroups::new(c, plot.groups.iter().map(|g| g.label.as_str()));
     let titles = points().count() <= MAX_TITLES;
     let mut y = top;
     for group in &plot.groups {
@@ -54,7 +54,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
     frame::state_missing(c, ("value", "values"), "", reasons);
 }
 
-fn reference(c: &mut Canvas, mark: &super::super::plot::Mark, x: &Scale, (top, bottom): (f64, f64)) {
+fn reference(c: &mut Canvas, mark: &super::super::plot::Mark, x: &LinearScale, (top, bottom): (f64, f64)) {
     let Some(at) = mark.at.get() else { return };
     let from = x.at(at);
     match mark.to.as_ref().and_then(|t| t.get()) {
@@ -68,7 +68,14 @@ fn reference(c: &mut Canvas, mark: &super::super::plot::Mark, x: &Scale, (top, b
 }
 
 /// Dots of one place are stacked around the middle, closer where many meet.
-fn dots(c: &mut Canvas, key: Key, points: &[Labelled], x: &Scale, middle: f64, titles: bool) {
+fn dots(
+    c: &mut Canvas,
+    key: SeriesStyle,
+    points: &[LabelledValue],
+    x: &LinearScale,
+    middle: f64,
+    titles: bool,
+) {
     #[allow(clippy::cast_possible_truncation)] // pixels of a page
     let bin = |v: f64| (x.at(v) / (DOT * 1.6)).round() as i64;
     let mut sizes: HashMap<i64, u32> = HashMap::new();
@@ -89,12 +96,12 @@ fn dots(c: &mut Canvas, key: Key, points: &[Labelled], x: &Scale, middle: f64, t
     }
 }
 
-fn median(points: &[Labelled]) -> Option<f64> {
+fn median(points: &[LabelledValue]) -> Option<f64> {
     let values: Vec<f64> = points.iter().filter_map(|p| p.value.get()).collect();
     math::quantile(&values, 0.5).ok()
 }
 
-fn summary(c: &mut Canvas, group: &StripGroup, x: &Scale, middle: f64, baseline: f64) {
+fn summary(c: &mut Canvas, group: &StripGroup, x: &LinearScale, middle: f64, baseline: f64) {
     let n = group.points.iter().filter(|p| p.value.get().is_some()).count();
     let text = match median(&group.points) {
         None => "n 0".to_owned(),

@@ -46,20 +46,20 @@ const TEXTS: [&str; 18] = [
 pub(super) fn demo() -> Document {
     let mut r = Lcg(7);
     Document {
-        answer: Some(Answer {
+        answer: Some(StudyAnswer {
             asks: None,
             sentence: "In this model the direction reads; nothing was asked of steering.".into(),
             questions: vec![
-                Question {
+                AnsweredQuestion {
                     asks: "Does it read?".into(),
-                    verdict: Verdict::Yes,
+                    verdict: QuestionVerdict::Yes,
                     says: "It separates held-out axes.".into(),
                     primary: Some(0),
                     holm: Some((1.0 / 1001.0).into()),
                 },
-                Question {
+                AnsweredQuestion {
                     asks: "Does it steer?".into(),
-                    verdict: Verdict::NotAsked,
+                    verdict: QuestionVerdict::NotAsked,
                     says: "The study has no test of it.".into(),
                     primary: None,
                     holm: None,
@@ -75,27 +75,27 @@ pub(super) fn demo() -> Document {
     }
 }
 
-fn provenance() -> Vec<Group> {
+fn provenance() -> Vec<KeyValueList> {
     vec![
-        Group::new("Run")
+        KeyValueList::new("Run")
             .with("model", Cell::code("demo-135m"))
             .with("site", Cell::code("resid_post.18"))
             .with("pairs", 135_u64)
             .with("seed", Cell::code("20251"))
             .with("dtype", Cell::code("f32")),
-        Group::new("Model")
+        KeyValueList::new("Model")
             .with("name", Cell::code("demo-135m"))
             .with("revision", Cell::code("0f3c6f2d1b5a4c7e8d9f00112233445566778899"))
             .with("blocks × hidden", "30 × 576")
             .with("residual norm at the site", Cell::number(41.273, 2)),
-        Group::new("Data")
+        KeyValueList::new("Data")
             .with(
                 "pairs.jsonl",
                 Cell::code("sha256:9a7f12c3b4d5e6f708192a3b4c5d6e7f9a7f12c3b4d5e6f708192a3b4c5d6e7f"),
             )
             .with("sequences.jsonl", Cell::code("sha256:1122334455667788990011223344556677889900"))
             .with("sequences", 96_u64),
-        Group::new("Choices")
+        KeyValueList::new("Choices")
             .with("estimator", "mean difference; length and sentiment projected out")
             .with("split", "by axis: 11 train, 4 held out")
             .with("intervals", "95 %, cluster bootstrap over axes, 2000 draws"),
@@ -105,12 +105,12 @@ fn provenance() -> Vec<Group> {
 fn front() -> Vec<Finding> {
     vec![
         Finding {
-            status: Status::Supported,
+            status: FindingStatus::Supported,
             statement: "The direction separates chosen from rejected answers on axes it never saw.".into(),
             measure: Measure::new("AUROC", 0.91),
             n: Sample::new(36, "held-out pairs of 4 axes"),
-            interval: Interval::p95(0.84, 0.96, "cluster bootstrap over axes, 2000 draws"),
-            null: Null::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62).with_p(
+            interval: ReportedInterval::p95(0.84, 0.96, "cluster bootstrap over axes, 2000 draws"),
+            null: ReportedNull::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62).with_p(
                 Test::HeldOut,
                 1.0 / 1001.0,
                 Some(1000),
@@ -118,12 +118,12 @@ fn front() -> Vec<Finding> {
             see: Some("separation".into()),
         },
         Finding {
-            status: Status::Unclear,
+            status: FindingStatus::Unclear,
             statement: "Whether it is more than sentiment cannot be told from these data.".into(),
             measure: Measure::new("cosine with sentiment", 0.21),
             n: Sample::new(64, "sentiment texts"),
-            interval: Interval::p95(0.02, 0.39, "bootstrap over texts"),
-            null: Null::new("random directions of the same norm", -0.17, 0.17).with_p(
+            interval: ReportedInterval::p95(0.02, 0.39, "bootstrap over texts"),
+            null: ReportedNull::new("random directions of the same norm", -0.17, 0.17).with_p(
                 Test::AuditMatched,
                 0.028,
                 Some(10_000),
@@ -131,30 +131,34 @@ fn front() -> Vec<Finding> {
             see: Some("audit-forest".into()),
         },
         Finding {
-            status: Status::NotSupported,
+            status: FindingStatus::NotSupported,
             statement: "The order of sequences carries over to the second model.".into(),
             measure: Measure::new("Spearman ρ", 0.12),
             n: Sample::new(96, "sequences"),
-            interval: Interval::p95(-0.09, 0.32, "bootstrap over sequences"),
-            null: Null::new("ranks permuted, exact", -0.20, 0.20).with_p(Test::RankCorrelation, 0.244, None),
+            interval: ReportedInterval::p95(-0.09, 0.32, "bootstrap over sequences"),
+            null: ReportedNull::new("ranks permuted, exact", -0.20, 0.20).with_p(
+                Test::RankCorrelation,
+                0.244,
+                None,
+            ),
             see: Some("two-models".into()),
         },
         Finding {
-            status: Status::Caution,
+            status: FindingStatus::Caution,
             statement: "Short symbols score high; their score says little about values.".into(),
             measure: Measure { name: "median z of symbols".into(), value: Num::new(4.1), digits: 1 },
             n: Sample::new(12, "sequences of symbols"),
-            interval: Interval::none("fewer than 20 sequences"),
-            null: Null::new("random unit directions, closed form", -1.96, 1.96),
+            interval: ReportedInterval::none("fewer than 20 sequences"),
+            null: ReportedNull::new("random unit directions, closed form", -1.96, 1.96),
             see: Some("board".into()),
         },
         Finding {
-            status: Status::Unclear,
+            status: FindingStatus::Unclear,
             statement: "Steering was not measured in this run.".into(),
             measure: Measure::new("dose response", Num::missing("stage not run")),
             n: Sample::new(0, "prompts"),
-            interval: Interval::none("stage not run"),
-            null: Null::none("stage not run"),
+            interval: ReportedInterval::none("stage not run"),
+            null: ReportedNull::none("stage not run"),
             see: None,
         },
     ]

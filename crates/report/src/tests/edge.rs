@@ -1,12 +1,12 @@
 //! Data at the edge: none, one, all equal, missing, huge, many, long.
-use super::super::svg::{Palette, Size, draw};
+use super::super::svg::{Palette, PlotWidth, draw};
 use super::super::*;
 use super::demo::{Lcg, board_rows};
 use super::{axis, parse};
 
 /// Draws at both widths; the SVG must be well-formed and its coordinates finite and on the page.
 fn drawn(plot: &Plot) -> [String; 2] {
-    [Size::Wide, Size::Compact].map(|size| {
+    [PlotWidth::Wide, PlotWidth::Compact].map(|size| {
         let drawing = draw(plot, size, &Palette::default());
         let svg = drawing.svg("title", "id", None);
         let page = parse(&svg);
@@ -31,7 +31,7 @@ fn drawn(plot: &Plot) -> [String; 2] {
 }
 
 fn says(plot: &Plot, sentence: &str) {
-    for size in [Size::Wide, Size::Compact] {
+    for size in [PlotWidth::Wide, PlotWidth::Compact] {
         let drawing = draw(plot, size, &Palette::default());
         assert!(
             drawing.remarks.iter().any(|r| r.contains(sentence)) && drawing.desc.contains(sentence),
@@ -132,7 +132,7 @@ fn a_long_board_draws_its_ends_and_says_so() {
 fn a_thousand_of_everything_is_drawn() {
     let mut r = Lcg(3);
     let values: Vec<Num> = (0..1000).map(|_| Num::new(r.normal())).collect();
-    let points = values.iter().map(|v| Labelled { label: "p".into(), value: v.clone() }).collect();
+    let points = values.iter().map(|v| LabelledValue { label: "p".into(), value: v.clone() }).collect();
     let strip = Strip { x: axis(), reference: None, groups: vec![StripGroup { label: "g".into(), points }] };
     says(&strip.clone().into(), "Names of single dots are in the data");
     drawn(&strip.into());

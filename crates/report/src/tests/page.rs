@@ -95,7 +95,7 @@ fn text_is_text_wherever_it_stands() {
             reference: None,
             groups: vec![StripGroup {
                 label: evil.into(),
-                points: vec![Labelled { label: evil.into(), value: Num::new(1.0) }],
+                points: vec![LabelledValue { label: evil.into(), value: Num::new(1.0) }],
             }],
         }
         .into(),
@@ -141,7 +141,7 @@ fn text_is_text_wherever_it_stands() {
         document.title = evil.into();
         document.subtitle = evil.into();
         document.sections[0].id = evil.into();
-        document.sections[0].blocks.push(Group::new(evil).with(evil, evil).into());
+        document.sections[0].blocks.push(KeyValueList::new(evil).with(evil, evil).into());
         document.sections[0].blocks.push(Block::note(NoteKind::Limit, evil));
         document.check().unwrap();
         let html = render::html(&document);

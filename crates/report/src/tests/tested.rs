@@ -1,7 +1,7 @@
 //! The table of tests, and the questions that they decide.
 
 use super::demo::demo;
-use crate::{Cell, Column, Document, Section, Table, Test, Verdict, render};
+use crate::{Cell, Column, Document, QuestionVerdict, Section, Table, Test, render};
 
 #[test]
 fn every_p_value_of_a_page_stands_in_the_table_of_its_tests() {
@@ -32,7 +32,7 @@ fn a_page_without_p_values_has_no_such_table() {
 fn a_verdict_needs_its_test() {
     let mut document = demo();
     let answer = document.answer.as_mut().unwrap();
-    answer.questions[1].verdict = Verdict::Yes;
+    answer.questions[1].verdict = QuestionVerdict::Yes;
     assert!(document.check().unwrap_err().to_string().contains("/answer/questions/1/primary"));
     let answer = document.answer.as_mut().unwrap();
     answer.questions[1].primary = Some(99);

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clue::{Values, held_out_values};
+use super::clue::{ClueValues, held_out_values};
 use super::estimated::Estimate;
-use super::held_out::Dealt;
+use super::held_out::DealtFolds;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::{EstimateError, HeldOutParams, ProjectMethod, Samples, SplitBy};
-use crate::math::{Clustered, Interval, Placement, Seeds};
+use crate::math::{ClusteredStatistic, Interval, Placement, Seeds};
 use crate::split::group_folds;
 
 /// One thing alone, on the same splits as the direction.
@@ -18,7 +18,7 @@ pub struct Alone {
     /// Held-out AUROC of the same contrast. Which end is up is learnt in the training folds, as the direction's.
     pub auroc: Estimate,
     /// The direction's AUROC less this one, paired by unit.
-    pub less: Clustered,
+    pub less: ClusteredStatistic,
 }
 
 /// Whether the direction still tells a thing apart that was projected out.
@@ -38,8 +38,8 @@ pub struct Erased {
 }
 
 impl Erased {
-    fn new(name: &str, method: ProjectMethod, found: Clustered) -> Self {
-        let Clustered { value, interval, .. } = found;
+    fn new(name: &str, method: ProjectMethod, found: ClusteredStatistic) -> Self {
+        let ClusteredStatistic { value, interval, .. } = found;
         let gone = interval.contains(0.5);
         Self { name: name.to_owned(), method, auroc: value, interval, gone }
     }
@@ -53,7 +53,7 @@ pub(super) struct Splits<'a> {
     pub pipeline: &'a Pipeline,
     pub reduced: &'a Reduced,
     pub params: &'a HeldOutParams,
-    pub each: &'a [Dealt],
+    pub each: &'a [DealtFolds],
     pub seeds: &'a Seeds,
 }
 
@@ -81,7 +81,7 @@ impl Splits<'_> {
         let direction = Placement::mean(&direction).expect("there is a split");
         let mut found = Vec::new();
         let mut missing = Vec::new();
-        let mut add = |name: &str, of: Option<&Values<'_>>, why: &str| {
+        let mut add = |name: &str, of: Option<&ClueValues<'_>>, why: &str| {
             let Some(of) = of else {
                 missing.push((name.to_owned(), why.to_owned()));
                 return Ok(());
@@ -139,7 +139,7 @@ impl Splits<'_> {
     }
 
     /// The direction of all rows on texts of known sentiment that had no part in projecting it out.
-    fn sentiment(&self) -> Result<Option<Clustered>, EstimateError> {
+    fn sentiment(&self) -> Result<Option<ClusteredStatistic>, EstimateError> {
         let Some(moods) = self.reduced.nuisances.sentiments() else { return Ok(None) };
         let n = moods.positive.len();
         let each: Vec<usize> = (0..n).collect();

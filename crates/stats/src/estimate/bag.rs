@@ -7,9 +7,9 @@ use crate::words::words;
 
 /// The different words of each text, as numbers; a copy is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words(Arc<Vec<Vec<usize>>>);
+pub struct WordSets(Arc<Vec<Vec<usize>>>);
 
-impl Words {
+impl WordSets {
     /// The words of some texts; none where no text has one.
     #[must_use]
     pub fn of<S: AsRef<str>>(texts: &[S]) -> Option<Self> {

@@ -2,25 +2,25 @@
 
 use super::estimated::Estimate;
 use super::held_out::in_every_fold;
-use super::{EstimateError, Words};
+use super::{EstimateError, WordSets};
 use crate::math::{Placement, auroc};
 use crate::split::Folds;
 
 /// A value for every row, made with some of them.
-pub(super) type Values<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;
+pub(super) type ClueValues<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;
 
 /// What a text shows without a model, a value a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Clue<'a> {
-    /// Its words, by naive Bayes: see [`Words::log_odds`].
-    Words(&'a Words),
+    /// Its words, by naive Bayes: see [`WordSets::log_odds`].
+    Words(&'a WordSets),
     /// A number that it has, such as its length.
     Value(&'a [f64]),
 }
 
 /// The rows that a clue is to tell apart.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct ClueTarget<'a> {
     /// Whether each row is of the positive class.
     pub positive: &'a [bool],
     /// The cluster of each row, over which intervals are.
@@ -46,8 +46,13 @@ impl Clue<'_> {
     ///
     /// # Errors
     /// When every way leaves a fold without a class, or counts differ.
-    pub fn reaches(self, told: &Told<'_>, folds: &[Folds], level: f64) -> Result<Reached, EstimateError> {
-        let Told { positive, clusters, pairs } = *told;
+    pub fn reaches(
+        self,
+        told: &ClueTarget<'_>,
+        folds: &[Folds],
+        level: f64,
+    ) -> Result<Reached, EstimateError> {
+        let ClueTarget { positive, clusters, pairs } = *told;
         let of_rows: Vec<usize> = pairs.iter().map(|(p, _)| clusters[*p]).collect();
         let values = |train: &[usize]| match self {
             Self::Words(words) => words.log_odds(train, positive),
@@ -77,7 +82,7 @@ impl Clue<'_> {
 pub(super) fn held_out_values(
     folds: &Folds,
     positive: &[bool],
-    of: &Values<'_>,
+    of: &ClueValues<'_>,
 ) -> Result<Vec<f64>, EstimateError> {
     let mut out = vec![0.0; positive.len()];
     for fold in 0..folds.count() {
@@ -126,8 +131,8 @@ mod tests {
         let clusters = numbers(&all["pair"]);
         let half = texts.len() / 2;
         let pairs: Vec<(usize, usize)> = (0..half).map(|i| (i, i + half)).collect();
-        let told = Told { positive: &positive, clusters: &clusters, pairs: &pairs };
-        let words = Words::of(&texts).unwrap();
+        let told = ClueTarget { positive: &positive, clusters: &clusters, pairs: &pairs };
+        let words = WordSets::of(&texts).unwrap();
         let lengths: Vec<f64> = texts.iter().map(|t| t.chars().count() as f64).collect();
         let cases = all["splits"].as_array().unwrap();
         assert_eq!(cases.len(), 2);
@@ -157,7 +162,7 @@ mod tests {
             let lengths: Vec<f64> = (0..120).map(|_| rng.random::<f64>()).collect();
             let mut positive = vec![false; 120];
             pairs.iter().for_each(|(a, b)| positive[if rng.random() { *a } else { *b }] = true);
-            let told = Told { positive: &positive, clusters: &clusters, pairs: &pairs };
+            let told = ClueTarget { positive: &positive, clusters: &clusters, pairs: &pairs };
             let deals: Vec<Folds> = (0..20).map(|_| group_folds(&clusters, 5, &mut rng).unwrap()).collect();
             let reached = Clue::Value(&lengths).reaches(&told, &deals, 0.95).unwrap();
             missed += usize::from(!reached.auroc.interval.contains(0.5));
@@ -169,7 +174,7 @@ mod tests {
     #[test]
     fn a_split_that_leaves_no_class_to_learn_is_refused() {
         let folds = group_folds(&[0, 1], 2, &mut Seeds::new(1).stream("any")).unwrap();
-        let told = Told { positive: &[true, false], clusters: &[0, 1], pairs: &[] };
+        let told = ClueTarget { positive: &[true, false], clusters: &[0, 1], pairs: &[] };
         let e = Clue::Value(&[1.0, 2.0]).reaches(&told, &[folds], 0.95).unwrap_err();
         assert!(matches!(e, EstimateError::OneClass { positive: 1, negative: 1 }), "{e}");
     }

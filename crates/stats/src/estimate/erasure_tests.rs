@@ -49,11 +49,11 @@ fn words_and_slopes_equal_scikit_learn() {
     let texts: Vec<&str> = bag["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
     let positive: Vec<bool> = floats(&bag["positive"]).iter().map(|l| *l > 0.5).collect();
     let train: Vec<usize> = floats(&bag["train"]).into_iter().map(|i| i.round() as usize).collect();
-    let odds = Words::of(&texts).unwrap().log_odds(&train, &positive);
+    let odds = WordSets::of(&texts).unwrap().log_odds(&train, &positive);
     for (found, expected) in odds.iter().zip(floats(&bag["log_odds"])) {
         assert!((found - expected).abs() < 1e-6, "{found} {expected}");
     }
-    assert!(Words::of(&["…", ""]).is_none());
+    assert!(WordSets::of(&["…", ""]).is_none());
     let slopes = &all["slopes"];
     let positive: Vec<bool> =
         slopes["positive"].as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::held_out::NullTest;
-use crate::math::{Clustered, Interval, MathError, Placement, standard_deviation};
+use crate::math::{ClusteredStatistic, Interval, MathError, Placement, standard_deviation};
 use crate::number::{Null, Number};
 use crate::test::Test;
 
@@ -88,15 +88,15 @@ impl Estimate {
         level: f64,
     ) -> Result<Self, MathError> {
         let shared = folds as f64;
-        let Clustered { value, interval, clusters, design } =
+        let ClusteredStatistic { value, interval, clusters, design } =
             all.estimate(level, 1.0 + shared / (shared - 1.0))?;
         Ok(Self { value, interval, clusters, design, repeats: Repeats::of(splits)? })
     }
 }
 
-impl From<Clustered> for Estimate {
-    fn from(found: Clustered) -> Self {
-        let Clustered { value, interval, clusters, design } = found;
+impl From<ClusteredStatistic> for Estimate {
+    fn from(found: ClusteredStatistic) -> Self {
+        let ClusteredStatistic { value, interval, clusters, design } = found;
         Self { value, interval, clusters, design, repeats: None }
     }
 }

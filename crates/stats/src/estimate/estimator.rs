@@ -8,7 +8,7 @@
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use super::logistic::{LogisticParams, Precision, fit_logistic_path};
+use super::logistic::{FitTolerance, LogisticParams, fit_logistic_path};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::math::{RowSpace, Seeds, norm, solve_positive_definite, symmetric_eigen, unit};
@@ -36,7 +36,7 @@ pub enum Estimator {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedEstimator {
     params: Estimator,
-    precision: Precision,
+    precision: FitTolerance,
 }
 
 /// A fitted direction.
@@ -93,7 +93,7 @@ impl Estimator {
             }
             _ => {}
         }
-        Ok(CheckedEstimator { params: self, precision: Precision::Full })
+        Ok(CheckedEstimator { params: self, precision: FitTolerance::Full })
     }
 }
 
@@ -106,7 +106,7 @@ impl CheckedEstimator {
 
     /// The same where only the order of scores along the direction is asked for.
     pub(super) fn for_ranks(&self) -> Self {
-        Self { precision: Precision::Ranks, ..self.clone() }
+        Self { precision: FitTolerance::Ranks, ..self.clone() }
     }
 
     /// Fits. `by` says which rows stay together where hyperparameters are chosen on held-out rows.

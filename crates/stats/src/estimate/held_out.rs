@@ -12,7 +12,7 @@ use super::clue::wins;
 use super::estimated::Estimate;
 use super::estimator::Estimator;
 use super::logistic::LogisticParams;
-use super::pipeline::{Pipeline, Ready, Reduced};
+use super::pipeline::{Pipeline, PreparedFold, Reduced};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
@@ -49,7 +49,7 @@ impl HeldOutParams {
 }
 
 /// One way to deal units to folds, with the held-out projection of each row and the penalty of each fold.
-pub(super) type Dealt = (Folds, Vec<f64>, Vec<f64>);
+pub(super) type DealtFolds = (Folds, Vec<f64>, Vec<f64>);
 
 /// The null of no association between label and activation, of one split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -203,7 +203,7 @@ impl Pipeline {
         reduced: &Reduced,
         params: &HeldOutParams,
         seeds: &Seeds,
-    ) -> Result<Vec<Dealt>, EstimateError> {
+    ) -> Result<Vec<DealtFolds>, EstimateError> {
         let samples = &reduced.samples;
         let units = samples.unit_count(params.by);
         let count = params.folds.unwrap_or(units.max(2));
@@ -243,13 +243,15 @@ impl Pipeline {
         reduced: &Reduced,
         samples: &Samples,
         folds: &Folds,
-    ) -> Result<Vec<Ready>, EstimateError> {
-        (0..folds.count()).map(|f| Ready::new(&reduced.nuisances, samples.select(&folds.train(f)))).collect()
+    ) -> Result<Vec<PreparedFold>, EstimateError> {
+        (0..folds.count())
+            .map(|f| PreparedFold::new(&reduced.nuisances, samples.select(&folds.train(f))))
+            .collect()
     }
 
     fn scores_on(
         &self,
-        ready: &[Ready],
+        ready: &[PreparedFold],
         samples: &Samples,
         folds: &Folds,
         by: SplitBy,
@@ -323,7 +325,7 @@ pub(super) struct Exchanged<'a> {
     /// The penalty that the test is made at, where there are several to choose from.
     fixed: Option<f64>,
     /// The rows of each fold, where the labels have no say in what is projected out.
-    ready: Option<Vec<Ready>>,
+    ready: Option<Vec<PreparedFold>>,
     reduced: &'a Reduced,
     folds: &'a Folds,
     by: SplitBy,

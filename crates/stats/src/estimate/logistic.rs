@@ -56,14 +56,14 @@ impl LogisticParams {
 
 /// Slopes and intercept.
 #[derive(Clone, Debug)]
-struct Weights {
+struct LogisticWeights {
     slopes: Array1<f64>,
     intercept: f64,
 }
 
 /// How close to the minimum a fit must come, as the largest entry of the gradient a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Precision {
+pub(super) enum FitTolerance {
     /// Enough to compare penalties.
     Rough,
     /// Enough for the order of held-out scores.
@@ -76,7 +76,7 @@ pub(super) enum Precision {
 pub(super) fn fit_logistic_path(
     samples: &Samples,
     params: &LogisticParams,
-    precision: Precision,
+    precision: FitTolerance,
     by: SplitBy,
     seeds: &Seeds,
 ) -> Result<(Array1<f64>, FitDetails), EstimateError> {
@@ -92,7 +92,7 @@ pub(super) fn fit_logistic_path(
         });
     let alpha = best.map_or_else(|| alphas[0], |(_, alpha)| alpha);
     let (x, _) = scaled(samples.x.view(), None);
-    let weights = fit(&Design::new(x, &samples.positive), alpha, None, precision)?;
+    let weights = fit(&LogisticRows::new(x, &samples.positive), alpha, None, precision)?;
     let alpha_losses = alphas.into_iter().zip(losses).collect();
     Ok((weights.slopes, FitDetails { alpha: Some(alpha), alpha_losses, ..FitDetails::default() }))
 }
@@ -114,10 +114,11 @@ fn held_out_losses(
         let test = samples.select(&folds.test(fold));
         let (x, transform) = scaled(train.x.view(), None);
         let (held_out, _) = scaled(test.x.view(), Some(&transform));
-        let (design, held_out) = (Design::new(x, &train.positive), Design::new(held_out, &test.positive));
+        let (design, held_out) =
+            (LogisticRows::new(x, &train.positive), LogisticRows::new(held_out, &test.positive));
         let mut start = None;
         for (loss, &alpha) in losses.iter_mut().zip(alphas) {
-            let weights = fit(&design, alpha, start.as_ref(), Precision::Rough)?;
+            let weights = fit(&design, alpha, start.as_ref(), FitTolerance::Rough)?;
             *loss += held_out.log_loss(&weights);
             start = Some(weights);
         }
@@ -146,12 +147,12 @@ fn sign(positive: bool) -> f64 {
 }
 
 /// Rows, one after the other in memory, and which are of the positive class.
-struct Design<'a> {
+struct LogisticRows<'a> {
     x: Array2<f64>,
     positive: &'a [bool],
 }
 
-impl<'a> Design<'a> {
+impl<'a> LogisticRows<'a> {
     fn new(x: Array2<f64>, positive: &'a [bool]) -> Self {
         Self { x: x.as_standard_layout().into_owned(), positive }
     }
@@ -160,15 +161,15 @@ impl<'a> Design<'a> {
         sign(self.positive[row])
     }
 
-    fn log_loss(&self, w: &Weights) -> f64 {
+    fn log_loss(&self, w: &LogisticWeights) -> f64 {
         let mut loss = 0.0;
         each_row(self.x.view(), w.slopes(), |i, t| loss += softplus(-self.sign(i) * (t + w.intercept)));
         loss
     }
 
     /// `Xᵀ g` beside `Σ g` for `g = f(i, xᵢ · w + intercept)`.
-    fn there_and_back(&self, w: &Weights, mut f: impl FnMut(usize, f64) -> f64) -> Weights {
-        let mut back = Weights::zero(self.x.ncols());
+    fn there_and_back(&self, w: &LogisticWeights, mut f: impl FnMut(usize, f64) -> f64) -> LogisticWeights {
+        let mut back = LogisticWeights::zero(self.x.ncols());
         let mut sum = 0.0;
         let out = stretch_mut(&mut back.slopes);
         there_and_back(self.x.view(), w.slopes(), out, |i, t| {
@@ -181,7 +182,7 @@ impl<'a> Design<'a> {
     }
 
     /// Probability less label of each row, and the gradient in slopes and intercept.
-    fn gradient(&self, w: &Weights, alpha: f64) -> (Array1<f64>, Weights) {
+    fn gradient(&self, w: &LogisticWeights, alpha: f64) -> (Array1<f64>, LogisticWeights) {
         let mut residual = Array1::zeros(self.x.nrows());
         let mut gradient = self.there_and_back(w, |i, t| {
             let s = self.sign(i);
@@ -194,7 +195,7 @@ impl<'a> Design<'a> {
     }
 }
 
-impl Weights {
+impl LogisticWeights {
     fn zero(columns: usize) -> Self {
         Self { slopes: Array1::zeros(columns), intercept: 0.0 }
     }
@@ -221,20 +222,20 @@ impl Weights {
 }
 
 fn fit(
-    design: &Design<'_>,
+    design: &LogisticRows<'_>,
     alpha: f64,
-    start: Option<&Weights>,
-    precision: Precision,
-) -> Result<Weights, EstimateError> {
+    start: Option<&LogisticWeights>,
+    precision: FitTolerance,
+) -> Result<LogisticWeights, EstimateError> {
     let rows = design.x.nrows() as f64;
-    let first = start.cloned().unwrap_or_else(|| Weights::zero(design.x.ncols()));
+    let first = start.cloned().unwrap_or_else(|| LogisticWeights::zero(design.x.ncols()));
     match precision {
         // With a small penalty the gradient is small far from the minimum.
-        Precision::Rough => {
+        FitTolerance::Rough => {
             newton(design, alpha, first, 1e-5 * rows * (100.0 * alpha).min(1.0), &conjugate_gradient)
         }
-        Precision::Ranks | Precision::Full => {
-            let digits = if matches!(precision, Precision::Full) { 1e-11 } else { 1e-6 };
+        FitTolerance::Ranks | FitTolerance::Full => {
+            let digits = if matches!(precision, FitTolerance::Full) { 1e-11 } else { 1e-6 };
             // With a small penalty the gradient is small far from the minimum.
             let tolerance = (digits * (100.0 * alpha).min(1.0)).max(1e-11) * rows;
             newton(design, alpha, first.clone(), tolerance, &conjugate_gradient)
@@ -244,17 +245,18 @@ fn fit(
 }
 
 /// Solves `H step = gradient` for the second derivatives `H` at curvatures `p (1 - p)`.
-type Solve = dyn Fn(&Design<'_>, &Array1<f64>, f64, &Weights) -> Result<Weights, EstimateError>;
+type Solve =
+    dyn Fn(&LogisticRows<'_>, &Array1<f64>, f64, &LogisticWeights) -> Result<LogisticWeights, EstimateError>;
 
 /// Newton's method with step halving.
 fn newton(
-    design: &Design<'_>,
+    design: &LogisticRows<'_>,
     alpha: f64,
-    mut w: Weights,
+    mut w: LogisticWeights,
     tolerance: f64,
     solve: &Solve,
-) -> Result<Weights, EstimateError> {
-    let objective = |w: &Weights| design.log_loss(w) + alpha / 2.0 * w.slopes.dot(&w.slopes);
+) -> Result<LogisticWeights, EstimateError> {
+    let objective = |w: &LogisticWeights| design.log_loss(w) + alpha / 2.0 * w.slopes.dot(&w.slopes);
     let mut value = objective(&w);
     let mut size = f64::INFINITY;
     for _ in 0..200 {
@@ -295,11 +297,11 @@ fn newton(
 
 /// The step by Cholesky decomposition.
 fn exact(
-    design: &Design<'_>,
+    design: &LogisticRows<'_>,
     curvature: &Array1<f64>,
     alpha: f64,
-    gradient: &Weights,
-) -> Result<Weights, EstimateError> {
+    gradient: &LogisticWeights,
+) -> Result<LogisticWeights, EstimateError> {
     let n = design.x.ncols();
     let weighted = &design.x * &curvature.view().insert_axis(Axis(1));
     let mut h = Array2::zeros((n + 1, n + 1));
@@ -315,18 +317,18 @@ fn exact(
     let mut right = gradient.slopes.to_vec();
     right.push(gradient.intercept);
     let step = solve_positive_definite(h.view(), Array1::from(right).view())?;
-    Ok(Weights { slopes: step.slice(s![..n]).to_owned(), intercept: step[n] })
+    Ok(LogisticWeights { slopes: step.slice(s![..n]).to_owned(), intercept: step[n] })
 }
 
 /// The step to a twentieth of the gradient by conjugate gradients, scaled by the diagonal: in
 /// principal axes, where wide activations are fitted, that leaves few iterations.
 fn conjugate_gradient(
-    design: &Design<'_>,
+    design: &LogisticRows<'_>,
     curvature: &Array1<f64>,
     alpha: f64,
-    gradient: &Weights,
-) -> Result<Weights, EstimateError> {
-    let product = |v: &Weights| {
+    gradient: &LogisticWeights,
+) -> Result<LogisticWeights, EstimateError> {
+    let product = |v: &LogisticWeights| {
         let mut image = design.there_and_back(v, |i, t| curvature[i] * t);
         image.slopes.scaled_add(alpha, &v.slopes);
         image
@@ -334,8 +336,11 @@ fn conjugate_gradient(
     let curvatures = stretch(curvature);
     let diagonal = Array1::from(weighted_squares(design.x.view(), curvatures)) + alpha;
     let total = curvature.sum().max(1e-300);
-    let scale = |v: &Weights| Weights { slopes: &v.slopes / &diagonal, intercept: v.intercept / total };
-    let mut step = Weights::zero(design.x.ncols());
+    let scale = |v: &LogisticWeights| LogisticWeights {
+        slopes: &v.slopes / &diagonal,
+        intercept: v.intercept / total,
+    };
+    let mut step = LogisticWeights::zero(design.x.ncols());
     let mut rest = gradient.clone();
     let mut scaled = scale(&rest);
     let mut search = scaled.clone();

@@ -27,8 +27,8 @@ mod sentiment;
 mod side_by_side;
 
 pub use alone::{Alone, Erased};
-pub use bag::Words;
-pub use clue::{Clue, Reached, Told};
+pub use bag::WordSets;
+pub use clue::{Clue, ClueTarget, Reached};
 pub use error::EstimateError;
 pub use estimated::{Estimate, Repeats};
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};

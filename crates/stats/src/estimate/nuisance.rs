@@ -30,7 +30,7 @@ pub struct Nuisance {
 
 /// Nuisance directions of some rows.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct FittedNuisances {
     pub directions: Vec<Nuisance>,
     pub erasers: Erasers,
     set: Orthonormal,
@@ -172,7 +172,7 @@ impl Nuisances {
     }
 
     /// The directions as far as these rows show them.
-    pub(super) fn find(&self, samples: &Samples) -> Result<Found, EstimateError> {
+    pub(super) fn find(&self, samples: &Samples) -> Result<FittedNuisances, EstimateError> {
         let columns = samples.x.ncols();
         let fixed = || {
             let sentiment = self.sentiment.iter().filter(|s| s.erased).map(|s| ("sentiment", &s.direction));
@@ -194,7 +194,7 @@ impl Nuisances {
         if self.method == ProjectMethod::Leace {
             return self.erased(samples, lengths);
         }
-        let mut found = Found::new(columns);
+        let mut found = FittedNuisances::new(columns);
         if let Some(lengths) = lengths {
             let (rows, pairs) = match self.method {
                 ProjectMethod::WithinClass => (slope_within_classes(samples, lengths)?, true),
@@ -217,8 +217,12 @@ impl Nuisances {
 
     /// By LEACE: sentiment, then directions of the caller's own, then length, each on rows that the ones before
     /// are out of.
-    fn erased(&self, samples: &Samples, lengths: Option<&Array1<f64>>) -> Result<Found, EstimateError> {
-        let mut found = Found::new(samples.x.ncols());
+    fn erased(
+        &self,
+        samples: &Samples,
+        lengths: Option<&Array1<f64>>,
+    ) -> Result<FittedNuisances, EstimateError> {
+        let mut found = FittedNuisances::new(samples.x.ncols());
         if let Some(s) = self.sentiment.as_ref().filter(|s| s.erased) {
             found.erase("sentiment", Some((s.direction.clone(), s.leace.clone())))?;
         }
@@ -242,7 +246,7 @@ impl Nuisances {
     }
 }
 
-impl Found {
+impl FittedNuisances {
     fn new(columns: usize) -> Self {
         Self {
             directions: Vec::new(),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::estimator::{CheckedEstimator, Fit, FitDetails};
 use super::method::ProjectMethod;
-use super::nuisance::{Found, Nuisances};
+use super::nuisance::{FittedNuisances, Nuisances};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::math::{MathError, RowSpace, Seeds, cosine, unit};
@@ -174,7 +174,7 @@ pub(super) fn fit_projected(
     samples: &Samples,
     by: SplitBy,
     seeds: &Seeds,
-) -> Result<(Found, Fit), EstimateError> {
+) -> Result<(FittedNuisances, Fit), EstimateError> {
     let found = nuisances.find(samples)?;
     let fit = if found.erasers.is_empty() {
         estimator.fit(samples, by, seeds)?
@@ -186,7 +186,7 @@ pub(super) fn fit_projected(
 }
 
 /// The direction of projected rows as one that scores rows which are not.
-fn scoring(found: &Found, fit: Fit) -> Result<Fit, MathError> {
+fn scoring(found: &FittedNuisances, fit: Fit) -> Result<Fit, MathError> {
     let direction = unit(found.erasers.direction(fit.direction.view()).view())?;
     let details: FitDetails = fit.details;
     Ok(Fit { direction, details })
@@ -194,14 +194,14 @@ fn scoring(found: &Found, fit: Fit) -> Result<Fit, MathError> {
 
 /// Rows of a fold, with what is projected out of them found already. Where the labels have no say in that, they are
 /// exchanged on the same rows again and again.
-pub(super) struct Ready {
+pub(super) struct PreparedFold {
     pub raw: Samples,
     /// None where nothing is projected out.
     projected: Option<Samples>,
-    found: Found,
+    found: FittedNuisances,
 }
 
-impl Ready {
+impl PreparedFold {
     pub fn new(nuisances: &Nuisances, raw: Samples) -> Result<Self, EstimateError> {
         let found = nuisances.find(&raw)?;
         let projected = (!found.erasers.is_empty()).then(|| raw.with_x(found.erasers.rows(raw.x.view())));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
-use super::{EstimateError, Words};
+use super::{EstimateError, WordSets};
 use crate::math::{MathError, numbered};
 
 /// What stays together when rows are split.
@@ -31,7 +31,7 @@ pub struct Samples {
     pub(super) axis: Vec<usize>,
     pub(super) log_length: Option<Array1<f64>>,
     /// The words of all rows, none in a selection of rows.
-    pub(super) words: Option<Words>,
+    pub(super) words: Option<WordSets>,
     pub(super) paired: bool,
 }
 
@@ -177,7 +177,7 @@ impl Samples {
     ///
     /// # Errors
     /// When there is not one text a row.
-    pub fn with_words(mut self, words: Option<Words>) -> Result<Self, EstimateError> {
+    pub fn with_words(mut self, words: Option<WordSets>) -> Result<Self, EstimateError> {
         if let Some(words) = &words {
             count("texts", self.x.nrows(), words.rows())?;
         }

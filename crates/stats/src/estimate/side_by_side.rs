@@ -5,7 +5,7 @@ use super::estimated::Estimate;
 use super::held_out::common;
 use super::pipeline::Pipeline;
 use super::{EstimateError, HeldOutParams, Samples};
-use crate::math::{Clustered, Placement, Seeds};
+use crate::math::{ClusteredStatistic, Placement, Seeds};
 
 /// A statistic of both ways, and the second less the first.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Paired {
     /// Of the first way and of the second, each as held-out separation has it.
     pub each: [Estimate; 2],
     /// The second less the first, paired by unit.
-    pub less: Clustered,
+    pub less: ClusteredStatistic,
 }
 
 /// Held-out separation of two ways to read the same texts, on the same splits.

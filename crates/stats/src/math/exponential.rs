@@ -1,7 +1,7 @@
 //! The loops over exponentials that most time goes to, those of logistic regression and of logits,
 //! written so that the processor takes several numbers at once.
 
-use super::vectors::{Loop, vectors};
+use super::vectors::{VectorLoop, vectors};
 
 /// `eˣ` to about two units in the last place for `|x| <= 708`, larger ones taken as ±708: the
 /// nearest power of two, and the Taylor series of what is left (at most `ln 2 / 2`).
@@ -49,10 +49,10 @@ pub(crate) fn along(
     labels: &[f64],
     out: &mut [f64],
 ) -> (f64, f64) {
-    vectors(Along { at, offset, along, slope, step, labels, out })
+    vectors(LossAlong { at, offset, along, slope, step, labels, out })
 }
 
-struct Along<'a> {
+struct LossAlong<'a> {
     at: &'a [f64],
     offset: f64,
     along: &'a [f64],
@@ -62,7 +62,7 @@ struct Along<'a> {
     out: &'a mut [f64],
 }
 
-impl Loop for Along<'_> {
+impl VectorLoop for LossAlong<'_> {
     type Output = (f64, f64);
 
     #[inline(always)]
@@ -112,7 +112,7 @@ pub fn log_sum_exp(x: &[f32]) -> f64 {
 
 struct LogSumExp<'a>(&'a [f32]);
 
-impl Loop for LogSumExp<'_> {
+impl VectorLoop for LogSumExp<'_> {
     type Output = f64;
 
     #[inline(always)]
@@ -154,23 +154,23 @@ mod tests {
     #[test]
     fn derivatives_are_those_of_the_log_loss() {
         let at: Vec<f64> = (0..19).map(|i| f64::from(i) * 0.4 - 3.0).collect();
-        let way: Vec<f64> = (0..19).map(|i| f64::from(i * i % 7) - 2.0).collect();
+        let direction: Vec<f64> = (0..19).map(|i| f64::from(i * i % 7) - 2.0).collect();
         let labels: Vec<f64> = (0..19).map(|i| f64::from(i % 2)).collect();
         let loss = |step: f64| -> f64 {
             (0..19)
                 .map(|i| {
-                    let t = at[i] + 0.3 + step * (way[i] - 0.1);
+                    let t = at[i] + 0.3 + step * (direction[i] - 0.1);
                     (1.0 + t.exp()).ln() - labels[i] * t
                 })
                 .sum()
         };
         let mut out = vec![0.0; 19];
-        let (first, second) = along(&at, 0.3, &way, -0.1, 0.7, &labels, &mut out);
+        let (first, second) = along(&at, 0.3, &direction, -0.1, 0.7, &labels, &mut out);
         let h = 1e-5;
         assert!((first - (loss(0.7 + h) - loss(0.7 - h)) / (2.0 * h)).abs() < 1e-8);
         let numeric = (loss(0.7 + h) - 2.0 * loss(0.7) + loss(0.7 - h)) / (h * h);
         assert!((second - numeric).abs() < 1e-4, "{second} {numeric}");
-        let t = at[4] + 0.3 + 0.7 * (way[4] - 0.1);
+        let t = at[4] + 0.3 + 0.7 * (direction[4] - 0.1);
         assert!((out[4] - (1.0 / (1.0 + (-t).exp()) - labels[4])).abs() < 1e-15);
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use exponential::along;
 pub use exponential::{largest, log_sum_exp};
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use hypothesis::{
-    Alternative, ChangePoint, Distance, Kappa, Method, Proportion, SelfNormalised, SignAgreement, Tested,
+    Alternative, ChangePoint, Distance, Kappa, Method, Proportion, SelfNormalised, SignAgreement, TestResult,
     binomial_test, change_point, cohen_kappa, fleiss_kappa, friedman, jonckheere_terpstra,
     krippendorff_alpha, mann_whitney, page_trend, proportion, self_normalised, sign_agreement,
     spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
@@ -48,8 +48,8 @@ pub use linear::{Orthonormal, cosine, dot, norm, unit};
 pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
 pub(crate) use passes::{each_row, stretch, stretch_mut, there_and_back, weighted_squares};
 pub use permutation::{p_cell, p_said, permutation_p, reaches};
-pub use placement::{Clustered, Placement};
-pub use power::{FEASIBLE, POWER, Power, Threshold, binomial_needed, feasible, within_reach};
+pub use placement::{ClusteredStatistic, Placement};
+pub use power::{EstimatedThreshold, FEASIBLE, POWER, Power, binomial_needed, feasible, within_reach};
 pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, pearson, ranks, spearman};

@@ -4,7 +4,7 @@ use std::slice::ChunksExact;
 
 use ndarray::{Array1, ArrayView2};
 
-use super::vectors::{Loop, vectors};
+use super::vectors::{VectorLoop, vectors};
 
 /// Sums that run side by side.
 const LANES: usize = 32;
@@ -53,7 +53,7 @@ struct EachRow<'a, F> {
     f: F,
 }
 
-impl<F: FnMut(usize, f64)> Loop for EachRow<'_, F> {
+impl<F: FnMut(usize, f64)> VectorLoop for EachRow<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -80,7 +80,7 @@ struct ThereAndBack<'a, F> {
     f: F,
 }
 
-impl<F: FnMut(usize, f64) -> f64> Loop for ThereAndBack<'_, F> {
+impl<F: FnMut(usize, f64) -> f64> VectorLoop for ThereAndBack<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -107,7 +107,7 @@ struct WeightedSquares<'a> {
     out: &'a mut [f64],
 }
 
-impl Loop for WeightedSquares<'_> {
+impl VectorLoop for WeightedSquares<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -68,7 +68,7 @@ fn exact_power(n: usize, share: f64, expected: f64) -> f64 {
 
 /// A distance from 1/2 that is itself estimated.
 #[derive(Clone, Copy, Debug)]
-pub struct Threshold {
+pub struct EstimatedThreshold {
     /// The distance from 1/2.
     pub at: f64,
     /// Its standard error over other clusters like these.
@@ -121,19 +121,19 @@ impl<'a> Power<'a> {
     #[must_use]
     pub fn told_from_half(&self, t: f64) -> f64 {
         let at = z(1.0 - self.alpha / 2.0) * self.error_at(0.5);
-        self.beyond(t, Threshold { at, error: 0.0 })
+        self.beyond(t, EstimatedThreshold { at, error: 0.0 })
     }
 
     /// How likely the statistic is further from 1/2 than a threshold that does not shrink with the clusters.
     #[must_use]
-    pub fn beyond(&self, t: f64, threshold: Threshold) -> f64 {
+    pub fn beyond(&self, t: f64, threshold: EstimatedThreshold) -> f64 {
         let (far, error) = ((t - 0.5).abs() - threshold.at, self.error_beyond(t, threshold));
         if error > 0.0 { below(far / error) } else { f64::from(u8::from(far > 0.0)) }
     }
 
     /// The error of the statistic and of a threshold that is estimated twice: where the power is told, and where it is
     /// used, on other clusters.
-    fn error_beyond(&self, t: f64, threshold: Threshold) -> f64 {
+    fn error_beyond(&self, t: f64, threshold: EstimatedThreshold) -> f64 {
         (self.error_at(t).powi(2) + 2.0 * threshold.error.powi(2)).sqrt()
     }
 
@@ -145,7 +145,7 @@ impl<'a> Power<'a> {
 
     /// The least chance above 1/2 that is beyond a threshold with [`POWER`].
     #[must_use]
-    pub fn least_beyond(&self, threshold: Threshold) -> Option<f64> {
+    pub fn least_beyond(&self, threshold: EstimatedThreshold) -> Option<f64> {
         Self::least(|t| self.beyond(t, threshold))
     }
 
@@ -172,7 +172,7 @@ impl<'a> Power<'a> {
     /// How many clusters put a chance of `t` beyond a threshold with [`POWER`]; none where it is within it, or more than
     /// [`FEASIBLE`] would.
     #[must_use]
-    pub fn needed_beyond(&self, t: f64, threshold: Threshold) -> Option<usize> {
+    pub fn needed_beyond(&self, t: f64, threshold: EstimatedThreshold) -> Option<usize> {
         let far = (t - 0.5).abs() - threshold.at;
         if far <= 0.0 {
             return None;
@@ -208,8 +208,8 @@ mod tests {
 
     use crate::math::Seeds;
 
-    fn exact(at: f64) -> Threshold {
-        Threshold { at, error: 0.0 }
+    fn exact(at: f64) -> EstimatedThreshold {
+        EstimatedThreshold { at, error: 0.0 }
     }
 
     fn planted(pairs: usize, gap: f64, seed: u64) -> Placement {
@@ -270,7 +270,7 @@ mod tests {
     fn a_threshold_of_doubt_asks_for_more() {
         let placed = planted(60, 0.3, 1);
         let power = Power::of(&placed, 0.05);
-        let (sure, unsure) = (exact(0.1), Threshold { at: 0.1, error: 0.05 });
+        let (sure, unsure) = (exact(0.1), EstimatedThreshold { at: 0.1, error: 0.05 });
         let error = (0.1 / z(power.beyond(0.7, sure))).powi(2);
         let right = below(0.1 / (error + 2.0 * 0.0025).sqrt());
         assert!((power.beyond(0.7, unsure) - right).abs() < 1e-9);

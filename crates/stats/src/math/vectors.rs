@@ -4,7 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 /// A loop; `run` must be `#[inline(always)]`, or it is compiled for the narrowest. A closure would not
 /// do: what calls one stands between it and the vectors.
-pub(super) trait Loop {
+pub(super) trait VectorLoop {
     type Output;
 
     fn run(self) -> Self::Output;
@@ -12,7 +12,7 @@ pub(super) trait Loop {
 
 struct Vectors<L>(L);
 
-impl<L: Loop> WithSimd for Vectors<L> {
+impl<L: VectorLoop> WithSimd for Vectors<L> {
     type Output = L::Output;
 
     #[inline(always)]
@@ -22,6 +22,6 @@ impl<L: Loop> WithSimd for Vectors<L> {
 }
 
 /// Runs a loop.
-pub(super) fn vectors<L: Loop>(l: L) -> L::Output {
+pub(super) fn vectors<L: VectorLoop>(l: L) -> L::Output {
     Arch::new().dispatch(Vectors(l))
 }

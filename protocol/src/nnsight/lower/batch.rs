@@ -21,7 +21,7 @@ pub(super) struct Batches {
 
 /// What the size of a batch depends on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Load {
+pub(super) struct BatchBounds {
     /// Passes, 1 without a generation.
     pub steps: usize,
     /// Whether it generates.
@@ -38,7 +38,7 @@ pub(super) struct Load {
 
 impl Batches {
     /// Prompts of these lengths in batches; sorted by length if there is more than one.
-    pub fn new(lengths: &[usize], load: Load) -> Self {
+    pub fn new(lengths: &[usize], load: BatchBounds) -> Self {
         let fits = |count: usize, longest: usize| {
             let rows = if load.wide { count * longest } else { count };
             count * (longest + load.steps - 1) <= TOKENS
@@ -79,8 +79,8 @@ impl Batches {
 mod tests {
     use super::*;
 
-    const PLAIN: Load =
-        Load { steps: 1, generates: false, hidden: 64, vocab: None, wide: false, whole: false };
+    const PLAIN: BatchBounds =
+        BatchBounds { steps: 1, generates: false, hidden: 64, vocab: None, wide: false, whole: false };
 
     #[test]
     fn little_work_is_one_batch_in_its_own_order() {
@@ -94,10 +94,10 @@ mod tests {
         let lengths: Vec<usize> = (0..3000).map(|i| 1 + (i * 7919) % 50).collect();
         for load in [
             PLAIN,
-            Load { generates: true, steps: 64, ..PLAIN },
-            Load { vocab: Some(100_000), wide: true, ..PLAIN },
-            Load { vocab: Some(1 << 30), wide: true, ..PLAIN },
-            Load { hidden: 1 << 20, ..PLAIN },
+            BatchBounds { generates: true, steps: 64, ..PLAIN },
+            BatchBounds { vocab: Some(100_000), wide: true, ..PLAIN },
+            BatchBounds { vocab: Some(1 << 30), wide: true, ..PLAIN },
+            BatchBounds { hidden: 1 << 20, ..PLAIN },
         ] {
             let b = Batches::new(&lengths, load);
             let mut all: Vec<usize> = b.parts.concat();
@@ -108,6 +108,6 @@ mod tests {
                 b.parts.iter().all(|p| p.len() * (lengths[*p.last().unwrap()] + load.steps - 1) <= TOKENS)
             );
         }
-        assert_eq!(Batches::new(&lengths, Load { whole: true, ..PLAIN }).parts.len(), 1);
+        assert_eq!(Batches::new(&lengths, BatchBounds { whole: true, ..PLAIN }).parts.len(), 1);
     }
 }

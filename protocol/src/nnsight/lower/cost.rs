@@ -8,7 +8,7 @@
 use super::generate::chooses;
 use super::moment::{Moment, Stop, stops};
 use super::program::batches;
-use super::{LowerError, Request};
+use super::{LowerError, PayloadInput};
 use crate::DType;
 use crate::graph::{Op, ValueKind};
 use crate::plan::GroupPlan;
@@ -39,7 +39,7 @@ mod frame {
 
 /// What one job, or several together, send and compute, estimated before anything is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Cost {
+pub struct JobCost {
     /// Payloads that are submitted.
     pub jobs: u64,
     /// Calls of the model: passes over prompts, and generations.
@@ -69,7 +69,7 @@ pub struct Cost {
     pub largest: u64,
 }
 
-impl Cost {
+impl JobCost {
     /// Bytes across the socket, both ways.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -121,7 +121,7 @@ impl Cost {
 }
 
 #[derive(Clone, Copy)]
-struct Batch {
+struct CostedBatch {
     prompts: u64,
     tokens: u64,
     hidden: u64,
@@ -131,13 +131,13 @@ struct Batch {
     element: u64,
 }
 
-impl Request<'_> {
+impl PayloadInput<'_> {
     /// What the job costs a service whose model holds its numbers in `element`.
     ///
     /// # Errors
-    /// As [`Request::payload`], which is made to know its size.
-    pub fn cost(&self, element: DType) -> Result<Cost, LowerError> {
-        let mut cost = Cost { jobs: 1, request: self.payload()?.len() as u64, ..Cost::default() };
+    /// As [`PayloadInput::payload`], which is made to know its size.
+    pub fn cost(&self, element: DType) -> Result<JobCost, LowerError> {
+        let mut cost = JobCost { jobs: 1, request: self.payload()?.len() as u64, ..JobCost::default() };
         cost.down(frame::JOB + cost.request);
         for (group, _) in (0_u32..).zip(self.tokens) {
             if let Some(plan) = GroupPlan::new(self.checked, group) {
@@ -179,7 +179,7 @@ impl Request<'_> {
         sum
     }
 
-    fn group_cost(&self, plan: GroupPlan<'_>, element: u64, cost: &mut Cost) {
+    fn group_cost(&self, plan: GroupPlan<'_>, element: u64, cost: &mut JobCost) {
         let graph = self.checked.graph();
         let prompts = &self.tokens[plan.group as usize];
         let parts = batches(self, &plan).parts;
@@ -194,7 +194,7 @@ impl Request<'_> {
         for part in &parts {
             let lengths = part.iter().map(|p| prompts[*p].len() as u64);
             cost.prompt_tokens += lengths.clone().sum::<u64>();
-            let batch = Batch {
+            let batch = CostedBatch {
                 prompts: part.len() as u64,
                 tokens: lengths.max().unwrap_or(0),
                 hidden: u64::from(self.modules.hidden),
@@ -219,7 +219,7 @@ impl Request<'_> {
     }
 }
 
-impl Batch {
+impl CostedBatch {
     /// Bytes of the stream at a stop of a pass over this many tokens a prompt.
     fn stream(&self, tokens: u64) -> u64 {
         self.prompts * tokens * self.hidden * self.element
@@ -234,7 +234,7 @@ impl Batch {
     }
 
     /// A pass over the prompts.
-    fn forward(&self, stops: &[Stop<'_>], wide: bool, cost: &mut Cost) {
+    fn forward(&self, stops: &[Stop<'_>], wide: bool, cost: &mut JobCost) {
         cost.traces += 1;
         let passed = stops.last().map_or(0, |s| s.moment.blocks_left(self.layers).start);
         cost.prompt_milli_tokens +=
@@ -268,7 +268,7 @@ impl Batch {
     }
 
     /// A generation of this many steps; stop tokens may end it earlier.
-    fn generate(&self, stops: &[Stop<'_>], steps: u32, chooses: bool, cost: &mut Cost) {
+    fn generate(&self, stops: &[Stop<'_>], steps: u32, chooses: bool, cost: &mut JobCost) {
         cost.traces += 1;
         cost.prompt_milli_tokens += self.prompts * self.tokens * 1000;
         cost.decode_passes += u64::from(steps.saturating_sub(1));

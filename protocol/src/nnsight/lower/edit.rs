@@ -1,8 +1,8 @@
 //! Edits as Python.
 
 use super::pure::operand;
-use super::text::{Text, float};
-use crate::Checked;
+use super::text::{IndentedLines, float};
+use crate::CheckedGraph;
 use crate::graph::{AlphaUnit, Edit, Graph, NodeId, Op};
 
 /// What an edit touches in `x`, which is `[prompts, tokens, width]`.
@@ -19,7 +19,7 @@ pub(super) enum Touch {
 }
 
 /// Makes `e{id}` out of the inputs of edit or condition `id`: what is added, set, or the unit direction.
-pub(super) fn prepare(checked: &Checked, id: usize, op: &Op, out: &mut Text) {
+pub(super) fn prepare(checked: &CheckedGraph, id: usize, op: &Op, out: &mut IndentedLines) {
     let graph = checked.graph();
     let edit = match op {
         Op::Write { edit, .. } => edit,
@@ -61,13 +61,13 @@ pub(super) fn prepare(checked: &Checked, id: usize, op: &Op, out: &mut Text) {
 
 /// Makes `h{id}`, which prompts, or tokens of the pass `[prompts, tokens]`, a condition holds for. `rows` are what is
 /// measured.
-pub(super) fn look(id: usize, rows: &str, above: f64, out: &mut Text) {
+pub(super) fn look(id: usize, rows: &str, above: f64, out: &mut IndentedLines) {
     out.line(format!("h{id}={rows}.double()"));
     out.line(format!("h{id}=((h{id}*e{id}.double().to(h{id}.device)).sum(-1)>{}).cpu()", float(above)));
 }
 
 /// Whether an edit has a row a prompt.
-pub(super) fn by_prompt(checked: &Checked, edit: &Edit) -> bool {
+pub(super) fn by_prompt(checked: &CheckedGraph, edit: &Edit) -> bool {
     let axes = |id: NodeId| match checked.kinds().get(id.0 as usize) {
         Some(crate::graph::ValueKind::Tensor { shape, .. }) => shape.0.len(),
         _ => 0,
@@ -82,12 +82,12 @@ pub(super) fn by_prompt(checked: &Checked, edit: &Edit) -> bool {
 /// Edits `x`, in place unless it is to be `fresh`. `part` takes the batch's prompts out of a row a
 /// prompt.
 pub(super) fn apply(
-    checked: &Checked,
+    checked: &CheckedGraph,
     id: usize,
     edit: &Edit,
     (touch, fresh): (&Touch, bool),
     part: &str,
-    out: &mut Text,
+    out: &mut IndentedLines,
 ) {
     let x = match touch {
         Touch::Full => "x".to_owned(),
@@ -134,7 +134,7 @@ pub(super) fn apply(
 }
 
 /// Fails the job if a computed input is not finite; constants were checked before.
-fn refuse(graph: &Graph, id: NodeId, what: &str, out: &mut Text) {
+fn refuse(graph: &Graph, id: NodeId, what: &str, out: &mut IndentedLines) {
     if !is_const(graph, id) {
         out.line(format!(
             "if not v{}.isfinite().all(): raise ValueError(\"the {what} of an edit, computed in the graph, is not finite\")",

@@ -6,7 +6,7 @@
 use super::moment::stops;
 use super::rows::condition;
 use super::site::{Sites, empty};
-use super::text::{Text, float};
+use super::text::{IndentedLines, float};
 use crate::draws::Draws;
 use crate::graph::{Op, Sampling};
 use crate::plan::{Action, live};
@@ -28,7 +28,7 @@ pub(super) fn steps(
     node: usize,
     params: &Sampling,
     needed: &[bool],
-    out: &mut Text,
+    out: &mut IndentedLines,
 ) {
     let steps = sites.plan.steps;
     let probabilities: Vec<usize> = live(sites.checked)
@@ -93,7 +93,7 @@ fn choose(
     actions: &[Action<'_>],
     params: &Sampling,
     probable: bool,
-    out: &mut Text,
+    out: &mut IndentedLines,
 ) {
     let m = sites.head();
     out.line(format!("o={m}.output"));
@@ -112,7 +112,7 @@ fn choose(
 }
 
 /// The tokens chosen, `c`, from logits `x` in f64.
-fn pick(sites: &Sites<'_, '_>, params: &Sampling, out: &mut Text) {
+fn pick(sites: &Sites<'_, '_>, params: &Sampling, out: &mut IndentedLines) {
     if params.temperature == 0.0 {
         // The first of equal ones.
         out.line("c=x.argmax(1)");
@@ -138,7 +138,7 @@ fn pick(sites: &Sites<'_, '_>, params: &Sampling, out: &mut Text) {
 }
 
 /// Generated tokens out of whole sequences `z`, -1 after a stop.
-fn tokens(node: usize, steps: u32, stop: &str, probable: bool, out: &mut Text) {
+fn tokens(node: usize, steps: u32, stop: &str, probable: bool, out: &mut IndentedLines) {
     out.line("z=z[:,len(t[0]):]");
     out.line(format!("v{node}=torch.full((len(t),{steps}),-1)"));
     out.line(format!("v{node}[:,:z.shape[1]]=z"));

@@ -15,19 +15,19 @@ mod text;
 
 use std::io::{Read, Seek};
 
-pub use cost::Cost;
+pub use cost::JobCost;
 pub use error::LowerError;
 
 use super::{ModelKey, Modules, ReplyError};
 use crate::graph::{NodeId, Op, ValueKind};
 use crate::plan::{GroupPlan, check_prompts};
-use crate::{Answer, Checked, DType, limits, pickle};
+use crate::{Answer, CheckedGraph, DType, limits, pickle};
 
 /// What a payload is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct PayloadInput<'a> {
     /// The graph that is asked, already checked.
-    pub checked: &'a Checked,
+    pub checked: &'a CheckedGraph,
     /// Token ids by group and prompt, also of groups that the graph gives as token ids. Tokenized
     /// here, so that both sides agree on positions whatever the service's tokenizer adds.
     pub tokens: &'a [Vec<Vec<u32>>],
@@ -42,7 +42,7 @@ pub struct Request<'a> {
     pub job: &'a str,
 }
 
-impl Request<'_> {
+impl PayloadInput<'_> {
     /// The payload: a pickle of the program and its values, not compressed.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Request<'_> {
     /// The text of the program that the payload carries, for people.
     ///
     /// # Errors
-    /// As [`Request::payload`].
+    /// As [`PayloadInput::payload`].
     pub fn source(&self) -> Result<String, LowerError> {
         self.validate()?;
         Ok(program::program(self).source)
@@ -79,7 +79,7 @@ impl Request<'_> {
         super::reply::answer(self, body, decode)
     }
 
-    /// The type in which a value travels back: as [`Request::reply`] says, unless the graph itself
+    /// The type in which a value travels back: as [`PayloadInput::reply`] says, unless the graph itself
     /// chose one.
     pub(in crate::nnsight) fn wire(&self, value: NodeId) -> DType {
         let id = value.0 as usize;

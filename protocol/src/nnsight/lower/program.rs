@@ -2,42 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use super::batch::{Batches, Load};
+use super::batch::{BatchBounds, Batches};
 use super::pure::{self, InBatch, torch};
-use super::rows::{Rows, at, local};
-use super::site::{Layout, Named, Sites};
-use super::text::{Text, quoted};
-use super::{Request, edit, generate};
+use super::rows::{RowKind, at, local};
+use super::site::{ModulePaths, PromptLayout, Sites};
+use super::text::{IndentedLines, quoted};
+use super::{PayloadInput, edit, generate};
 use crate::graph::{Decides, Dim, Edit, NodeId, Op, ValueKind};
-use crate::pickle::Value;
+use crate::pickle::PickleValue;
 use crate::plan::{Action, GroupPlan, depends, live};
 use crate::{DType, Site};
 
 /// A program and what it starts from.
 pub(super) struct Program {
     pub source: String,
-    pub locals: Vec<(String, Value)>,
-    pub named: Named,
+    pub locals: Vec<(String, PickleValue)>,
+    pub named: ModulePaths,
 }
 
 /// A program in the making.
 struct Maker<'a> {
-    request: &'a Request<'a>,
-    out: Text,
-    locals: Vec<(String, Value)>,
-    named: Named,
+    request: &'a PayloadInput<'a>,
+    out: IndentedLines,
+    locals: Vec<(String, PickleValue)>,
+    named: ModulePaths,
     /// By node, whether its variable is there.
     ready: Vec<bool>,
 }
 
 /// Lowers a request whose parts were checked.
-pub(super) fn program(request: &Request<'_>) -> Program {
+pub(super) fn program(request: &PayloadInput<'_>) -> Program {
     let nodes = request.checked.graph().nodes.len();
     let mut maker = Maker {
         request,
-        out: Text::default(),
+        out: IndentedLines::default(),
         locals: Vec::new(),
-        named: Named::default(),
+        named: ModulePaths::default(),
         ready: vec![false; nodes],
     };
     maker.out.line("import torch");
@@ -79,7 +79,7 @@ impl Maker<'_> {
                 self.out.line(format!(
                     "v{id}=torch.frombuffer(bytearray(b{id}),dtype={kind}).reshape([{shape}])"
                 ));
-                self.locals.push((format!("b{id}"), Value::Bytes(sent.bytes().to_vec())));
+                self.locals.push((format!("b{id}"), PickleValue::Bytes(sent.bytes().to_vec())));
             }
             if tensor.dtype() == DType::F64 {
                 self.out.line(format!("v{id}=v{id}.double()"));
@@ -90,12 +90,12 @@ impl Maker<'_> {
         for (id, op) in live(checked) {
             match op {
                 Op::LogProb { tokens, .. } => {
-                    let ids = tokens.iter().map(|t| Value::Int(i64::from(*t))).collect();
-                    self.locals.push((format!("i{id}"), Value::List(ids)));
+                    let ids = tokens.iter().map(|t| PickleValue::Int(i64::from(*t))).collect();
+                    self.locals.push((format!("i{id}"), PickleValue::List(ids)));
                 }
                 Op::Write { edit: Edit::Add { alpha, .. }, .. } if alpha.len() > 1 => {
-                    let doses = alpha.iter().map(|a| Value::Float(*a)).collect();
-                    self.locals.push((format!("a{id}"), Value::List(doses)));
+                    let doses = alpha.iter().map(|a| PickleValue::Float(*a)).collect();
+                    self.locals.push((format!("a{id}"), PickleValue::List(doses)));
                 }
                 _ => {}
             }
@@ -103,7 +103,7 @@ impl Maker<'_> {
     }
 
     /// Computes pure nodes and what they are made of, as far as that is not there.
-    fn force(&self, wanted: &[NodeId], ready: &mut [bool], batch: &InBatch<'_>, out: &mut Text) {
+    fn force(&self, wanted: &[NodeId], ready: &mut [bool], batch: &InBatch<'_>, out: &mut IndentedLines) {
         let checked = self.request.checked;
         let nodes = &checked.graph().nodes;
         let mut stack: Vec<usize> = wanted.iter().map(|n| n.0 as usize).collect();
@@ -132,7 +132,7 @@ impl Maker<'_> {
         let many = batches.parts.len() > 1;
         let left = plan.generate.is_some();
         // A generation computes the logits of the last token alone.
-        let layout = Layout { even: batches.even, left, last_logits: left || !wide, cut: many };
+        let layout = PromptLayout { even: batches.even, left, last_logits: left || !wide, cut: many };
         let outside = InBatch { tokens: "t", even: batches.even, device: false };
 
         // What edits are made of, as far as that is known before the group runs.
@@ -144,7 +144,7 @@ impl Maker<'_> {
             .collect();
         let inside = |op: &Op| made_of(op).iter().any(|n| at(&own, *n));
         let mut ready = std::mem::take(&mut self.ready);
-        let mut prelude = Text::default();
+        let mut prelude = IndentedLines::default();
         for (id, op) in edits.into_iter().filter(|(_, op)| !inside(op)) {
             self.force(&made_of(op), &mut ready, &outside, &mut prelude);
             edit::prepare(checked, id, op, &mut prelude);
@@ -160,11 +160,11 @@ impl Maker<'_> {
         }
 
         // One batch.
-        let mut body = Text::default();
+        let mut body = IndentedLines::default();
         self.marks(g, prompts, (&batches, &layout), &mut body);
         let mut named = std::mem::take(&mut self.named);
         {
-            let inputs = |id: usize, op: &Op, out: &mut Text| {
+            let inputs = |id: usize, op: &Op, out: &mut IndentedLines| {
                 if inside(op) {
                     // Reads of this group are there by now; what is made of them is made here, as
                     // often as the edit happens.
@@ -206,8 +206,8 @@ impl Maker<'_> {
             match (many, rows) {
                 (false, _) if host.is_empty() => {}
                 (false, _) => body.line(format!("v{id}=v{id}{host}")),
-                (true, Rows::Prompts) => body.line(format!("g{id}.append(v{id}{host})")),
-                (true, Rows::Tokens) => {
+                (true, RowKind::Prompts) => body.line(format!("g{id}.append(v{id}{host})")),
+                (true, RowKind::Tokens) => {
                     let lengths = if batches.even { "len(t[0])" } else { "n.tolist()" };
                     body.line(format!("g{id}+=v{id}{host}.split({lengths})"));
                 }
@@ -219,7 +219,7 @@ impl Maker<'_> {
         if let Some((_, params)) = plan.generate.filter(|(_, params)| params.temperature > 0.0) {
             let steps = plan.steps;
             let count = prompts.len();
-            self.locals.push((format!("u{g}"), Value::Bytes(generate::uniforms(params, count, steps))));
+            self.locals.push((format!("u{g}"), PickleValue::Bytes(generate::uniforms(params, count, steps))));
             self.out.line(format!(
                 "u{g}=torch.frombuffer(bytearray(u{g}),dtype=torch.float64).reshape([{count},{steps}])"
             ));
@@ -254,8 +254,8 @@ impl Maker<'_> {
             for (id, rows) in &kept {
                 let value = match (batches.in_order(), rows) {
                     (true, _) => format!("torch.cat(g{id})"),
-                    (false, Rows::Prompts) => format!("torch.cat(g{id})[o]"),
-                    (false, Rows::Tokens) => format!("torch.cat([g{id}[i] for i in o])"),
+                    (false, RowKind::Prompts) => format!("torch.cat(g{id})[o]"),
+                    (false, RowKind::Tokens) => format!("torch.cat([g{id}[i] for i in o])"),
                 };
                 self.out.line(format!("v{id}={value}"));
                 self.out.line(format!("del g{id}"));
@@ -271,8 +271,8 @@ impl Maker<'_> {
         &mut self,
         group: u32,
         prompts: &[Vec<u32>],
-        (batches, layout): (&Batches, &Layout),
-        out: &mut Text,
+        (batches, layout): (&Batches, &PromptLayout),
+        out: &mut IndentedLines,
     ) {
         let graph = self.request.checked.graph();
         for (id, op) in live(self.request.checked) {
@@ -283,13 +283,15 @@ impl Maker<'_> {
                 _ => continue,
             };
             let (true, Some((part, take))) = (of == group, part) else { continue };
-            let int = |i: usize| Value::Int(i64::try_from(i).unwrap_or(i64::MAX));
+            let int = |i: usize| PickleValue::Int(i64::try_from(i).unwrap_or(i64::MAX));
             let of_prompt = |(p, ids): (usize, &Vec<u32>)| {
                 let tokens = part.tokens(take, graph.turns_of(group, p), ids.len()).unwrap_or_default();
-                Value::List(tokens.into_iter().map(int).collect())
+                PickleValue::List(tokens.into_iter().map(int).collect())
             };
-            self.locals
-                .push((format!("w{id}"), Value::List(prompts.iter().enumerate().map(of_prompt).collect())));
+            self.locals.push((
+                format!("w{id}"),
+                PickleValue::List(prompts.iter().enumerate().map(of_prompt).collect()),
+            ));
             let which = if layout.cut { "q" } else { "range(len(t))" };
             let pad = if layout.left && !batches.even { "len(t[0])-int(n[i])+" } else { "" };
             out.line(format!("z{id}=torch.zeros(len(t),len(t[0]),dtype=torch.bool)"));
@@ -300,7 +302,7 @@ impl Maker<'_> {
     }
 
     /// The nodes of a group that something outside its batches takes.
-    fn kept(&self, local: &[Option<Rows>]) -> Vec<(usize, Rows)> {
+    fn kept(&self, local: &[Option<RowKind>]) -> Vec<(usize, RowKind)> {
         let mut kept: Vec<bool> = vec![false; local.len()];
         for (id, op) in live(self.request.checked) {
             if local[id].is_none() {
@@ -312,7 +314,7 @@ impl Maker<'_> {
     }
 
     /// The nodes of a group that are computed in its batches.
-    fn needed(&self, local: &[Option<Rows>], kept: &[(usize, Rows)]) -> Vec<bool> {
+    fn needed(&self, local: &[Option<RowKind>], kept: &[(usize, RowKind)]) -> Vec<bool> {
         let nodes = &self.request.checked.graph().nodes;
         let mut needed = vec![false; nodes.len()];
         let mut stack: Vec<usize> = kept.iter().map(|(i, _)| *i).collect();
@@ -337,7 +339,7 @@ impl Maker<'_> {
                 Op::Decode { generate } => *generate,
                 _ => *value,
             };
-            let mut lines = Text::default();
+            let mut lines = IndentedLines::default();
             let outside = InBatch { tokens: "t", even: false, device: false };
             self.force(&[value], &mut ready, &outside, &mut lines);
             self.out.append(lines);
@@ -350,10 +352,10 @@ impl Maker<'_> {
 }
 
 /// The batches in which the prompts of a group run.
-pub(super) fn batches(request: &Request<'_>, plan: &GroupPlan<'_>) -> Batches {
+pub(super) fn batches(request: &PayloadInput<'_>, plan: &GroupPlan<'_>) -> Batches {
     let prompts = &request.tokens[plan.group as usize];
     let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-    let load = Load {
+    let load = BatchBounds {
         steps: plan.steps as usize,
         generates: plan.generate.is_some(),
         hidden: request.modules.hidden as usize,
@@ -389,7 +391,7 @@ fn padded_inputs(even: bool) -> String {
 }
 
 /// The width of logits that a group reads, if it reads them.
-fn vocab(request: &Request<'_>, plan: &GroupPlan<'_>) -> Option<usize> {
+fn vocab(request: &PayloadInput<'_>, plan: &GroupPlan<'_>) -> Option<usize> {
     plan.actions.iter().find_map(|a| {
         let ValueKind::Tensor { shape, .. } = &request.checked.kinds()[a.node] else { return None };
         match (a.site, shape.0.last()) {
@@ -401,18 +403,23 @@ fn vocab(request: &Request<'_>, plan: &GroupPlan<'_>) -> Option<usize> {
 
 /// Prompts, padded, with their lengths where those differ and their places where there are several
 /// batches.
-fn fields(group: u32, prompts: &[Vec<u32>], batches: &Batches, layout: &Layout) -> Vec<(String, Value)> {
-    let int = |i: usize| Value::Int(i64::try_from(i).unwrap_or(i64::MAX));
-    let lengths = |part: &[usize]| Value::List(part.iter().map(|p| int(prompts[*p].len())).collect());
+fn fields(
+    group: u32,
+    prompts: &[Vec<u32>],
+    batches: &Batches,
+    layout: &PromptLayout,
+) -> Vec<(String, PickleValue)> {
+    let int = |i: usize| PickleValue::Int(i64::try_from(i).unwrap_or(i64::MAX));
+    let lengths = |part: &[usize]| PickleValue::List(part.iter().map(|p| int(prompts[*p].len())).collect());
     let padded = |part: &[usize]| {
         let rows = || part.iter().map(|p| &prompts[*p]);
         let width = rows().map(Vec::len).max().unwrap_or(0);
         let row = |tokens: &Vec<u32>| {
-            let pad = std::iter::repeat_n(Value::Int(0), width - tokens.len());
-            let ids = tokens.iter().map(|t| Value::Int(i64::from(*t)));
-            Value::List(if layout.left { pad.chain(ids).collect() } else { ids.chain(pad).collect() })
+            let pad = std::iter::repeat_n(PickleValue::Int(0), width - tokens.len());
+            let ids = tokens.iter().map(|t| PickleValue::Int(i64::from(*t)));
+            PickleValue::List(if layout.left { pad.chain(ids).collect() } else { ids.chain(pad).collect() })
         };
-        Value::List(rows().map(row).collect())
+        PickleValue::List(rows().map(row).collect())
     };
     if let [part] = batches.parts.as_slice() {
         let mut fields = vec![(format!("t{group}"), padded(part))];
@@ -422,12 +429,12 @@ fn fields(group: u32, prompts: &[Vec<u32>], batches: &Batches, layout: &Layout) 
         return fields;
     }
     let one = |part: &Vec<usize>| {
-        let places = Value::List(part.iter().map(|p| int(*p)).collect());
-        Value::Tuple(if batches.even {
+        let places = PickleValue::List(part.iter().map(|p| int(*p)).collect());
+        PickleValue::Tuple(if batches.even {
             vec![padded(part), places]
         } else {
             vec![padded(part), lengths(part), places]
         })
     };
-    vec![(format!("t{group}"), Value::List(batches.parts.iter().map(one).collect()))]
+    vec![(format!("t{group}"), PickleValue::List(batches.parts.iter().map(one).collect()))]
 }

@@ -1,8 +1,8 @@
 //! The pure operations of a graph as Python. Sums are taken in f64, as the engine takes them.
 
-use super::text::Text;
+use super::text::IndentedLines;
 use crate::graph::{Binary, NodeId, Op, Reduce, Unary, ValueKind};
-use crate::{Checked, DType};
+use crate::{CheckedGraph, DType};
 
 /// Name of an element type.
 pub(super) fn torch(dtype: DType) -> &'static str {
@@ -16,7 +16,7 @@ pub(super) fn torch(dtype: DType) -> &'static str {
 }
 
 /// The variable of a node, in f32 if it is a float.
-pub(super) fn operand(checked: &Checked, id: NodeId) -> String {
+pub(super) fn operand(checked: &CheckedGraph, id: NodeId) -> String {
     let v = format!("v{}", id.0);
     match checked.kinds().get(id.0 as usize) {
         Some(ValueKind::Tensor { dtype, .. }) if dtype.is_float() && *dtype != DType::F32 => v + ".float()",
@@ -26,7 +26,13 @@ pub(super) fn operand(checked: &Checked, id: NodeId) -> String {
 
 /// Computes `v{id}` from its inputs. `tokens` is the name of the batch's prompts and, where they
 /// differ in length, `k` marks their tokens.
-pub(super) fn statement(checked: &Checked, id: usize, op: &Op, batch: &InBatch<'_>, out: &mut Text) {
+pub(super) fn statement(
+    checked: &CheckedGraph,
+    id: usize,
+    op: &Op,
+    batch: &InBatch<'_>,
+    out: &mut IndentedLines,
+) {
     let x = |n: &NodeId| operand(checked, *n);
     // The other operand may be on another device.
     let beside = |a: &NodeId, b: &NodeId| {

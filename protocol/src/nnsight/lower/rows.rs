@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use crate::graph::{NodeId, Op, Unary, ValueKind};
-use crate::{Checked, ReadAt};
+use crate::{CheckedGraph, ReadAt};
 
 /// What each row along the first axis of a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rows {
+pub(super) enum RowKind {
     /// Prompts of the group.
     Prompts,
     /// Tokens of the group, packed.
@@ -20,13 +20,13 @@ pub(super) fn at<T: Copy>(all: &[T], node: NodeId) -> T {
 
 /// By node, what its rows are if they are rows of the group, so that it can be computed batch by batch:
 /// reads, generations, and what keeps their rows. `own` says which nodes hold what the group computes.
-pub(super) fn local(checked: &Checked, group: u32, whole: bool, own: &[bool]) -> Vec<Option<Rows>> {
+pub(super) fn local(checked: &CheckedGraph, group: u32, whole: bool, own: &[bool]) -> Vec<Option<RowKind>> {
     let graph = checked.graph();
     let axes = |id: NodeId| match &checked.kinds()[id.0 as usize] {
         ValueKind::Tensor { shape, .. } => shape.0.len(),
         ValueKind::Text(_) | ValueKind::Effect => 0,
     };
-    let mut local: Vec<Option<Rows>> = Vec::with_capacity(graph.nodes.len());
+    let mut local: Vec<Option<RowKind>> = Vec::with_capacity(graph.nodes.len());
     for op in &graph.nodes {
         // An operation over the last axis keeps rows only where that is not the axis of the rows.
         let of = |a: NodeId, least: usize| at(&local, a).filter(|_| axes(a) >= least);
@@ -38,9 +38,9 @@ pub(super) fn local(checked: &Checked, group: u32, whole: bool, own: &[bool]) ->
         };
         local.push(match op {
             Op::Read { group: g, positions, .. } if *g == group => {
-                Some(if *positions == ReadAt::All { Rows::Tokens } else { Rows::Prompts })
+                Some(if *positions == ReadAt::All { RowKind::Tokens } else { RowKind::Prompts })
             }
-            Op::Generate { group: g, .. } if *g == group => Some(Rows::Prompts),
+            Op::Generate { group: g, .. } if *g == group => Some(RowKind::Prompts),
             Op::GeneratedLogProb { generate } => of(*generate, 0),
             Op::PromptLogProb { logits } => of(*logits, 0),
             _ if whole => None,

@@ -6,17 +6,17 @@ use std::ops::Range;
 use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
 use super::rows::condition;
-use super::text::{Text, float};
+use super::text::{IndentedLines, float};
 use crate::graph::{Decides, Op, SINK_MULTIPLE, Take, WriteAt};
 use crate::nnsight::Modules;
 use crate::plan::{Action, GroupPlan};
-use crate::{Checked, ReadAt, Site};
+use crate::{CheckedGraph, ReadAt, Site};
 
 /// The modules that a program names, by path.
 #[derive(Debug, Default)]
-pub(super) struct Named(BTreeMap<String, usize>);
+pub(super) struct ModulePaths(BTreeMap<String, usize>);
 
-impl Named {
+impl ModulePaths {
     /// The variable that holds a module.
     pub fn module(&mut self, path: String) -> String {
         let next = self.0.len();
@@ -31,7 +31,7 @@ impl Named {
 
 /// How the prompts of a batch lie in `x`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
+pub(super) struct PromptLayout {
     /// Whether all prompts have one length.
     pub even: bool,
     /// Padding is on the left, as it is where tokens are generated.
@@ -42,7 +42,7 @@ pub(super) struct Layout {
     pub cut: bool,
 }
 
-impl Layout {
+impl PromptLayout {
     /// The row of each prompt at an index.
     fn row(self, index: i32) -> String {
         let back = index.unsigned_abs();
@@ -123,19 +123,19 @@ impl Layout {
 /// on, changed or not. So edits are made in place, and what nothing takes any more is emptied: shaped
 /// as it was, with one number in store.
 pub(super) struct Sites<'a, 'p> {
-    pub checked: &'a Checked,
+    pub checked: &'a CheckedGraph,
     pub modules: &'a Modules,
     pub plan: &'a GroupPlan<'a>,
-    pub layout: Layout,
-    pub named: &'p mut Named,
+    pub layout: PromptLayout,
+    pub named: &'p mut ModulePaths,
     /// Makes the inputs of an edit or a condition that depend on reads of the same group.
-    pub inputs: &'p dyn Fn(usize, &Op, &mut Text),
+    pub inputs: &'p dyn Fn(usize, &Op, &mut IndentedLines),
 }
 
 impl Sites<'_, '_> {
     /// One pass over the prompts, of which nothing comes back but what is read. `inputs` are the
     /// arguments that hold the prompts.
-    pub fn forward(&mut self, inputs: &str, out: &mut Text) {
+    pub fn forward(&mut self, inputs: &str, out: &mut IndentedLines) {
         let stops = stops(self.plan, self.modules);
         out.open(format!("with model.trace(fn=\"forward\",{inputs},use_cache=False):"));
         for (i, stop) in stops.iter().enumerate() {
@@ -153,7 +153,7 @@ impl Sites<'_, '_> {
     }
 
     /// The stops of a generation but that at the logits, each at its steps.
-    pub fn steps(&mut self, stops: &[Stop<'_>], out: &mut Text) {
+    pub fn steps(&mut self, stops: &[Stop<'_>], out: &mut IndentedLines) {
         for stop in stops.iter().filter(|s| !s.moment.is_head()) {
             let when = condition(&stop.during, self.plan.steps);
             out.under(when.as_deref(), |out| self.stop(stop, false, out));
@@ -181,7 +181,7 @@ impl Sites<'_, '_> {
     }
 
     /// What happens at a stop, on `x`. `last` if nothing after it is asked for.
-    fn stop(&mut self, stop: &Stop<'_>, last: bool, out: &mut Text) {
+    fn stop(&mut self, stop: &Stop<'_>, last: bool, out: &mut IndentedLines) {
         let m = self.module(stop.moment);
         if matches!(stop.moment, Moment::Mid(_)) {
             out.line(format!("x={m}.input"));
@@ -219,7 +219,7 @@ impl Sites<'_, '_> {
     }
 
     /// Ends a pass early: no block after this moment is computed, nor are the logits.
-    fn end(&mut self, moment: Moment, out: &mut Text) {
+    fn end(&mut self, moment: Moment, out: &mut IndentedLines) {
         empty("x", out);
         let left: Vec<String> =
             moment.blocks_left(self.modules.layers).map(|l| self.block(l, None)).collect();
@@ -231,7 +231,7 @@ impl Sites<'_, '_> {
     }
 
     /// The logits of a pass over the prompts.
-    fn logits(&mut self, actions: &[Action<'_>], out: &mut Text) {
+    fn logits(&mut self, actions: &[Action<'_>], out: &mut IndentedLines) {
         let m = self.module(Moment::Head);
         if self.layout.last_logits {
             out.line(format!("x={m}.input"));
@@ -250,7 +250,7 @@ impl Sites<'_, '_> {
     }
 
     /// Reads and edits of logits, `[prompts, tokens, vocab]`, as `x` in f32 after any soft-cap.
-    pub fn read_logits(&self, from: &str, actions: &[Action<'_>], out: &mut Text) {
+    pub fn read_logits(&self, from: &str, actions: &[Action<'_>], out: &mut IndentedLines) {
         out.line(format!("x={from}.float()"));
         if let Some(cap) = self.modules.logit_softcap {
             let cap = float(cap);
@@ -265,7 +265,7 @@ impl Sites<'_, '_> {
     }
 
     /// Reads and edits at one place. `said` if a condition around them holds for each of them.
-    fn actions(&self, here: &[Action<'_>], said: bool, out: &mut Text) {
+    fn actions(&self, here: &[Action<'_>], said: bool, out: &mut IndentedLines) {
         for Action { site, node, op, passes, when: conditions } in here {
             let when = if said { None } else { condition(std::slice::from_ref(passes), self.plan.steps) };
             out.under(when.as_deref(), |out| match op {
@@ -278,17 +278,17 @@ impl Sites<'_, '_> {
                     (self.inputs)(*node, op, out);
                     let part = if self.layout.cut { "[q]" } else { "" };
                     let fresh = *site == Site::Logits;
-                    let go = |touch: &Touch, out: &mut Text| {
+                    let go = |touch: &Touch, out: &mut IndentedLines| {
                         edit::apply(self.checked, *node, edit, (touch, fresh), part, out);
                     };
-                    let go_where = |touch, out: &mut Text| {
+                    let go_where = |touch, out: &mut IndentedLines| {
                         let touch = self.under(touch, *site, conditions, out);
                         go(&touch, out);
                     };
                     match self.touch(*positions, *site, *node) {
-                        Reach::Touch(touch) => go_where(touch, out),
-                        Reach::Never => out.line("pass"),
-                        Reach::If(condition) => {
+                        EditReach::Touch(touch) => go_where(touch, out),
+                        EditReach::Never => out.line("pass"),
+                        EditReach::If(condition) => {
                             out.under(Some(&condition), |out| go_where(Touch::Full, out));
                         }
                     }
@@ -307,7 +307,7 @@ impl Sites<'_, '_> {
     }
 
     /// What is left of a touch under conditions.
-    fn under(&self, touch: Touch, site: Site, conditions: &[usize], out: &mut Text) -> Touch {
+    fn under(&self, touch: Touch, site: Site, conditions: &[usize], out: &mut IndentedLines) -> Touch {
         let of = |node: usize| {
             let op = self.checked.graph().nodes.get(node);
             let by_prompt = matches!(op, Some(Op::When { of: Decides::Prompt(_), .. }));
@@ -350,29 +350,29 @@ impl Sites<'_, '_> {
         Touch::Marked("w".into())
     }
 
-    fn touch(&self, positions: WriteAt, site: Site, node: usize) -> Reach {
+    fn touch(&self, positions: WriteAt, site: Site, node: usize) -> EditReach {
         let layout = self.layout;
         let index = match positions {
             WriteAt::In(..) if site == Site::Logits && layout.last_logits => {
                 // Only each prompt's last row is there.
                 let last = if layout.even || layout.left { ":,-1" } else { "r,n-1" };
-                return Reach::Touch(Touch::Prompts(format!("z{node}[{last}]")));
+                return EditReach::Touch(Touch::Prompts(format!("z{node}[{last}]")));
             }
-            WriteAt::In(..) => return Reach::Touch(Touch::Marked(format!("z{node}"))),
-            WriteAt::All | WriteAt::Prompt | WriteAt::Generated => return Reach::Touch(Touch::Full),
+            WriteAt::In(..) => return EditReach::Touch(Touch::Marked(format!("z{node}"))),
+            WriteAt::All | WriteAt::Prompt | WriteAt::Generated => return EditReach::Touch(Touch::Full),
             WriteAt::Last => -1,
             WriteAt::Index(i) => i,
         };
         if site == Site::Logits && layout.last_logits {
             // Only the last row is there; an index may or may not mean it.
             return match (index, layout.even) {
-                (-1, _) => Reach::Touch(Touch::Full),
-                (i, _) if i < 0 => Reach::Never,
-                (i, true) => Reach::If(format!("len(t[0])=={}", i64::from(i) + 1)),
-                (i, false) => Reach::Touch(Touch::Prompts(format!("n=={}", i64::from(i) + 1))),
+                (-1, _) => EditReach::Touch(Touch::Full),
+                (i, _) if i < 0 => EditReach::Never,
+                (i, true) => EditReach::If(format!("len(t[0])=={}", i64::from(i) + 1)),
+                (i, false) => EditReach::Touch(Touch::Prompts(format!("n=={}", i64::from(i) + 1))),
             };
         }
-        Reach::Touch(Touch::Rows(layout.row(index)))
+        EditReach::Touch(Touch::Rows(layout.row(index)))
     }
 }
 
@@ -384,7 +384,7 @@ fn is_mean(at: ReadAt) -> bool {
 }
 
 /// Which rows an edit touches: some, none, or those where a condition holds.
-enum Reach {
+enum EditReach {
     Touch(Touch),
     Never,
     If(String),
@@ -392,6 +392,6 @@ enum Reach {
 
 /// Empties a tensor that nothing takes any more: shaped as before, one number in store, so that next
 /// to nothing crosses to the model, and what the model still does with it fits.
-pub(super) fn empty(x: &str, out: &mut Text) {
+pub(super) fn empty(x: &str, out: &mut IndentedLines) {
     out.line(format!("{x}.set_({x}.new_zeros(1).expand({x}.shape))"));
 }

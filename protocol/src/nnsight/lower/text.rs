@@ -2,12 +2,12 @@
 
 /// Lines with their depth.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(super) struct IndentedLines {
     lines: Vec<(usize, String)>,
     depth: usize,
 }
 
-impl Text {
+impl IndentedLines {
     /// Adds a line.
     pub fn line(&mut self, line: impl Into<String>) {
         self.lines.push((self.depth, line.into()));

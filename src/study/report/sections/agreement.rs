@@ -3,9 +3,9 @@
 use truenorth_report::{Block, Cell, Column, Figure, HeatMap, HeatRow, NoteKind, Num, Plot, Section, Table};
 
 use crate::analyses::cosine_table;
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
-pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
+pub fn agreement(run: &StageContext<'_>, results: &StudyFindings) -> Section {
     let names: Vec<String> = results.directions.estimated.iter().map(|e| e.name.clone()).collect();
     let rows = names
         .iter()

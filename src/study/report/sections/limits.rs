@@ -2,10 +2,10 @@
 
 use truenorth_report::{Block, NoteKind, Section};
 
-use crate::study::stages::Run;
+use crate::study::stages::StageContext;
 
 /// What no part of the report can show, and what the study did not ask.
-pub fn limits(run: &Run<'_>) -> Section {
+pub fn limits(run: &StageContext<'_>) -> Section {
     let study = run.study;
     let mut items = vec![match &study.transfer {
         Some(t) => format!("One set of texts, at one site of each of {} models.", 1 + t.models.len()),

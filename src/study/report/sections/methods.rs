@@ -4,9 +4,9 @@ use truenorth_report::{Block, Section};
 use truenorth_stats::estimate::HeldOutParams;
 
 use crate::analyses::{LeftOutTexts, SentimentTexts};
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
-pub fn methods(run: &Run<'_>, results: &Results) -> Section {
+pub fn methods(run: &StageContext<'_>, results: &StudyFindings) -> Section {
     let (study, words) = (run.study, run.data.words());
     let out = if study.direction.project_out.is_empty() {
         "Nothing was projected out.".to_owned()

@@ -9,9 +9,9 @@ mod steered;
 use crate::analyses::check::Check;
 use truenorth_report::Section;
 
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
-pub fn all(run: &Run<'_>, results: &Results) -> Vec<Section> {
+pub fn all(run: &StageContext<'_>, results: &StudyFindings) -> Vec<Section> {
     let pages = |names: &[&str]| {
         let wanted = results.pages.iter().filter(|(name, _)| names.contains(name));
         wanted.flat_map(|(_, page)| page.sections.clone()).collect::<Vec<_>>()

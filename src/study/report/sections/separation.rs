@@ -1,14 +1,14 @@
 //! Held-out separation by estimator.
 
-use crate::analyses::beside::{self, Beside};
+use crate::analyses::beside::{self, SeparationBeside};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test,
 };
 use truenorth_stats::estimate::{HeldOut, SplitBy};
 
-use crate::study::stages::{Results, Run};
+use crate::study::stages::{StageContext, StudyFindings};
 
-fn by(run: &Run<'_>, h: &HeldOut) -> String {
+fn by(run: &StageContext<'_>, h: &HeldOut) -> String {
     let words = run.data.words();
     match h.by {
         SplitBy::Pair => format!("{} held out", words.units),
@@ -20,7 +20,7 @@ const SEPARATION_NOT_SHOWN: &str = "That the direction means what its texts were
     data says that the two ends differ along it in some way that these texts share; a habit of whoever wrote them \
     would do as well. It says nothing about what adding the direction does.";
 
-pub fn separation(run: &Run<'_>, results: &Results) -> Section {
+pub fn separation(run: &StageContext<'_>, results: &StudyFindings) -> Section {
     let words = run.data.words();
     let mut rows = Vec::new();
     let mut table = Table::new(
@@ -40,9 +40,10 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
     let mut erased = Vec::new();
     for e in &results.directions.estimated {
         let [by_pair, by_axis] = [&e.by_pair, &e.by_axis];
-        erased.extend(Beside(by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
+        erased
+            .extend(SeparationBeside(by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
         for h in [by_pair, by_axis] {
-            sides.push(([e.name.clone(), by(run, h)], Beside(h)));
+            sides.push(([e.name.clone(), by(run, h)], SeparationBeside(h)));
             let ci = h.auroc.interval;
             rows.push(ForestRow {
                 label: e.name.clone(),

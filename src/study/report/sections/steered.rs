@@ -2,9 +2,9 @@
 
 use truenorth_report::{Cell, Column, Section, Table};
 
-use crate::study::stages::{Results, Run, Samples};
+use crate::study::stages::{StageContext, SteeredTexts, StudyFindings};
 
-pub fn steered(run: &Run<'_>, results: &Results, samples: &Samples) -> Section {
+pub fn steered(run: &StageContext<'_>, results: &StudyFindings, samples: &SteeredTexts) -> Section {
     let mut table = Table::new(
         "steered-table",
         format!(

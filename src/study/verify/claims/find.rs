@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::leaves::{Leaf, leaves};
 use super::parse::{Claimed, words};
-use super::{Candidate, Outcome, TOLD};
+use super::{Candidate, ClaimOutcome, TOLD};
 
 /// What belongs to a number and is not the number: meant only where the claim names it.
 const PARTS: [&str; 23] = [
@@ -39,18 +39,18 @@ const PARTS: [&str; 23] = [
 const LABEL: usize = 60;
 
 /// The value at a pointer against a claimed one.
-pub fn at(file: &Value, pointer: &str, claimed: &Value, number: Option<&Claimed>) -> Outcome {
+pub fn at(file: &Value, pointer: &str, claimed: &Value, number: Option<&Claimed>) -> ClaimOutcome {
     let Some(value) = file.pointer(pointer) else { return nothing_at(file, pointer) };
     let candidate = Candidate { pointer: pointer.to_owned(), name: String::new(), value: value.clone() };
     let agrees = number.zip(value.as_f64()).is_some_and(|(claimed, number)| claimed.agrees(number));
     match agrees || value == claimed {
-        true => Outcome::Holds { found: vec![candidate] },
-        false => Outcome::DoesNot { nearest: vec![candidate] },
+        true => ClaimOutcome::Holds { found: vec![candidate] },
+        false => ClaimOutcome::DoesNot { nearest: vec![candidate] },
     }
 }
 
 /// How far a pointer leads, and what is there.
-fn nothing_at(file: &Value, pointer: &str) -> Outcome {
+fn nothing_at(file: &Value, pointer: &str) -> ClaimOutcome {
     let mut there = "";
     for (end, _) in pointer.match_indices('/').skip(1).chain([(pointer.len(), "")]) {
         match file.pointer(&pointer[..end]) {
@@ -69,11 +69,11 @@ fn nothing_at(file: &Value, pointer: &str) -> Outcome {
     };
     let place = if there.is_empty() { "the whole file" } else { there };
     let why = format!("nothing is at {pointer}; it leads as far as {place}, {within}");
-    Outcome::NotFound { why, nearest: vec![] }
+    ClaimOutcome::NotFound { why, nearest: vec![] }
 }
 
 /// A number, with the words that name it.
-struct Known<'a> {
+struct KnownNumber<'a> {
     leaf: Leaf<'a>,
     number: f64,
     /// The words of every key, name, row and column on the way.
@@ -82,42 +82,43 @@ struct Known<'a> {
 }
 
 /// The numbers that have all the names of a claim.
-pub fn named(file: &Value, wanted: &[String], claimed: &Claimed) -> Outcome {
+pub fn named(file: &Value, wanted: &[String], claimed: &Claimed) -> ClaimOutcome {
     let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-    let all: Vec<Known<'_>> = leaves(file).into_iter().filter_map(|leaf| Known::of(file, leaf)).collect();
-    let meant: Vec<&Known<'_>> = all.iter().filter(|k| k.has(&wanted) == wanted.len()).collect();
+    let all: Vec<KnownNumber<'_>> =
+        leaves(file).into_iter().filter_map(|leaf| KnownNumber::of(file, leaf)).collect();
+    let meant: Vec<&KnownNumber<'_>> = all.iter().filter(|k| k.has(&wanted) == wanted.len()).collect();
     if meant.is_empty() {
         return nothing_named(&all, &wanted);
     }
     // What is called just so comes before what is called so among other things.
-    let own: Vec<&Known<'_>> = meant.iter().copied().filter(|k| k.is_whole(&wanted)).collect();
+    let own: Vec<&KnownNumber<'_>> = meant.iter().copied().filter(|k| k.is_whole(&wanted)).collect();
     let least = own.iter().map(|k| k.more(&wanted)).min();
-    let (best, further): (Vec<&Known<'_>>, Vec<&Known<'_>>) =
+    let (best, further): (Vec<&KnownNumber<'_>>, Vec<&KnownNumber<'_>>) =
         own.into_iter().partition(|k| Some(k.more(&wanted)) == least);
-    let (mut agree, others): (Vec<&Known<'_>>, Vec<&Known<'_>>) =
+    let (mut agree, others): (Vec<&KnownNumber<'_>>, Vec<&KnownNumber<'_>>) =
         best.into_iter().partition(|k| claimed.agrees(k.number));
     if agree.is_empty() {
         // A number with all the names may be meant, however many more it has: the claim is not false then.
         agree = further.into_iter().filter(|k| claimed.agrees(k.number)).collect();
     }
-    let candidates = |known: &[&Known<'_>]| known.iter().map(|k| k.candidate()).collect();
+    let candidates = |known: &[&KnownNumber<'_>]| known.iter().map(|k| k.candidate()).collect();
     match (agree.is_empty(), others.is_empty()) {
-        (false, true) => Outcome::Holds { found: candidates(&agree) },
-        (false, false) => Outcome::Ambiguous { agree: candidates(&agree), others: candidates(&others) },
+        (false, true) => ClaimOutcome::Holds { found: candidates(&agree) },
+        (false, false) => ClaimOutcome::Ambiguous { agree: candidates(&agree), others: candidates(&others) },
         (true, _) => {
             let mut nearest = meant;
             nearest.sort_by(|a, b| {
-                let part = |k: &Known<'_>| !k.is_whole(&wanted);
-                let far = |k: &Known<'_>| claimed.distance(k.number);
+                let part = |k: &KnownNumber<'_>| !k.is_whole(&wanted);
+                let far = |k: &KnownNumber<'_>| claimed.distance(k.number);
                 part(a).cmp(&part(b)).then(far(a).total_cmp(&far(b)))
             });
             nearest.truncate(TOLD);
-            Outcome::DoesNot { nearest: candidates(&nearest) }
+            ClaimOutcome::DoesNot { nearest: candidates(&nearest) }
         }
     }
 }
 
-fn nothing_named(all: &[Known<'_>], wanted: &BTreeSet<&str>) -> Outcome {
+fn nothing_named(all: &[KnownNumber<'_>], wanted: &BTreeSet<&str>) -> ClaimOutcome {
     let unknown: Vec<&str> =
         wanted.iter().copied().filter(|w| !all.iter().any(|k| k.has(&BTreeSet::from([*w])) == 1)).collect();
     let why = match (all.is_empty(), unknown.is_empty()) {
@@ -130,10 +131,10 @@ fn nothing_named(all: &[Known<'_>], wanted: &BTreeSet<&str>) -> Outcome {
     };
     let most = all.iter().map(|k| k.has(wanted)).max().unwrap_or(0);
     let near = all.iter().filter(|k| most > 0 && k.has(wanted) == most).take(TOLD);
-    Outcome::NotFound { why, nearest: near.map(Known::candidate).collect() }
+    ClaimOutcome::NotFound { why, nearest: near.map(KnownNumber::candidate).collect() }
 }
 
-impl<'a> Known<'a> {
+impl<'a> KnownNumber<'a> {
     /// A number that says something; how many digits a page prints of another does not.
     fn of(file: &Value, leaf: Leaf<'a>) -> Option<Self> {
         let number = leaf.value.as_f64()?;

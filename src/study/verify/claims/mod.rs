@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use parse::{Claim, Claimed, Relation, What, parse};
+pub use parse::{Claim, ClaimKind, Claimed, Relation, parse};
 
 use super::files::values;
-use crate::error::{Context as _, Error};
+use crate::error::{Error, ErrorContext as _};
 use truenorth_report::JSON_NAME;
 
 /// A claim with what became of it.
@@ -28,13 +28,13 @@ pub struct Checked {
     pub file: PathBuf,
     /// Whether it holds, with the numbers that say so.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ClaimOutcome,
 }
 
 /// Whether a claim holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
-pub enum Outcome {
+pub enum ClaimOutcome {
     /// A number agrees, and none that the claim names as well contradicts.
     Holds {
         /// The numbers that agree.
@@ -79,7 +79,7 @@ impl Checked {
     /// Whether it holds.
     #[must_use]
     pub fn holds(&self) -> bool {
-        matches!(self.outcome, Outcome::Holds { .. })
+        matches!(self.outcome, ClaimOutcome::Holds { .. })
     }
 
     /// As a reader is told: the outcome and the claim, then what was found.
@@ -95,11 +95,11 @@ impl Checked {
             lines
         };
         match &self.outcome {
-            Outcome::Holds { found } => [vec![head("holds")], list("", found)].concat(),
-            Outcome::DoesNot { nearest } => {
+            ClaimOutcome::Holds { found } => [vec![head("holds")], list("", found)].concat(),
+            ClaimOutcome::DoesNot { nearest } => {
                 [vec![head("does not hold")], list("nearest: ", nearest)].concat()
             }
-            Outcome::Ambiguous { agree, others } => {
+            ClaimOutcome::Ambiguous { agree, others } => {
                 let more =
                     "  say more of its names, such as a row's, a column's or a key's, or give its pointer";
                 [
@@ -110,7 +110,7 @@ impl Checked {
                 ]
                 .concat()
             }
-            Outcome::NotFound { why, nearest } => {
+            ClaimOutcome::NotFound { why, nearest } => {
                 [vec![head("not found"), format!("  {why}")], list("there is: ", nearest)].concat()
             }
         }
@@ -146,7 +146,7 @@ pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error
         let path = place(claim, run)?;
         if !path.is_file() {
             let why = format!("there is no file {}", path.display());
-            all.push(claim.checked(path, Outcome::NotFound { why, nearest: vec![] }));
+            all.push(claim.checked(path, ClaimOutcome::NotFound { why, nearest: vec![] }));
             continue;
         }
         if !read.contains_key(&path) {
@@ -159,8 +159,8 @@ pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error
             read.insert(path.clone(), found);
         }
         let outcome = read.get(&path).map(|file| match &claim.what {
-            What::At { pointer, value, number } => find::at(file, pointer, value, number.as_ref()),
-            What::Named { words, number } => find::named(file, words, number),
+            ClaimKind::At { pointer, value, number } => find::at(file, pointer, value, number.as_ref()),
+            ClaimKind::Named { words, number } => find::named(file, words, number),
         });
         let lost = "a file that was read is there";
         all.push(claim.checked(path, outcome.context(lost)?));
@@ -181,7 +181,7 @@ fn place(claim: &Claim, run: Option<&Path>) -> Result<PathBuf, Error> {
 }
 
 impl Claim {
-    fn checked(&self, file: PathBuf, outcome: Outcome) -> Checked {
+    fn checked(&self, file: PathBuf, outcome: ClaimOutcome) -> Checked {
         Checked { line: self.line, claim: self.text.clone(), file, outcome }
     }
 }

@@ -18,12 +18,12 @@ pub struct Claim {
     /// The file that it names; none where it names none.
     pub file: Option<PathBuf>,
     /// What it says of the file's numbers.
-    pub what: What,
+    pub what: ClaimKind,
 }
 
 /// What a claim says of a file's numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum ClaimKind {
     /// The value at a JSON pointer.
     At {
         /// The JSON pointer.
@@ -138,7 +138,7 @@ struct Pointed<'a> {
     value: &'a RawValue,
 }
 
-fn pointed(text: &str) -> Result<(Option<PathBuf>, What), String> {
+fn pointed(text: &str) -> Result<(Option<PathBuf>, ClaimKind), String> {
     let claim: Pointed<'_> =
         serde_json::from_str(text).map_err(|e| format!("it is no claim in JSON ({e})"))?;
     if !claim.pointer.is_empty() && !claim.pointer.starts_with('/') {
@@ -151,10 +151,10 @@ fn pointed(text: &str) -> Result<(Option<PathBuf>, What), String> {
         Value::String(text) => number(text),
         _ => None,
     };
-    Ok((claim.file, What::At { pointer: claim.pointer, value, number }))
+    Ok((claim.file, ClaimKind::At { pointer: claim.pointer, value, number }))
 }
 
-fn worded(text: &str) -> Result<(Option<PathBuf>, What), String> {
+fn worded(text: &str) -> Result<(Option<PathBuf>, ClaimKind), String> {
     let (said, file) = match text.rsplit_once(" in ") {
         Some((said, file)) if is_file(file) => (said, Some(PathBuf::from(plain(file)))),
         _ => (text, None),
@@ -190,7 +190,7 @@ fn worded(text: &str) -> Result<(Option<PathBuf>, What), String> {
     if words.is_empty() {
         return Err("it names nothing before its number".into());
     }
-    Ok((file, What::Named { words, number: Claimed { relation: *relation, ..number } }))
+    Ok((file, ClaimKind::Named { words, number: Claimed { relation: *relation, ..number } }))
 }
 
 /// A file's name without what a sentence puts around it.

@@ -26,10 +26,10 @@ fn outcomes(claims: &[&str]) -> String {
     let parsed = parse(&claims.join("\n"), "c.txt").unwrap();
     let checked = check(&parsed, Some(dir.path())).unwrap();
     let letter = |c: &Checked| match &c.outcome {
-        Outcome::Holds { .. } => 'h',
-        Outcome::DoesNot { .. } => 'd',
-        Outcome::Ambiguous { .. } => 'a',
-        Outcome::NotFound { .. } => 'n',
+        ClaimOutcome::Holds { .. } => 'h',
+        ClaimOutcome::DoesNot { .. } => 'd',
+        ClaimOutcome::Ambiguous { .. } => 'a',
+        ClaimOutcome::NotFound { .. } => 'n',
     };
     checked.iter().map(letter).collect()
 }

@@ -107,7 +107,7 @@ pub(super) async fn request(State(board): Shared, headers: HeaderMap, mut form: 
         _ => {}
     }
     let update =
-        Update { id, status: Status::Received, description: "got it".into(), data: None, meta: None };
+        Update { id, status: JobStatus::Received, description: "got it".into(), data: None, meta: None };
     axum::Json(update).into_response()
 }
 
@@ -138,7 +138,7 @@ fn take(board: &Arc<Board>, envelope: &Envelope, blob: &Bytes, repeat: Option<St
 fn completed(id: &str) -> Update {
     Update {
         id: id.to_owned(),
-        status: Status::Completed,
+        status: JobStatus::Completed,
         description: String::new(),
         data: Some(format!("/result/{id}").into()),
         meta: None,
@@ -159,22 +159,22 @@ async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Messa
         let _ = socket.send(Message::Text(serde_json::to_string(&update).unwrap().into()));
     };
     for (status, words) in [
-        (Status::Received, "got it"),
-        (Status::Queued, "position 3"),
-        (Status::Queued, "position 1"),
-        (Status::Running, ""),
-        (Status::Log, "half way\x1b[31m"),
+        (JobStatus::Received, "got it"),
+        (JobStatus::Queued, "position 3"),
+        (JobStatus::Queued, "position 1"),
+        (JobStatus::Running, ""),
+        (JobStatus::Log, "half way\x1b[31m"),
         (
-            Status::Log,
+            JobStatus::Log,
             "nns.py:9: UserWarning: 'x.i7' was never reached: the model ran fewer iterations than the loop requested. Kept.",
         ),
-        (Status::Log, "  warnings.warn("),
+        (JobStatus::Log, "  warnings.warn("),
         (
-            Status::Log,
+            JobStatus::Log,
             "at 'x.i7' it was never reached: the loop asked for a step the run did not make, so it was cut short",
         ),
-        (Status::Log, "nearly"),
-        (Status::Other("THAWING".into()), "soon"),
+        (JobStatus::Log, "nearly"),
+        (JobStatus::Other("THAWING".into()), "soon"),
     ] {
         send(status, words);
         tokio::time::sleep(pace).await;
@@ -186,7 +186,7 @@ async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Messa
         (Line::Ends(bytes), _) => {
             let _ = socket.send(Message::Binary(bytes.into()));
         }
-        (_, Some(error)) => send(Status::Error, error),
+        (_, Some(error)) => send(JobStatus::Error, error),
         _ => {
             let _ = socket.send(Message::Text(serde_json::to_string(&completed(&id)).unwrap().into()));
         }
@@ -237,7 +237,7 @@ pub(super) async fn response(State(board): Shared, Path(id): Path<String>) -> Re
         (Some(Poll::Missing), _) => say(404, &[], "no status yet"),
         (Some(Poll::At(status, words)), _) => update(status, words),
         (Some(Poll::Say(status, headers, detail)), _) => say(status, &headers, detail),
-        (None, Some(error)) => update(Status::Error, error),
+        (None, Some(error)) => update(JobStatus::Error, error),
         (None, None) => axum::Json(completed(&id)).into_response(),
     }
 }

@@ -63,7 +63,7 @@ fn a_first_status_may_be_late_and_a_job_that_had_one_may_not_go() {
     assert_eq!(number(&done.unwrap()), 1.0, "{said}");
     assert!(said.contains("has no status yet"), "{said}");
     let started =
-        |n| [vec![Poll::At(truenorth_protocol::job::Status::Queued, "position 3")], missing(n)].concat();
+        |n| [vec![Poll::At(truenorth_protocol::job::JobStatus::Queued, "position 3")], missing(n)].concat();
     let (done, said) = patient(started(400), true);
     assert!(matches!(cause(&done.unwrap_err()), ClientError::Lost { .. }), "{said}");
     // A service that can't reach its models may still come to it.
@@ -76,7 +76,7 @@ fn a_first_status_may_be_late_and_a_job_that_had_one_may_not_go() {
 fn a_job_that_nothing_is_heard_of_is_not_waited_for_for_ever() {
     use super::super::fake::Poll;
     let notes = Notes::shared();
-    let at = Poll::At(truenorth_protocol::job::Status::Queued, "position 3");
+    let at = Poll::At(truenorth_protocol::job::JobStatus::Queued, "position 3");
     let fake = answering(1.0, Script { polls: vec![at; 500].into(), ..Script::default() });
     let mut options = ServiceOptions { journal: Some(notes.clone()), ..keyed(&fake) };
     options.patience.silent = Duration::from_millis(300);

@@ -16,7 +16,7 @@ use truenorth_stats::math::{self, MathError, Seeds};
 use crate::steer::{self, Dose, Steered};
 use crate::sweep::{Lexicon, distinct_2};
 use truenorth_reading::stat::{self, Number, Test, drawn_null, share};
-use truenorth_reading::{AnalysisError, Named, Reader, Speech};
+use truenorth_reading::{AnalysisError, NamedPrompt, Reader, Speech};
 
 /// Random directions of which none reaching as far has p = 0.05; with fewer no p is printed.
 const ENOUGH: usize = 19;
@@ -24,7 +24,7 @@ const ENOUGH: usize = 19;
 const REPEATS: f64 = 0.5;
 
 /// A model that is opened once there is something to push into it.
-pub trait Target {
+pub trait DeferredModel {
     /// Opens it, and closes it after.
     ///
     /// # Errors
@@ -39,9 +39,9 @@ pub trait Target {
 #[derive(Clone, Copy)]
 pub struct CrossSteer<'a> {
     /// The model that is pushed.
-    pub target: &'a dyn Target,
+    pub target: &'a dyn DeferredModel,
     /// The prompts that are written on from.
-    pub prompts: &'a [Named],
+    pub prompts: &'a [NamedPrompt],
     /// Where directions are added: where they were found.
     pub site: Site,
     /// The λ, the random directions and what is generated.
@@ -49,7 +49,7 @@ pub struct CrossSteer<'a> {
 }
 
 /// A direction to be pushed, and random ones beside it.
-pub(super) struct Push {
+pub(super) struct CrossPush {
     pub checkpoint: String,
     pub category: String,
     /// The positive class's mean less the negative one's.
@@ -59,12 +59,12 @@ pub(super) struct Push {
 }
 
 /// What is counted of a prompt's texts, by λ.
-struct Counted {
+struct CountedTexts {
     refused: Vec<Vec<bool>>,
     incoherent: Vec<Vec<bool>>,
 }
 
-struct Bench<'a> {
+struct CrossRun<'a> {
     reader: &'a Reader<'a>,
     watch: &'a dyn Watch,
     steer: &'a CrossSteer<'a>,
@@ -72,7 +72,7 @@ struct Bench<'a> {
     words: Lexicon,
 }
 
-impl Bench<'_> {
+impl CrossRun<'_> {
     /// Texts at every λ but 0 along a direction of some size.
     fn write(&self, direction: &Array1<f64>, lambdas: &[f64]) -> Result<Vec<Steered>, AnalysisError> {
         let size = math::norm(direction.view());
@@ -110,9 +110,9 @@ impl Bench<'_> {
         Ok(self.lambdas.iter().filter_map(of).collect())
     }
 
-    fn count(&self, texts: &[Vec<Steered>]) -> Counted {
+    fn count(&self, texts: &[Vec<Steered>]) -> CountedTexts {
         let of = |f: &dyn Fn(&Steered) -> bool| texts.iter().map(|row| row.iter().map(f).collect()).collect();
-        Counted { refused: of(&|s| self.words.found_in(&s.text)), incoherent: of(&incoherent) }
+        CountedTexts { refused: of(&|s| self.words.found_in(&s.text)), incoherent: of(&incoherent) }
     }
 
     /// The slope of each prompt's outcome on λ.
@@ -151,7 +151,7 @@ const NULL: &str = "random directions of the same size, drawn like the checkpoin
 
 /// Pushes every direction into the model.
 pub(super) fn into(
-    pushes: &[Push],
+    pushes: &[CrossPush],
     steer: &CrossSteer<'_>,
     seeds: &Seeds,
 ) -> Result<CrossSteering, AnalysisError> {
@@ -159,21 +159,21 @@ pub(super) fn into(
     steer.target.with(&mut |reader, watch| {
         let (lambdas, words) = (steer.params.doses(), Lexicon::refusal());
         let Some(chat) = steer.params.chat.clone() else {
-            let bench = Bench { reader, watch, steer, lambdas, words };
+            let bench = CrossRun { reader, watch, steer, lambdas, words };
             out = Some(run(&bench, pushes, seeds)?);
             return Ok(());
         };
         let (spoken, note) = Speech { chat, ..Speech::default() }.open(reader.runner())?;
         note.iter().for_each(|note| watch.say(note));
         let reader = &reader.speaking(&spoken);
-        let bench = Bench { reader, watch, steer, lambdas, words };
+        let bench = CrossRun { reader, watch, steer, lambdas, words };
         out = Some(CrossSteering { speech: spoken.record(), ..run(&bench, pushes, seeds)? });
         Ok(())
     })?;
     out.ok_or_else(|| AnalysisError::Input(format!("`{}` was not asked", steer.params.model)))
 }
 
-fn run(bench: &Bench<'_>, pushes: &[Push], seeds: &Seeds) -> Result<CrossSteering, AnalysisError> {
+fn run(bench: &CrossRun<'_>, pushes: &[CrossPush], seeds: &Seeds) -> Result<CrossSteering, AnalysisError> {
     let (steer, width) = (bench.steer, bench.reader.runner().info().hidden as usize);
     let model = &steer.params.model;
     let named = |e: MathError| stat::of(&format!("steering {model}"), &e);
@@ -194,14 +194,14 @@ fn run(bench: &Bench<'_>, pushes: &[Push], seeds: &Seeds) -> Result<CrossSteerin
         let size = math::norm(push.difference.view());
         let texts = bench.all(&push.difference, &plain)?;
         let own = bench.count(&texts);
-        let random: Vec<Counted> = push
+        let random: Vec<CountedTexts> = push
             .random
             .iter()
             .map(|unit| Ok(bench.count(&bench.all(&(unit * size), &plain)?)))
             .collect::<Result<_, AnalysisError>>()?;
         let zero = bench.lambdas.iter().position(|l| *l == 0.0).expect("the doses hold 0");
         let points = bench.lambdas.iter().enumerate().map(|(k, lambda)| {
-            let of = |what: &dyn Fn(&Counted) -> &Vec<Vec<bool>>| {
+            let of = |what: &dyn Fn(&CountedTexts) -> &Vec<Vec<bool>>| {
                 let drawn: Vec<f64> = random.iter().map(|r| rate(&what(r)[k])).collect();
                 against(&what(&own)[k], &what(&own)[zero], &drawn, *lambda, NULL)
             };

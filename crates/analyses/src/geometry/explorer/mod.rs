@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use truenorth_report::render::{Scripted, figure_svg, scripted};
 use truenorth_report::{Axis, Figure, HeatMap, HeatRow, Num, Plot, Scatter, ScatterPoint};
 
-use super::{ClassAt, ClassCourse, Placed, TextGeometry};
+use super::{CentroidNumber, ClassAt, ClassCourse, TextGeometry};
 use truenorth_reading::stat::Number;
 
 /// The name of the page in the folder of a report.
@@ -46,7 +46,7 @@ fn short(v: f64) -> Value {
     text.parse::<f64>().map_or(Value::Null, |v| json!(v))
 }
 
-fn placed(p: &Placed) -> Value {
+fn placed(p: &CentroidNumber) -> Value {
     json!([short(p.value), p.low.map(short), p.high.map(short)])
 }
 
@@ -239,7 +239,7 @@ fn still_across(found: &TextGeometry, last: usize) -> String {
     figure_svg(&Figure::new("across-still", "Cosines at the last checkpoint", Plot::HeatMap(plot), "", ""))
 }
 
-fn said(p: &Placed) -> String {
+fn said(p: &CentroidNumber) -> String {
     match (p.low, p.high) {
         (Some(low), Some(high)) => format!("{:.3} [{low:.3}, {high:.3}]", p.value),
         _ => format!("{:.3} (no interval)", p.value),
@@ -274,7 +274,8 @@ fn tables(out: &mut String, found: &TextGeometry, last: usize, name: &str) {
          general one</th></tr></thead><tbody id=\"dirs\">",
     );
     for c in &found.categories {
-        let of = |n: Option<&Number>| n.map_or_else(|| "\u{2013}".to_owned(), |n| said(&Placed::of(n)));
+        let of =
+            |n: Option<&Number>| n.map_or_else(|| "\u{2013}".to_owned(), |n| said(&CentroidNumber::of(n)));
         let general = of(c.to_general.get(last).map(|c| &c.number));
         let _ = write!(
             out,

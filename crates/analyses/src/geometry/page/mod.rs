@@ -9,8 +9,8 @@ use training::over_training;
 use truenorth_reading::cosine::{Cosine, cosine_table};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
-    Block, Cell, Column, Figure, Finding, HeatMap, HeatRow, Interval, Measure, NoteKind, Null, Num, Plot,
-    Sample, Section, Status, Table, Test,
+    Block, Cell, Column, Figure, Finding, FindingStatus, HeatMap, HeatRow, Measure, NoteKind, Num, Plot,
+    ReportedInterval, ReportedNull, Sample, Section, Table, Test,
 };
 
 pub use files::of_directions;
@@ -38,9 +38,9 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     if let Some((c, m)) = extreme(&result.categories, |c| c.to_others.get(last)) {
         out.push(Finding {
             status: match m.above_null() {
-                Some(true) => Status::Supported,
-                Some(false) => Status::NotSupported,
-                None => Status::Unclear,
+                Some(true) => FindingStatus::Supported,
+                Some(false) => FindingStatus::NotSupported,
+                None => FindingStatus::Unclear,
             },
             statement: format!(
                 "Every category's direction lies along that of all others more than directions of exchanged labels lie \
@@ -51,8 +51,8 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
             ),
             measure: Measure::new("cosine with the direction of all others", m.value),
             n: Sample::new(c.n.iter().sum::<usize>() as u64, "texts of this category and its negatives"),
-            interval: Interval::of(m),
-            null: if m.number.null.is_some() { Null::of(&m.number) } else { Null::none("no null was run") },
+            interval: ReportedInterval::of(m),
+            null: if m.number.null.is_some() { ReportedNull::of(&m.number) } else { ReportedNull::none("no null was run") },
             see: Some("geometry-across".into()),
         });
     }
@@ -60,16 +60,20 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     if let Some(change) = general.and_then(|c| c.course.change.as_ref()) {
         out.push(Finding {
             // No test here tells a break from an even drift for sure.
-            status: if change.p <= 0.05 { Status::Caution } else { Status::NotSupported },
+            status: if change.p <= 0.05 { FindingStatus::Caution } else { FindingStatus::NotSupported },
             statement: format!(
                 "The general direction breaks between {} and {}, or drifts.",
                 change.before, change.after
             ),
             measure: Measure::new("change-point statistic", change.statistic),
             n: Sample::new(change.n as u64, "checkpoints"),
-            interval: Interval::none("the place of a break has none here"),
-            null: Null::new("self-normalised, simulated series of independent numbers", 0.0, change.null_95)
-                .with_p(Test::ChangePoint, change.p, Some(change.draws as u64)),
+            interval: ReportedInterval::none("the place of a break has none here"),
+            null: ReportedNull::new(
+                "self-normalised, simulated series of independent numbers",
+                0.0,
+                change.null_95,
+            )
+            .with_p(Test::ChangePoint, change.p, Some(change.draws as u64)),
             see: Some("geometry-course".into()),
         });
     }

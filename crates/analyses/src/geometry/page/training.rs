@@ -1,7 +1,7 @@
 //! Directions over training: curves and matrices of checkpoints, and where a course breaks.
 
 use super::probes;
-use crate::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, TextGeometry};
+use crate::geometry::{CategoryCourse, Course, CourseChange, GENERAL, TextGeometry};
 use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Mark, Num, Plot, Section, Series,
@@ -153,7 +153,7 @@ fn changes(result: &TextGeometry) -> Table {
             .map(Column::new)
             .to_vec(),
     );
-    let of = |c: Option<&ChangePoint>| match c {
+    let of = |c: Option<&CourseChange>| match c {
         Some(c) => (
             Cell::from(format!("{} to {}", c.before, c.after)),
             Cell::p(Test::ChangePoint, c.p, Some(c.draws as u64)),

@@ -1,9 +1,9 @@
 //! Every category beside the others: AUROC on every set, and what is known beyond the controls.
 
 use super::{above, bounds};
-use crate::probing::{Baseline, Difference, HELD_OUT, Probed};
+use crate::probing::{Baseline, ControlDifference, HELD_OUT, Probed};
 use truenorth_reading::stat::Number;
-use truenorth_report::{Axis, Figure, Forest, ForestRow, Mark, Num, Plot, Status};
+use truenorth_report::{Axis, Figure, FindingStatus, Forest, ForestRow, Mark, Num, Plot};
 
 pub(super) fn sets(result: &Probed) -> Figure {
     let mut rows = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn controls(result: &Probed) -> Option<Figure> {
     let mut rows = Vec::new();
     for c in &result.contrasts {
         let row = |b: &Baseline| -> Vec<ForestRow> {
-            let one = |d: &Difference| ForestRow {
+            let one = |d: &ControlDifference| ForestRow {
                 label: format!("{} on {} ({:.2} against {:.2})", c.category, d.set, d.probe, d.control),
                 group: Some(format!("more than {}", b.name)),
                 estimate: d.difference.value.into(),
@@ -56,9 +56,9 @@ pub(super) fn controls(result: &Probed) -> Option<Figure> {
                 null: None,
                 n: d.difference.n as u64,
                 status: Some(match d.difference.interval {
-                    Some(i) if i.low > 0.0 => Status::Supported,
-                    Some(i) if i.high <= 0.0 => Status::NotSupported,
-                    _ => Status::Unclear,
+                    Some(i) if i.low > 0.0 => FindingStatus::Supported,
+                    Some(i) if i.high <= 0.0 => FindingStatus::NotSupported,
+                    _ => FindingStatus::Unclear,
                 }),
             };
             b.differences.iter().map(one).collect()

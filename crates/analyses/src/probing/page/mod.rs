@@ -10,7 +10,9 @@ use forests::{controls, sets};
 use numbers::table;
 use truenorth_reading::LeftOutTexts;
 use truenorth_reading::stat::Number;
-use truenorth_report::{Block, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section, Status};
+use truenorth_report::{
+    Block, Finding, FindingStatus, Measure, NoteKind, Num, ReportedInterval, ReportedNull, Sample, Section,
+};
 
 const NOT_SHOWN: &str = "That the model uses what is read here, or that it is the category that is read: whatever \
     else the two classes differ in, in these texts, would do as well.";
@@ -19,13 +21,13 @@ fn bounds(m: &Number) -> [Num; 2] {
     m.interval.map_or_else(|| [Num::missing("none"), Num::missing("none")], |i| [i.low.into(), i.high.into()])
 }
 
-fn above(m: &Number, p: Option<f64>) -> Status {
+fn above(m: &Number, p: Option<f64>) -> FindingStatus {
     let low = m.interval.is_some_and(|i| i.low > 0.5);
     match p {
-        Some(p) if low && p <= 0.05 => Status::Supported,
+        Some(p) if low && p <= 0.05 => FindingStatus::Supported,
         // Few permutations can't give a small p, whatever there is to find; the interval must agree.
-        Some(p) if !low && p > 0.05 => Status::NotSupported,
-        _ => Status::Unclear,
+        Some(p) if !low && p > 0.05 => FindingStatus::NotSupported,
+        _ => FindingStatus::Unclear,
     }
 }
 
@@ -43,8 +45,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
         statement: format!("Texts labelled {} can be told from others on held-out groups.", result.positive),
         measure: Measure::new("held-out AUROC, site chosen inside", all.held_out.value),
         n: groups(all.groups, &all.held_out),
-        interval: Interval::of(&all.held_out),
-        null: Null::of(&all.held_out),
+        interval: ReportedInterval::of(&all.held_out),
+        null: ReportedNull::of(&all.held_out),
         see: Some(format!("probing-{}", slug(all, 0))),
     }];
     for test in &all.tests {
@@ -53,8 +55,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
             statement: format!("The probe carries over to the set {}.", test.name),
             measure: Measure::new(format!("AUROC at {}", test.site), test.auroc.value),
             n: groups(test.groups, &test.auroc),
-            interval: Interval::of(&test.auroc),
-            null: Null::of(&test.auroc),
+            interval: ReportedInterval::of(&test.auroc),
+            null: ReportedNull::of(&test.auroc),
             see: Some("probing-sets".into()),
         });
     }
@@ -64,9 +66,9 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
             let i = d.difference.interval;
             out.push(Finding {
                 status: match i {
-                    Some(i) if i.low > 0.0 => Status::Supported,
-                    Some(i) if i.high <= 0.0 => Status::NotSupported,
-                    _ => Status::Unclear,
+                    Some(i) if i.low > 0.0 => FindingStatus::Supported,
+                    Some(i) if i.high <= 0.0 => FindingStatus::NotSupported,
+                    _ => FindingStatus::Unclear,
                 },
                 statement: format!(
                     "On {} the probe knows more than {} ({}).",
@@ -74,8 +76,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
                 ),
                 measure: Measure::new("difference of AUROC, paired by text", d.difference.value),
                 n: Sample::new(d.difference.n as u64, "texts"),
-                interval: Interval::of(&d.difference),
-                null: Null::new("no difference", 0.0, 0.0),
+                interval: ReportedInterval::of(&d.difference),
+                null: ReportedNull::new("no difference", 0.0, 0.0),
                 see: Some("probing-controls".into()),
             });
         }
@@ -84,17 +86,21 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
         let above = on.interval.is_some_and(|i| i.low > 0.5) && on.null.as_ref().is_none_or(|n| n.p <= 0.05);
         let below = on.interval.is_some_and(|i| i.high < 0.5);
         let (status, says) = match (above, below) {
-            (true, _) => (Status::Caution, format!("separates {set} too")),
-            (_, true) => (Status::Caution, format!("ranks {set} the other way round")),
-            _ => (Status::Unclear, format!("may or may not separate {set}")),
+            (true, _) => (FindingStatus::Caution, format!("separates {set} too")),
+            (_, true) => (FindingStatus::Caution, format!("ranks {set} the other way round")),
+            _ => (FindingStatus::Unclear, format!("may or may not separate {set}")),
         };
         out.push(Finding {
             status,
             statement: format!("A direction of truth {says}, without having seen the task."),
             measure: Measure::new("AUROC of truth on the task", on.value),
             n: Sample::of(on, format!("texts; fitted on {} statements", truth.rows)),
-            interval: Interval::of(on),
-            null: if below { Null::none("its test is one-sided, for ranks above 1/2") } else { Null::of(on) },
+            interval: ReportedInterval::of(on),
+            null: if below {
+                ReportedNull::none("its test is one-sided, for ranks above 1/2")
+            } else {
+                ReportedNull::of(on)
+            },
             see: Some("probing-truth".into()),
         });
     }

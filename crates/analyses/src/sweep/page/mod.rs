@@ -3,13 +3,13 @@
 mod estimators;
 mod plots;
 
-use crate::sweep::{Judged, Steering, Swept, SweptSite, Verdict};
-use truenorth_reading::beside::{self, Beside};
+use crate::sweep::{ReasonedVerdict, Steering, SteeringVerdict, Swept, SweptSite};
+use truenorth_reading::beside::{self, SeparationBeside};
 use truenorth_reading::sentence::capital;
 use truenorth_reading::stat::{self, Number, p_said};
 use truenorth_report::{
-    Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section,
-    Status, Table, Test,
+    Adjustment, Block, Cell, Column, Finding, FindingStatus, Measure, NoteKind, Num, ReportedInterval,
+    ReportedNull, Sample, Section, Table, Test,
 };
 use truenorth_stats::math;
 
@@ -70,7 +70,7 @@ fn steers(result: &Swept) -> Option<Finding> {
         ),
         measure: Measure::of("log-odds for each residual norm", &primary.slope, 2),
         n: sample(best, primary),
-        interval: Interval::of(&primary.slope),
+        interval: ReportedInterval::of(&primary.slope),
         null: both_nulls(best, &primary.slope, primary.against_controls.as_ref()),
         see: Some("sweep".into()),
     })
@@ -88,29 +88,29 @@ fn sample(best: &SweptSite, steering: &Steering) -> Sample {
 
 /// The null of a claim that holds against flipped labels and against random directions: p is the larger of the two
 /// (intersection-union test, Berger 1982), that of the flips over all sites, as the site is the best of them.
-fn both_nulls(best: &SweptSite, slope: &Number, controls: Option<&stat::Null>) -> Null {
+fn both_nulls(best: &SweptSite, slope: &Number, controls: Option<&stat::Null>) -> ReportedNull {
     if slope.null.is_none() {
-        return Null::none("no labels were flipped");
+        return ReportedNull::none("no labels were flipped");
     }
-    let flips = Null {
+    let flips = ReportedNull {
         p: best.p_over_sites.map_or_else(|| Num::missing("no labels were flipped"), Num::new),
-        ..Null::of(slope)
+        ..ReportedNull::of(slope)
     };
     match (best.p_over_sites, controls) {
         (Some(p), Some(c)) if c.p > p => {
             let of_size = Number { null: Some(c.clone()), ..slope.clone() };
-            Null::of(&of_size)
+            ReportedNull::of(&of_size)
         }
         (Some(_), Some(_)) => flips,
-        _ => Null { p: Num::missing("fewer than 19 random directions were steered with"), ..flips },
+        _ => ReportedNull { p: Num::missing("fewer than 19 random directions were steered with"), ..flips },
     }
 }
 
-fn status(verdict: Verdict) -> Status {
+fn status(verdict: SteeringVerdict) -> FindingStatus {
     match verdict {
-        Verdict::Steers => Status::Supported,
-        Verdict::NotShown => Status::NotSupported,
-        Verdict::Untested => Status::Unclear,
+        SteeringVerdict::Steers => FindingStatus::Supported,
+        SteeringVerdict::NotShown => FindingStatus::NotSupported,
+        SteeringVerdict::Untested => FindingStatus::Unclear,
     }
 }
 
@@ -121,10 +121,10 @@ fn reads(result: &Swept) -> Option<Finding> {
     let null = held_out.null.as_ref().map(|n| (n, "labels flipped within pairs"));
     let auroc = held_out.auroc.number("held-out units", null);
     let status = match p {
-        Some(p) if p < 0.05 && best.reads => Status::Supported,
-        _ if best.reads => Status::Caution,
-        Some(_) => Status::NotSupported,
-        None => Status::Unclear,
+        Some(p) if p < 0.05 && best.reads => FindingStatus::Supported,
+        _ if best.reads => FindingStatus::Caution,
+        Some(_) => FindingStatus::NotSupported,
+        None => FindingStatus::Unclear,
     };
     Some(Finding {
         status,
@@ -140,8 +140,8 @@ fn reads(result: &Swept) -> Option<Finding> {
         ),
         measure: Measure::of("AUROC", &auroc, 3),
         n: Sample::of(&auroc, "held-out units"),
-        interval: Interval::of(&auroc),
-        null: Null::of(&auroc),
+        interval: ReportedInterval::of(&auroc),
+        null: ReportedNull::of(&auroc),
         see: Some("sweep-reading".into()),
     })
 }
@@ -151,18 +151,18 @@ fn parts(result: &Swept) -> Option<Finding> {
     let apart = !result.parting.reads_not_steers.is_empty() || !result.parting.steers_not_reads.is_empty();
     let above = result.parting.resampled.map(|[low, _]| low > 0.0);
     let status = match (above, apart) {
-        (Some(true), false) => Status::Supported,
-        (Some(true), true) => Status::Caution,
-        _ if c.value <= 0.0 => Status::NotSupported,
-        _ => Status::Unclear,
+        (Some(true), false) => FindingStatus::Supported,
+        (Some(true), true) => FindingStatus::Caution,
+        _ if c.value <= 0.0 => FindingStatus::NotSupported,
+        _ => FindingStatus::Unclear,
     };
     Some(Finding {
         status,
         statement: "Sites that read the contrast better also steer it further.".into(),
         measure: Measure::of("rank correlation over the sites", c, 2),
         n: Sample::of(c, "sites"),
-        interval: Interval::of(c),
-        null: Null::of(c),
+        interval: ReportedInterval::of(c),
+        null: ReportedNull::of(c),
         see: Some("sweep-reading".into()),
     })
 }
@@ -176,12 +176,12 @@ fn range(result: &Swept) -> Option<Finding> {
     of_ratio.null = None;
     let (status, statement) = if dose == 0.0 {
         let none = format!("At {} no dose that was tried stays within the bounds of damage.", best.site);
-        (Status::Supported, none)
+        (FindingStatus::Supported, none)
     } else {
         let within = best.within_verdict.as_ref();
-        let why = |j: &Judged| format!(" {}.", capital(&j.because));
+        let why = |j: &ReasonedVerdict| format!(" {}.", capital(&j.because));
         (
-            within.map_or(Status::Unclear, |j| status(j.verdict)),
+            within.map_or(FindingStatus::Unclear, |j| status(j.verdict)),
             format!(
                 "At {} the direction steers by doses that stay within the bounds of damage, from {} to {}.{}",
                 best.site,
@@ -196,8 +196,8 @@ fn range(result: &Swept) -> Option<Finding> {
         statement,
         measure: Measure::of(format!("perplexity ratio at α {dose}"), &of_ratio, 2),
         n: Sample::of(&of_ratio, "neutral texts"),
-        interval: Interval::of(&of_ratio),
-        null: Null::none("the bounds are a convention; 1 is no damage"),
+        interval: ReportedInterval::of(&of_ratio),
+        null: ReportedNull::none("the bounds are a convention; 1 is no damage"),
         see: Some("sweep".into()),
     })
 }
@@ -268,7 +268,7 @@ fn beside(result: &Swept) -> Vec<Block> {
     let rows: Vec<_> = result
         .sites
         .iter()
-        .map(|s| ([s.site.to_string(), "units".into()], Beside(&s.reading.held_out)))
+        .map(|s| ([s.site.to_string(), "units".into()], SeparationBeside(&s.reading.held_out)))
         .collect();
     let erased = rows.iter().flat_map(|([site, _], beside)| {
         beside.erased().into_iter().map(move |said| format!("{site}: {said}").as_str().into())
@@ -311,7 +311,7 @@ fn table(result: &Swept) -> Table {
         .map(Column::new)
         .to_vec(),
     );
-    let verdict = |yes: bool| if yes { Status::Supported } else { Status::NotSupported };
+    let verdict = |yes: bool| if yes { FindingStatus::Supported } else { FindingStatus::NotSupported };
     for (i, s) in result.sites.iter().enumerate() {
         let Some(primary) = s.steering.first() else { continue };
         let h = &s.reading.held_out;

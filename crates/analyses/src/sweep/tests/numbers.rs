@@ -46,7 +46,7 @@ fn a_planted_slope_is_found_with_its_size_and_its_strays() {
     assert!(flips.p == 1.0 / 40.0 && flips.draws == Some(39) && flips.what.contains("one-sided"));
     assert!(s.trend.as_ref().unwrap().null.is_none(), "the order over the doses is described, not tested");
     let judged = judge(&s, Some(flips.p));
-    assert!(judged.verdict == Verdict::Steers, "{judged:?}");
+    assert!(judged.verdict == SteeringVerdict::Steers, "{judged:?}");
     // P(N(5, 4) < 0) is 0.106.
     let wrong = s.wrong_way.unwrap();
     assert!(wrong.n == 60 && wrong.interval.unwrap().contains(0.106), "{wrong:?}");
@@ -64,12 +64,18 @@ fn no_null_is_no_p_and_a_null_that_reaches_as_far_is_no_steering() {
         let judged = judge(&s, s.slope.null.as_ref().map(|n| n.p));
         (judged.verdict, judged.because, s)
     };
-    assert_eq!(verdict(&whole).0, Verdict::Steers);
+    assert_eq!(verdict(&whole).0, SteeringVerdict::Steers);
     let (none, why, s) = verdict(&Responses { flips: vec![], ..whole.clone() });
-    assert!(none == Verdict::Untested && why.contains("--null-draws") && s.slope.null.is_none(), "{why}");
+    assert!(
+        none == SteeringVerdict::Untested && why.contains("--null-draws") && s.slope.null.is_none(),
+        "{why}"
+    );
     let few = Responses { controls: whole.controls[..18].to_vec(), ..whole.clone() };
     let (few, why, s) = verdict(&few);
-    assert!(few == Verdict::Untested && why.contains("18 random") && s.against_controls.is_none(), "{why}");
+    assert!(
+        few == SteeringVerdict::Untested && why.contains("18 random") && s.against_controls.is_none(),
+        "{why}"
+    );
     assert_eq!(s.control_slopes.len(), 18);
     // As steep as the direction itself in three of 39 flips, in one of 19 random directions.
     let steep = |drawn: &[Vec<Vec<f64>>], how_many: usize| {
@@ -78,18 +84,20 @@ fn no_null_is_no_p_and_a_null_that_reaches_as_far_is_no_steering() {
         drawn
     };
     let (not, why, _) = verdict(&Responses { flips: steep(&whole.flips, 3), ..whole.clone() });
-    assert!(not == Verdict::NotShown && why.contains("p = 0.100 of 39 flips"), "{why}");
+    assert!(not == SteeringVerdict::NotShown && why.contains("p = 0.100 of 39 flips"), "{why}");
     let (not, why, _) = verdict(&Responses { controls: steep(&whole.controls, 1), ..whole.clone() });
-    assert!(not == Verdict::NotShown && why.contains("p = 0.100 of 19 directions"), "{why}");
+    assert!(not == SteeringVerdict::NotShown && why.contains("p = 0.100 of 19 directions"), "{why}");
     let (not, why, _) = verdict(&planted(0.0, 4.0, 0.1, 20, 3));
-    assert!(not == Verdict::NotShown && why.contains("interval"), "{why}");
+    assert!(not == SteeringVerdict::NotShown && why.contains("interval"), "{why}");
 }
 
 #[test]
 fn flat_and_impossible_responses_are_said_to_be_so() {
     let mut flat = planted(0.0, 0.0, 0.0, 4, 1);
     let s = flat.steering(&Seeds::new(0)).unwrap();
-    assert!(s.trend.is_none() && s.unmoved == 4 && judge(&s, Some(0.025)).verdict == Verdict::NotShown);
+    assert!(
+        s.trend.is_none() && s.unmoved == 4 && judge(&s, Some(0.025)).verdict == SteeringVerdict::NotShown
+    );
     flat.direction[0][0] = f64::NAN;
     let e = flat.steering(&Seeds::new(0)).unwrap_err().to_string();
     assert!(e.contains("planted") && e.contains("NaN"), "{e}");
@@ -153,7 +161,7 @@ fn curves_that_part_are_said_to_part() {
             reads: gap > 0.5,
             slope: math::mean(&slopes).unwrap(),
             slopes,
-            steers: if slope > 0.5 { Verdict::Steers } else { Verdict::NotShown },
+            steers: if slope > 0.5 { SteeringVerdict::Steers } else { SteeringVerdict::NotShown },
         }
     };
     let apart: Vec<Halves> = (0..6).map(|k| site(k, 0.6 * k as f64, 3.0 - 0.6 * k as f64)).collect();

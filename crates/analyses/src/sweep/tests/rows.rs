@@ -3,11 +3,11 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use truenorth_protocol::graph::{Builder, Sampling, Steps};
-use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
+use truenorth_protocol::run::{BatchLimits, Runner as _, Unwatched};
 use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
 use truenorth_stats::math;
 
-use super::super::rows::{Place, Push, Row, divergence, generate, log_probs};
+use super::super::rows::{SteeredPrompt, SteeringSite, SweepPush, divergence, generate, log_probs};
 use super::super::run::narrow;
 use crate::fixture::Tiny;
 use truenorth_reading::Reader;
@@ -20,13 +20,13 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut direction = || narrow(math::random_unit(width, &mut rng).unwrap().view());
     let (d, e) = (direction(), direction());
-    let place = Place { site: Site::ResidPost(0), positions: WriteAt::All, norm: 2.5 };
+    let place = SteeringSite { site: Site::ResidPost(0), positions: WriteAt::All, norm: 2.5 };
     let prompts: Vec<Vec<u32>> = vec![vec![5, 9, 70, 31], vec![11, 12, 60]];
-    let push = |direction, alpha| Some(Push { direction, alpha });
+    let push = |direction, alpha| Some(SweepPush { direction, alpha });
     let rows = [
-        Row { prompt: &prompts[0], turns: None, push: None },
-        Row { prompt: &prompts[1], turns: None, push: push(&d[..], 0.7) },
-        Row { prompt: &prompts[0], turns: None, push: push(&e[..], -0.4) },
+        SteeredPrompt { prompt: &prompts[0], turns: None, push: None },
+        SteeredPrompt { prompt: &prompts[1], turns: None, push: push(&d[..], 0.7) },
+        SteeredPrompt { prompt: &prompts[0], turns: None, push: push(&e[..], -0.4) },
     ];
     let got = log_probs(&reader, place, &rows, &Unwatched).unwrap();
     let logits = |prompt: &Vec<u32>, push: Option<(&[f32], f64)>| {
@@ -59,9 +59,9 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
         }
     }
     let asked = [
-        Push { direction: &d, alpha: 0.7 },
-        Push { direction: &e, alpha: -0.4 },
-        Push { direction: &d, alpha: 0.0 },
+        SweepPush { direction: &d, alpha: 0.7 },
+        SweepPush { direction: &e, alpha: -0.4 },
+        SweepPush { direction: &d, alpha: 0.0 },
     ];
     let kl = divergence(&reader, place, &prompts, &asked, &Unwatched).unwrap();
     for (k, push) in [pushes[1], pushes[2]].into_iter().enumerate() {
@@ -74,7 +74,7 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     }
     assert!(kl[2].iter().all(|v| *v < 1e-5), "{:?}", kl[2]);
     let wide = vec![0.5; width + 1];
-    let bad = [Row { prompt: &prompts[0], turns: None, push: push(&wide, 1.0) }];
+    let bad = [SteeredPrompt { prompt: &prompts[0], turns: None, push: push(&wide, 1.0) }];
     assert!(log_probs(&reader, place, &bad, &Unwatched).unwrap_err().is_request());
     let out = generate(&reader, place, &rows, &Sampling::greedy(3), &Unwatched).unwrap();
     assert!(out.len() == 3 && out.iter().all(|o| o.tokens.len() == 3));
@@ -84,13 +84,17 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
 fn sampled_rows_of_a_sweep_do_not_depend_on_how_they_are_cut() {
     let sampling = Sampling { temperature: 1.0, seed: 5, ..Sampling::greedy(8) };
     let ask = |sequences: usize| {
-        let tiny = Tiny::with_batch(Batch { sequences, ..Batch::LOCAL });
+        let tiny = Tiny::with_batch(BatchLimits { sequences, ..BatchLimits::LOCAL });
         let width = tiny.info().hidden as usize;
-        let place = Place { site: Site::ResidPost(0), positions: WriteAt::All, norm: 1.0 };
+        let place = SteeringSite { site: Site::ResidPost(0), positions: WriteAt::All, norm: 1.0 };
         let (d, prompts) = (vec![0.1; width], [vec![5, 6, 7], vec![3, 4]]);
-        let push = |alpha| Some(Push { direction: &d, alpha });
-        let rows: Vec<Row<'_>> = (0..20)
-            .map(|i| Row { prompt: &prompts[i % 2], turns: None, push: push(f64::from(i as u8 / 2) / 1e6) })
+        let push = |alpha| Some(SweepPush { direction: &d, alpha });
+        let rows: Vec<SteeredPrompt<'_>> = (0..20)
+            .map(|i| SteeredPrompt {
+                prompt: &prompts[i % 2],
+                turns: None,
+                push: push(f64::from(i as u8 / 2) / 1e6),
+            })
             .collect();
         generate(&Reader::new(&tiny, None), place, &rows, &sampling, &Unwatched).unwrap()
     };

@@ -42,8 +42,8 @@ impl How {
     fn data<'a>(
         &'a self,
         (pairs, template): (&'a Distinct<Pair>, &'a Template),
-        neutral: &'a [Named],
-        prompts: &'a [Named],
+        neutral: &'a [NamedPrompt],
+        prompts: &'a [NamedPrompt],
     ) -> SweepData<'a> {
         SweepData {
             pairs,
@@ -62,7 +62,7 @@ impl How {
 }
 
 fn sweep(reader: &Reader<'_>, data: &SweepData<'_>, params: &Params) -> Result<Swept, AnalysisError> {
-    Sweep::run(data, params, &Asked { reader: *reader, seeds: &Seeds::new(3), watch: &Unwatched })
+    Sweep::run(data, params, &AnalysisContext { reader: *reader, seeds: &Seeds::new(3), watch: &Unwatched })
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
     };
     let params = params(&["resid_post.0", "resid_mid.1", "resid_post.1"]);
     let alone = sweep(&reader, &data, &params).unwrap();
-    let texts = |rows: Vec<Named>| reader.encode(&rows).unwrap();
-    let sentiment_texts = sentiment.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+    let texts = |rows: Vec<NamedPrompt>| reader.encode(&rows).unwrap();
+    let sentiment_texts = sentiment.iter().map(|r| NamedPrompt::text(&r.id, &r.text)).collect();
     let given = [texts(neutral.clone()), texts(sentiment_texts)].concat();
     let again = tiny.read_again();
     assert!(!again.iter().any(|prompt| given.contains(prompt)), "{again:?}");

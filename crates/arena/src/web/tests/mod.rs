@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::live::{Live, score_all};
 use crate::season::tests::{Tiny, opened};
-use crate::store::{Action, End};
+use crate::store::{BoardEnd, OperatorAction};
 use truenorth_protocol::run::Unwatched;
 
 const KEY: &str = "a-long-enough-operators-key";
@@ -29,11 +29,11 @@ struct Arena {
 }
 
 /// An arena that is served; nothing is scored but by [`Arena::score`].
-async fn arena(rules: &str, set: impl FnOnce(&mut Options)) -> Arena {
+async fn arena(rules: &str, set: impl FnOnce(&mut ArenaOptions)) -> Arena {
     let dir = tempfile::tempdir().unwrap();
     let (folder, season) = opened(dir.path(), "one", rules);
     let live = Live::new(season, Tiny::open()).unwrap();
-    let mut options = Options::new("127.0.0.1:0".parse().unwrap());
+    let mut options = ArenaOptions::new("127.0.0.1:0".parse().unwrap());
     let keys = dir.path().join("keys");
     std::fs::write(&keys, format!("# ours\n{KEY}\n")).unwrap();
     #[cfg(unix)]
@@ -45,7 +45,7 @@ async fn arena(rules: &str, set: impl FnOnce(&mut Options)) -> Arena {
     options.notice = Arc::new(|told| eprintln!("{told}"));
     set(&mut options);
     let app = App::new(folder, live.clone(), options);
-    let server = Server::bind(app).await.unwrap();
+    let server = ArenaServer::bind(app).await.unwrap();
     let url = server.url();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(server.serve(async {
@@ -356,10 +356,10 @@ async fn pages_are_made_anew_when_something_changed() {
     assert!(!arena.text("/").await.contains("a first text"));
     arena.score();
     assert!(arena.text("/").await.contains("a first text"));
-    arena.live.season.store.act(Action::Hide, 1, "").unwrap();
+    arena.live.season.store.act(OperatorAction::Hide, 1, "").unwrap();
     // As it was made: hiding by the server's own ways says that something changed.
     assert!(arena.text("/").await.contains("a first text"));
     arena.live.changed();
     assert!(!arena.text("/").await.contains("a first text"));
-    assert!(arena.live.season.store.board(End::Top, 0, 9).unwrap().is_empty());
+    assert!(arena.live.season.store.board(BoardEnd::Top, 0, 9).unwrap().is_empty());
 }

@@ -1,8 +1,8 @@
 //! What the front page says of a board.
 
-use crate::board::{Asymmetry, BoardSummary, Contrast, RankChanges};
+use crate::board::{Asymmetry, BoardSummary, KindContrast, RankChanges};
 use truenorth_reading::sentence::capital;
-use truenorth_report::{Finding, Interval, Measure, Null, Sample, Status, Test};
+use truenorth_report::{Finding, FindingStatus, Measure, ReportedInterval, ReportedNull, Sample, Test};
 use truenorth_stats::math::feasible;
 
 /// Lines of the front page: specificity, the check of its closed form, the lean of the ends, kinds, another
@@ -19,15 +19,15 @@ pub fn findings(result: &BoardSummary) -> Vec<Finding> {
 pub(in crate::board) fn ranks_alike(c: &RankChanges) -> Finding {
     Finding {
         status: match c.correlation.above(0.0) {
-            true => Status::Supported,
-            false if c.correlation.value > 0.0 => Status::Unclear,
-            false => Status::NotSupported,
+            true => FindingStatus::Supported,
+            false if c.correlation.value > 0.0 => FindingStatus::Unclear,
+            false => FindingStatus::NotSupported,
         },
         statement: format!("{} and {} rank the sequences alike.", capital(&c.first), c.second),
         measure: Measure::of("Spearman's ρ", &c.correlation, 2),
         n: Sample::of(&c.correlation, "sequences"),
-        interval: Interval::of(&c.correlation),
-        null: Null::of(&c.correlation),
+        interval: ReportedInterval::of(&c.correlation),
+        null: ReportedNull::of(&c.correlation),
         see: Some("board-ranks".into()),
     }
 }
@@ -41,11 +41,11 @@ fn specific(result: &BoardSummary) -> Finding {
     };
     Finding {
         status: match (f.stands, f.matched.min(f.permuted)) {
-            _ if f.matched + f.permuted == 0 => Status::Unclear,
-            (0, _) => Status::NotSupported,
+            _ if f.matched + f.permuted == 0 => FindingStatus::Unclear,
+            (0, _) => FindingStatus::NotSupported,
             // One of the two nulls is wanting.
-            (_, 0) => Status::Caution,
-            _ => Status::Supported,
+            (_, 0) => FindingStatus::Caution,
+            _ => FindingStatus::Supported,
         },
         statement: match f.matched + f.permuted {
             0 => "Whether sequences move the probes along the direction further than along unrelated ones was not \
@@ -63,8 +63,8 @@ fn specific(result: &BoardSummary) -> Finding {
             digits: 2,
         },
         n: Sample::new(f.tests as u64, format!("sequences, {} probes each", result.probes)),
-        interval: Interval::none("a count over a fixed list of sequences"),
-        null: Null::none(&format!(
+        interval: ReportedInterval::none("a count over a fixed list of sequences"),
+        null: ReportedNull::none(&format!(
             "each sequence has its own, of {} directions drawn like the readings and {} of exchanged labels; {}, level \
              {} over the board",
             f.matched, f.permuted, f.name, f.level
@@ -80,17 +80,17 @@ pub(in crate::board) fn ends(a: &Asymmetry) -> Finding {
     let clear = m.interval.is_some_and(|i| i.low > 0.0 || i.high < 0.0);
     Finding {
         status: match (clear, p) {
-            (true, Some(p)) if p < 0.05 => Status::Supported,
-            (false, Some(p)) if p >= 0.05 => Status::NotSupported,
-            _ => Status::Unclear,
+            (true, Some(p)) if p < 0.05 => FindingStatus::Supported,
+            (false, Some(p)) if p >= 0.05 => FindingStatus::NotSupported,
+            _ => FindingStatus::Unclear,
         },
         statement: format!(
             "The {longer} end of the board reaches further from its middle than the other end."
         ),
         measure: Measure::of("asymmetry about the median, from −1 to 1", m, 2),
         n: Sample::of(m, format!("sequences, {} at each end", a.ends)),
-        interval: Interval::of(m),
-        null: Null::of(m),
+        interval: ReportedInterval::of(m),
+        null: ReportedNull::of(m),
         see: Some("board-asymmetry".into()),
     }
 }
@@ -101,7 +101,7 @@ fn powered(units: &str, detectable: Option<f64>, needed: Option<usize>) -> Strin
     format!("{units}, which find {least} with 80 % power; {} would find one like this", feasible(needed))
 }
 
-pub(in crate::board) fn kinds(c: &Contrast) -> Finding {
+pub(in crate::board) fn kinds(c: &KindContrast) -> Finding {
     let ci = c.interval;
     let (units, exchanged) = match c.matched {
         0 => ("sequences".to_owned(), "kinds shuffled, two-sided".to_owned()),
@@ -112,13 +112,13 @@ pub(in crate::board) fn kinds(c: &Contrast) -> Finding {
     };
     Finding {
         status: match (c.p < 0.05, c.auroc > 0.5) {
-            (true, true) => Status::Supported,
-            (true, false) | (false, _) => Status::NotSupported,
+            (true, true) => FindingStatus::Supported,
+            (true, false) | (false, _) => FindingStatus::NotSupported,
         },
         statement: format!("On the board, {} scores above {}.", c.high, c.low),
         measure: Measure { name: "AUROC".into(), value: c.auroc.into(), digits: 2 },
         n: Sample::new(c.n as u64, powered(&units, c.detectable, c.needed)),
-        interval: Interval::p95(
+        interval: ReportedInterval::p95(
             ci.low,
             ci.high,
             if c.matched == 0 {
@@ -127,7 +127,7 @@ pub(in crate::board) fn kinds(c: &Contrast) -> Finding {
                 "score interval over matched sequences (Newcombe 2006)"
             },
         ),
-        null: Null::new(exchanged, c.null[0], c.null[1]).with_p(
+        null: ReportedNull::new(exchanged, c.null[0], c.null[1]).with_p(
             Test::BoardKinds,
             c.p,
             Some(c.permutations as u64),

@@ -8,8 +8,8 @@ pub(super) use lines::{ends, findings, kinds, ranks_alike};
 use crate::board::{Asymmetry, BoardSummary, Over, RankChanges, SummaryRow};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
-    Axis, Block, Board, BoardRow, Cell, Column, Figure, Forest, ForestRow, Group, Labelled, Mark, NoteKind,
-    Num, Scatter, ScatterPoint, Section, Slope, SlopeRow, Strip, StripGroup, Table, Test,
+    Axis, Block, Board, BoardRow, Cell, Column, Figure, Forest, ForestRow, KeyValueList, LabelledValue, Mark,
+    NoteKind, Num, Scatter, ScatterPoint, Section, Slope, SlopeRow, Strip, StripGroup, Table, Test,
 };
 
 /// Rows of the board drawn at each end.
@@ -140,7 +140,7 @@ fn strip(result: &BoardSummary) -> Figure {
                 .rows
                 .iter()
                 .filter(|r| kind(r) == name)
-                .map(|r| Labelled { label: r.text.clone(), value: r.z.into() })
+                .map(|r| LabelledValue { label: r.text.clone(), value: r.z.into() })
                 .collect(),
             label: name,
         })
@@ -226,9 +226,9 @@ pub(super) fn asymmetry(a: &Asymmetry) -> Figure {
     )
 }
 
-fn facts(result: &BoardSummary) -> Group {
+fn facts(result: &BoardSummary) -> KeyValueList {
     let a = &result.asymmetry;
-    Group::new("The ends, means")
+    KeyValueList::new("The ends, means")
         .with("score at the top", Cell::of(&a.top.score, 4))
         .with("score at the bottom", Cell::of(&a.bottom.score, 4))
         .with("z at the top", Cell::maybe(a.top.z.as_ref(), 2, NO_Z))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use truenorth_data::{Copies, NearCopies, SequenceRow, first_sequences};
 use truenorth_stats::words::folded;
 
-use super::super::Entry;
+use super::super::ScoreRow;
 use super::super::entry::placed;
 use super::SavedBoard;
 use super::columns::word;
@@ -76,7 +76,7 @@ pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, Analysi
 
 /// Refuses a text that has two scores on one board: whichever is taken, the other is lost.
 fn told_once(board: &SavedBoard) -> Result<(), AnalysisError> {
-    let mut scores: HashMap<&str, &Entry> = HashMap::new();
+    let mut scores: HashMap<&str, &ScoreRow> = HashMap::new();
     for row in &board.rows {
         let first = *scores.entry(&row.text).or_insert(row);
         if (first.score - row.score).abs() > 1e-6 * first.score.abs().max(1.0) {
@@ -94,7 +94,7 @@ fn told_once(board: &SavedBoard) -> Result<(), AnalysisError> {
 
 fn keys(board: &SavedBoard) -> Vec<(String, usize)> {
     let mut seen: HashMap<String, usize> = HashMap::new();
-    let key = |row: &Entry| {
+    let key = |row: &ScoreRow| {
         let text = folded(&row.text);
         let before = seen.entry(text.clone()).or_default();
         *before += 1;
@@ -105,7 +105,7 @@ fn keys(board: &SavedBoard) -> Vec<(String, usize)> {
 
 /// The sequences of boards in one order, with what any of them says of each.
 fn rows(boards: &[SavedBoard]) -> Vec<SequenceRow> {
-    let said = |i: usize| -> Vec<&Entry> { boards.iter().map(|b| &b.rows[i]).collect() };
+    let said = |i: usize| -> Vec<&ScoreRow> { boards.iter().map(|b| &b.rows[i]).collect() };
     (0..boards[0].rows.len())
         .map(|i| {
             let mut extra = std::collections::BTreeMap::new();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use truenorth_data::{TableFile, TableRow};
 use truenorth_protocol::Site;
 
-use super::super::Entry;
+use super::super::ScoreRow;
 use super::super::entry::placed;
 use super::columns::{ID, SCORE, TEXT, Z, column, first, label, number, scores, with_point};
 use truenorth_reading::AnalysisError;
@@ -19,7 +19,7 @@ pub struct SavedBoard {
     /// Where its direction lives, where the file says.
     pub site: Option<Site>,
     /// In the order of the file.
-    pub rows: Vec<Entry>,
+    pub rows: Vec<ScoreRow>,
     /// Name of the column.
     pub score: String,
 }
@@ -72,7 +72,7 @@ pub fn read(
             ids[i].clone_from(&rows[i].id);
         }
         let mut seen = HashSet::new();
-        if let Some(i) = rows.iter().position(|r: &Entry| !seen.insert(r.id.clone())) {
+        if let Some(i) = rows.iter().position(|r: &ScoreRow| !seen.insert(r.id.clone())) {
             return refuse(
                 format!("{}: sequence `{}` for the second time", file.rows[i].place, rows[i].id),
                 "give each row an `id` of its own",
@@ -106,10 +106,10 @@ fn lacking<'a>(file: &'a TableFile, score: &str) -> Option<&'a TableRow> {
 
 /// Two rows of a board, as the file has it, of which the first is ranked better and scored lower.
 #[must_use]
-pub fn against_rank(board: &SavedBoard) -> Option<(&Entry, &Entry)> {
-    let mut rows: Vec<&Entry> = board.rows.iter().collect();
+pub fn against_rank(board: &SavedBoard) -> Option<(&ScoreRow, &ScoreRow)> {
+    let mut rows: Vec<&ScoreRow> = board.rows.iter().collect();
     rows.sort_by_key(|r| r.rank);
-    let apart = |two: &&[&Entry]| two[0].rank < two[1].rank && two[0].score < two[1].score;
+    let apart = |two: &&[&ScoreRow]| two[0].rank < two[1].rank && two[0].score < two[1].score;
     rows.windows(2).find(apart).map(|two| (two[0], two[1]))
 }
 
@@ -148,7 +148,7 @@ fn ids(rows: &[TableRow]) -> Vec<String> {
     (1..=rows.len()).map(|n| n.to_string()).collect()
 }
 
-fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, String)> {
+fn entry(row: &TableRow, id: String, score: &str) -> Result<ScoreRow, (String, String)> {
     let fields = &row.fields;
     let (text_is, text) = match first(fields, &TEXT) {
         Some((name, Value::String(text))) if !text.trim().is_empty() => (name, text.clone()),
@@ -177,7 +177,7 @@ fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, Stri
             || name == score
             || name == "scores"
     };
-    Ok(Entry {
+    Ok(ScoreRow {
         id,
         text,
         score: value,

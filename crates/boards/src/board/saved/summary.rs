@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::contrast::contrast;
 use super::super::ends::{asymmetry, end_of, rank_changes, score_and_z};
-use super::super::{Asymmetry, Contrast, Entry, Params, RankChanges, ScoreAndZ};
+use super::super::{Asymmetry, KindContrast, Params, RankChanges, ScoreAndZ, ScoreRow};
 use super::Aligned;
 use truenorth_data::Copies;
 use truenorth_reading::stat::p_cell;
@@ -23,13 +23,13 @@ pub struct SavedSummary {
     /// Copies and near copies that were found among them.
     pub copies: Copies,
     /// A row a sequence, by rank.
-    pub rows: Vec<Entry>,
+    pub rows: Vec<ScoreRow>,
     /// Whether the two ends reach equally far.
     pub asymmetry: Asymmetry,
     /// Whether score and specificity rank alike; none where the board has no specificity, or the same throughout.
     pub score_and_z: Option<ScoreAndZ>,
     /// One kind against another, where that was asked for.
-    pub contrast: Option<Contrast>,
+    pub contrast: Option<KindContrast>,
     /// Rank changes to another board, where one was given.
     pub rank_changes: Option<RankChanges>,
     /// What the board does not show, a sentence each.
@@ -47,7 +47,7 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
     let seeds = seeds.child("board");
     let stands: Vec<usize> =
         (0..board.rows.len()).filter(|i| board.rows[*i].counted_with.is_none()).collect();
-    let of = |rows: &[Entry]| stands.iter().map(|i| rows[*i].clone()).collect::<Vec<Entry>>();
+    let of = |rows: &[ScoreRow]| stands.iter().map(|i| rows[*i].clone()).collect::<Vec<ScoreRow>>();
     let distinct = of(&board.rows);
     let ends = end_of(params.ends, distinct.len());
     // A column that is the same throughout ranks nothing.
@@ -108,7 +108,7 @@ pub fn table(found: &SavedSummary) -> Listing {
             m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
-    out.rows.extend(found.contrast.as_ref().map(Contrast::cells));
+    out.rows.extend(found.contrast.as_ref().map(KindContrast::cells));
     out.says.push(format!("{} of {} sequences count", found.distinct, found.sequences));
     out
 }

@@ -14,7 +14,7 @@ fn a_draw_depends_on_its_own_cell_alone() {
         (0..extra).for_each(|i| text += &format!("other {i},1,c9\n"));
         text.into_bytes()
     };
-    let options = || ImportOptions { take: Some(4), ..plain(Source::Csv, "text=t,label=l,category=c") };
+    let options = || ImportOptions { take: Some(4), ..plain(ImportSource::Csv, "text=t,label=l,category=c") };
     let small = import(options(), &[("f", &rows(0))]).unwrap();
     let large = import(options(), &[("f", &rows(9))]).unwrap();
     assert_eq!(small.rows.len(), 16);
@@ -35,7 +35,7 @@ fn no_split_parts_copies_and_near_copies() {
         text += &format!("the road w{i} v{i} u{i} t{i} s{i},x\n");
         text += &format!("The road  w{i} v{i} u{i} t{i} s{i} again,x\n");
     }
-    let mut options = plain(Source::Csv, "text=t,label=l");
+    let mut options = plain(ImportSource::Csv, "text=t,label=l");
     options.split = Some("train=0.5,test=0.5".parse().unwrap());
     for seed in 0..20 {
         let mut importer = Importer::new(options.clone()).unwrap();
@@ -58,7 +58,7 @@ proptest! {
         for (i, (group, label, category)) in rows.iter().enumerate() {
             text += &format!("text {i},{label},c{category},g{group}\n");
         }
-        let mut options = plain(Source::Csv, "text=t,label=l,category=c,group=g");
+        let mut options = plain(ImportSource::Csv, "text=t,label=l,category=c,group=g");
         options.split = Some(format!("a={share},b={}", 1.0 - share).parse().unwrap());
         let split = |seed| {
             let mut importer = Importer::new(options.clone()).unwrap();
@@ -84,7 +84,7 @@ proptest! {
         let mut text = "t,l\n".to_owned();
         (0..many).for_each(|i| text += &format!("a {i},x\n"));
         (0..few).for_each(|i| text += &format!("b {i},y\n"));
-        let mut options = plain(Source::Csv, "text=t,label=l");
+        let mut options = plain(ImportSource::Csv, "text=t,label=l");
         options.split = Some("train=0.5,dev=0.2,test=0.3".parse().unwrap());
         let mut importer = Importer::new(options).unwrap();
         importer.read(text.as_bytes(), "f").unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The rows of a file, without their ids.
-fn rows(source: Source, name: &str, bytes: &[u8]) -> Vec<(String, String)> {
+fn rows(source: ImportSource, name: &str, bytes: &[u8]) -> Vec<(String, String)> {
     let made =
         import(plain(source, "text=t,label=l"), &[(name, bytes)]).unwrap_or_else(|e| panic!("{name}: {e}"));
     made.rows.into_iter().map(|r| (r.text, r.label)).collect()
@@ -11,7 +11,7 @@ fn rows(source: Source, name: &str, bytes: &[u8]) -> Vec<(String, String)> {
 
 #[test]
 fn a_table_is_read_by_the_sign_between_its_columns() {
-    let expected = rows(Source::Csv, "f.csv", b"t,l\nx,1\ny,0\n");
+    let expected = rows(ImportSource::Csv, "f.csv", b"t,l\nx,1\ny,0\n");
     for (name, bytes) in [
         ("f.csv", &b"t;l\nx;1\ny;0\n"[..]),
         ("f.csv", b"\xef\xbb\xbft\tl\nx\t1\ny\t0\n"),
@@ -25,41 +25,43 @@ fn a_table_is_read_by_the_sign_between_its_columns() {
         ("f.csv", b"T,t,l\nu,x,1\nv,y,0\n"),
         ("f.csv", b"t,l\n\" x\",1\ny ,0\n"),
     ] {
-        assert_eq!(rows(Source::Csv, name, bytes), expected, "{name}");
+        assert_eq!(rows(ImportSource::Csv, name, bytes), expected, "{name}");
     }
-    let made = import(plain(Source::Csv, "text=t,label=l"), &[("f.csv", b"t,l\n\" x\",1\ny,0\n")]).unwrap();
+    let made =
+        import(plain(ImportSource::Csv, "text=t,label=l"), &[("f.csv", b"t,l\n\" x\",1\ny,0\n")]).unwrap();
     assert_eq!(made.tally.trimmed, 1);
-    let short = import(plain(Source::Csv, "text=t,label=l"), &[("f.csv", b"t,l\nx\n")]).unwrap_err();
+    let short = import(plain(ImportSource::Csv, "text=t,label=l"), &[("f.csv", b"t,l\nx\n")]).unwrap_err();
     assert!(short.hint().unwrap().contains("a field for every column"), "{short}");
     let between = |name, bytes: &[u8]| {
-        import(plain(Source::Csv, "text=t,label=l"), &[(name, bytes)]).unwrap().tally.files[0].between
+        import(plain(ImportSource::Csv, "text=t,label=l"), &[(name, bytes)]).unwrap().tally.files[0].between
     };
     assert_eq!(between("f.csv", b"t;l\nx;1\n"), Some(';'));
     assert_eq!(between("f.tsv", b"t\tl\nx\t1\n"), None);
     // A comma in the text of a file that has semicolons parts nothing.
-    assert_eq!(rows(Source::Csv, "f.csv", b"t;l\nx, z;1\n"), [("x, z".to_owned(), "1".to_owned())]);
+    assert_eq!(rows(ImportSource::Csv, "f.csv", b"t;l\nx, z;1\n"), [("x, z".to_owned(), "1".to_owned())]);
 }
 
 #[test]
 fn json_is_read_as_lines_a_list_or_an_object_with_a_list() {
-    let expected = rows(Source::Jsonl, "f.jsonl", b"{\"t\":\"x\",\"l\":1}\n{\"t\":\"y\",\"l\":0}\n");
+    let expected = rows(ImportSource::Jsonl, "f.jsonl", b"{\"t\":\"x\",\"l\":1}\n{\"t\":\"y\",\"l\":0}\n");
     for (name, bytes) in [
         ("f.json", &b" [{\"t\":\"x\",\"l\":1},\n{\"t\":\"y\",\"l\":0}]"[..]),
         ("f.json", b"{\"data\":[{\"t\":\"x\",\"l\":1},{\"t\":\"y\",\"l\":0}], \"version\": 1}"),
         ("f.jsonl", b"{\n \"rows\": [\n{\"t\":\"x\",\"l\":1},\n{\"t\":\"y\",\"l\":0}\n]}"),
     ] {
-        assert_eq!(rows(Source::Jsonl, name, bytes), expected, "{name}");
+        assert_eq!(rows(ImportSource::Jsonl, name, bytes), expected, "{name}");
     }
     // A row may itself hold a list of such a name.
     let row = b"{\"t\":\"x\",\"l\":1,\"examples\":[1,2]}";
-    assert_eq!(rows(Source::Jsonl, "f.jsonl", row), [("x".to_owned(), "1".to_owned())]);
+    assert_eq!(rows(ImportSource::Jsonl, "f.jsonl", row), [("x".to_owned(), "1".to_owned())]);
     let beaver = String::from_utf8(fixture("beavertails.jsonl")).unwrap();
     let list = format!("[{}]", beaver.lines().collect::<Vec<_>>().join(","));
-    let of =
-        |bytes: &[u8]| lines(&import(ImportOptions::new(Source::BeaverTails), &[("b", bytes)]).unwrap().rows);
+    let of = |bytes: &[u8]| {
+        lines(&import(ImportOptions::new(ImportSource::BeaverTails), &[("b", bytes)]).unwrap().rows)
+    };
     assert_eq!(of(list.as_bytes()).len(), of(beaver.as_bytes()).len());
     // Texts alone are rows with one label.
-    let texts = ImportOptions { label: Some("bad".into()), ..ImportOptions::new(Source::Jsonl) };
+    let texts = ImportOptions { label: Some("bad".into()), ..ImportOptions::new(ImportSource::Jsonl) };
     for bytes in [&b"[\"x\", \"y\"]"[..], b"\"x\"\n\"y\"\n", b"{\"prompts\":[\"x\",\"y\"]}"] {
         assert_eq!(import(texts.clone(), &[("f.json", bytes)]).unwrap().rows.len(), 2);
     }
@@ -68,17 +70,17 @@ fn json_is_read_as_lines_a_list_or_an_object_with_a_list() {
         (b"{'t': 'x', 'l': 1}", "`f`, line 1, byte 2: a list or dict as Python prints it"),
         (b"# made by hand\n{\"t\":\"x\",\"l\":1}", "`f`, line 1, byte 1: `# made by hand` is a comment"),
     ] {
-        let said = refused(plain(Source::Jsonl, "text=t,label=l"), "f", bytes);
+        let said = refused(plain(ImportSource::Jsonl, "text=t,label=l"), "f", bytes);
         assert!(said.contains(expected), "expected {expected}\n     got {said}");
     }
-    let said = refused(plain(Source::Csv, "text=t,label=l"), "f", b"{\"t\":\"x\",\"l\":1}");
+    let said = refused(plain(ImportSource::Csv, "text=t,label=l"), "f", b"{\"t\":\"x\",\"l\":1}");
     assert!(said.contains("looks like JSONL; csv comes as CSV"), "{said}");
 }
 
 #[test]
 fn texts_are_no_brackets_and_quotes() {
     let of = |bytes: &[u8]| {
-        let made = import(ImportOptions::new(Source::MaliciousInstruct), &[("m", bytes)]).unwrap();
+        let made = import(ImportOptions::new(ImportSource::MaliciousInstruct), &[("m", bytes)]).unwrap();
         made.rows.into_iter().map(|r| r.text).collect::<Vec<_>>()
     };
     for bytes in
@@ -87,13 +89,13 @@ fn texts_are_no_brackets_and_quotes() {
         assert_eq!(of(bytes), ["do x", "do y"]);
     }
     assert_eq!(of(b"[INST] do x\n{y} do\n"), ["[INST] do x", "{y} do"]);
-    let said = refused(ImportOptions::new(Source::MaliciousInstruct), "m", b"prompt,label\nx,1\n");
+    let said = refused(ImportOptions::new(ImportSource::MaliciousInstruct), "m", b"prompt,label\nx,1\n");
     assert!(said.contains("looks like CSV with a head"), "{said}");
 }
 
 #[test]
 fn all_missing_columns_are_named_at_once() {
-    let bare = || ImportOptions::new(Source::Csv);
+    let bare = || ImportOptions::new(ImportSource::Csv);
     let of = |options: ImportOptions, bytes: &[u8]| {
         let e = import(options, &[("f.csv", bytes)]).unwrap_err();
         let hint = e.hint().unwrap();
@@ -103,11 +105,12 @@ fn all_missing_columns_are_named_at_once() {
     let both = "there are no columns `text`, `label`; the columns are `q`, `a`";
     assert_eq!(of(bare(), b"q,a\nx,1\n"), both);
     assert_eq!(of(bare(), b"q;a\nx;1\n"), both);
-    let ids = plain(Source::Csv, "text=p,label=l,id=i,group=g");
+    let ids = plain(ImportSource::Csv, "text=p,label=l,id=i,group=g");
     assert_eq!(of(ids, b"p,a\nx,1\n"), "there are no columns `l`, `g`, `i`; the columns are `p`, `a`");
     let labelled = ImportOptions { label: Some("x".into()), ..bare() };
     assert_eq!(of(labelled, b"q,a\nx,1\n"), "there is no column `text`; the columns are `q`, `a`");
-    let json = import(ImportOptions::new(Source::Jsonl), &[("f", b"{\"q\":\"x\",\"a\":1}")]).unwrap_err();
+    let json =
+        import(ImportOptions::new(ImportSource::Jsonl), &[("f", b"{\"q\":\"x\",\"a\":1}")]).unwrap_err();
     assert!(
         json.source()
             .unwrap()
@@ -115,7 +118,7 @@ fn all_missing_columns_are_named_at_once() {
             .starts_with("there are no columns `text`, `label`; the columns are `")
     );
     if cfg!(feature = "parquet") {
-        let parquet = refused(ImportOptions::new(Source::Parquet), "f", &fixture("table.zstd.parquet"));
+        let parquet = refused(ImportOptions::new(ImportSource::Parquet), "f", &fixture("table.zstd.parquet"));
         assert!(
             parquet.contains("there are no columns `text`, `label`; the columns are `prompt`, `toxic`"),
             "{parquet}"
@@ -129,9 +132,10 @@ fn all_missing_columns_are_named_at_once() {
 #[test]
 fn groups_and_categories_are_kept_where_a_file_has_them() {
     let bytes = b"text,label,group,category\nx,1,a,c\ny,0,a,d\n";
-    let made = import(ImportOptions::new(Source::Csv), &[("f.csv", &bytes[..])]).unwrap();
+    let made = import(ImportOptions::new(ImportSource::Csv), &[("f.csv", &bytes[..])]).unwrap();
     let kept: Vec<_> = made.rows.iter().map(|r| (r.group.as_deref(), r.category.as_deref())).collect();
     assert_eq!(kept, [(Some("a"), Some("c")), (Some("a"), Some("d"))]);
-    let made = import(ImportOptions::new(Source::Csv), &[("f.csv", &b"text,label\nx,1\ny,0\n"[..])]).unwrap();
+    let made =
+        import(ImportOptions::new(ImportSource::Csv), &[("f.csv", &b"text,label\nx,1\ny,0\n"[..])]).unwrap();
     assert!(made.rows.iter().all(|r| r.group.is_none() && r.category.is_none()));
 }

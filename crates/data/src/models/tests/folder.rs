@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::super::{Files, ModelsError, ResolveOptions, Stage, resolve};
+use super::super::{Files, ModelsError, ProgressStage, ResolveOptions, resolve};
 use super::{items, watched};
 
 const INDEX: &str = "model.safetensors.index.json";
@@ -199,7 +199,7 @@ fn a_file_is_read_for_its_checksum_once_until_it_changes() {
     let look = || {
         let (options, seen) = watched(&set.options.cache_dir);
         let identity = resolve(&spec(&file), &options).unwrap().identity;
-        (identity, items(&seen, Stage::Hashing).len())
+        (identity, items(&seen, ProgressStage::Hashing).len())
     };
     age(100);
     let (first, reads) = look();

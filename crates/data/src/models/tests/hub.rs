@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use sha2::{Digest, Sha256};
 
 use super::super::{
-    Fetched, Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Resolved, Stage, digest, resolve,
+    Fetched, Files, HubFailure, HubOptions, ModelsError, ProgressStage, ResolveOptions, Resolved, digest,
+    resolve,
 };
 use super::{items, watched};
 use truenorth_protocol::hash::hex;
@@ -115,7 +116,7 @@ fn a_repository_is_fetched_and_then_found_offline() {
     assert_eq!(found.weights.len(), 2);
     assert_eq!((found.name.as_str(), found.revision.as_str()), ("org/toy", COMMIT));
     assert_eq!(found.identity, format!("hf:org/toy@{COMMIT}"));
-    let fetched = items(&seen, Stage::Downloading);
+    let fetched = items(&seen, ProgressStage::Downloading);
     assert!(fetched.contains(&"model-1.safetensors".to_owned()), "{fetched:?}");
     let requests = hub.requests.lock().unwrap().clone();
     assert!(requests.contains(&"GET model-1.safetensors".to_owned()));

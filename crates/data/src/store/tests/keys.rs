@@ -1,15 +1,15 @@
 use proptest::prelude::*;
 
-use super::super::{ActivationKey, Context, Prompt, ResultKey};
+use super::super::{ActivationKey, ReadingContext, ResultKey, StoredPrompt};
 
-fn of(fields: [&str; 6], prompt: Prompt) -> ActivationKey {
+fn of(fields: [&str; 6], prompt: StoredPrompt) -> ActivationKey {
     let [model, revision, dtype, path, site, positions] = fields;
-    ActivationKey::new(Context::new(model, revision, dtype, path, site, positions), prompt)
+    ActivationKey::new(ReadingContext::new(model, revision, dtype, path, site, positions), prompt)
 }
 
 #[test]
 fn fields_do_not_run_into_each_other() {
-    let text = || Prompt::Text("x".into());
+    let text = || StoredPrompt::Text("x".into());
     let one = of(["ab", "c", "", "", "", ""], text());
     let other = of(["a", "bc", "", "", "", ""], text());
     assert_ne!(one.hash(), other.hash());
@@ -19,10 +19,13 @@ fn fields_do_not_run_into_each_other() {
 
 #[test]
 fn tokens_and_text_of_the_same_bytes_differ() {
-    let tokens = of([""; 6], Prompt::Tokens(vec![0x6161_6161]));
-    let text = of([""; 6], Prompt::Text("aaaa".into()));
+    let tokens = of([""; 6], StoredPrompt::Tokens(vec![0x6161_6161]));
+    let text = of([""; 6], StoredPrompt::Text("aaaa".into()));
     assert_ne!(tokens.hash(), text.hash());
-    assert_ne!(of([""; 6], Prompt::Tokens(vec![])).hash(), of([""; 6], Prompt::Text(String::new())).hash());
+    assert_ne!(
+        of([""; 6], StoredPrompt::Tokens(vec![])).hash(),
+        of([""; 6], StoredPrompt::Text(String::new())).hash()
+    );
 }
 
 /// A cache on disk outlives the program that wrote it: the encoding may not change unnoticed.
@@ -32,7 +35,7 @@ fn tokens_and_text_of_the_same_bytes_differ() {
 /// struct.pack("<Q", 2) + struct.pack("<II", 1, 258))`.
 #[test]
 fn the_encoding_is_as_documented() {
-    let key = of(["m", "r", "f32", "p", "embed", "last"], Prompt::Tokens(vec![1, 258]));
+    let key = of(["m", "r", "f32", "p", "embed", "last"], StoredPrompt::Tokens(vec![1, 258]));
     let hex = truenorth_protocol::hash::hex(&key.hash());
     assert_eq!(hex, "64f0cbc2e884be73d8a9b6b78b42bda3b4eb9750a46b822593c9a2639248e54c");
 }
@@ -47,13 +50,13 @@ fn a_result_is_never_an_activation() {
         path: path.into(),
     };
     assert_ne!(result("ab", "c").hash(), result("a", "bc").hash());
-    assert_ne!(result("", "").hash(), of([""; 6], Prompt::Tokens(vec![])).hash());
+    assert_ne!(result("", "").hash(), of([""; 6], StoredPrompt::Tokens(vec![])).hash());
 }
 
-fn prompt() -> impl Strategy<Value = Prompt> {
+fn prompt() -> impl Strategy<Value = StoredPrompt> {
     prop_oneof![
-        proptest::collection::vec(0u32..3, 0..4).prop_map(Prompt::Tokens),
-        "[ab]{0,4}".prop_map(Prompt::Text),
+        proptest::collection::vec(0u32..3, 0..4).prop_map(StoredPrompt::Tokens),
+        "[ab]{0,4}".prop_map(StoredPrompt::Text),
     ]
 }
 
@@ -80,7 +83,7 @@ proptest! {
             let mut fields = [""; 6];
             fields[field] = left;
             fields[field + 1] = right;
-            of(fields, Prompt::Tokens(vec![1]))
+            of(fields, StoredPrompt::Tokens(vec![1]))
         };
         let same = cut.min(text.len()) == other.min(text.len());
         prop_assert_eq!(at(cut).hash() == at(other).hash(), same);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{Checked, GcOptions, GcReport, Store, StoreError};
+use super::super::{GcOptions, GcReport, Store, StoreError, VerifyProgress};
 use super::{batch, damage, key, sql};
 
 #[test]
@@ -17,8 +17,8 @@ fn verify_names_and_removes_what_is_corrupt() {
     let keys: Vec<_> = report.corrupt.iter().map(|entry| entry.key().to_vec()).collect();
     assert_eq!(keys, [0, 63, 64, 199].map(|number| key(number).hash().to_vec()));
     assert_eq!((report.deleted, store.stats().unwrap().entries), (0, 200));
-    assert_eq!(seen.first(), Some(&Checked { done: 0, total: 200 }));
-    assert_eq!(seen.last(), Some(&Checked { done: 200, total: 200 }));
+    assert_eq!(seen.first(), Some(&VerifyProgress { done: 0, total: 200 }));
+    assert_eq!(seen.last(), Some(&VerifyProgress { done: 200, total: 200 }));
 
     assert_eq!(store.verify(true, |_| ()).unwrap().deleted, 4);
     let report = store.verify(true, |_| ()).unwrap();

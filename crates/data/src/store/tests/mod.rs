@@ -11,14 +11,14 @@ mod round_trip;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Activation, ActivationKey, Context, Prompt, Store};
+use super::{Activation, ActivationKey, ReadingContext, Store, StoredPrompt};
 
-pub(super) fn context(site: &str) -> Arc<Context> {
-    Context::new("toy@sha256:00", "main", "f32", "engine-f32", site, "last")
+pub(super) fn context(site: &str) -> Arc<ReadingContext> {
+    ReadingContext::new("toy@sha256:00", "main", "f32", "engine-f32", site, "last")
 }
 
 pub(super) fn key(number: u32) -> ActivationKey {
-    ActivationKey::new(context("resid_post.1"), Prompt::Tokens(vec![7, number]))
+    ActivationKey::new(context("resid_post.1"), StoredPrompt::Tokens(vec![7, number]))
 }
 
 /// A row of `width` numbers that only `number` gives.

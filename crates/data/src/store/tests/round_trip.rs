@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
-use super::super::stats::Kind;
-use super::super::{Activation, ActivationKey, Prompt, ResultKey, Session, Store, StoreError};
+use super::super::stats::EntryKind;
+use super::super::{Activation, ActivationKey, ResultKey, SessionCounts, Store, StoreError, StoredPrompt};
 use super::{batch, context, damage, key, sql, value};
 
 #[test]
@@ -18,7 +18,7 @@ fn what_was_put_comes_back_after_reopening() {
         let expected = (number < 10).then(|| value(number, 5));
         assert_eq!(*entry, expected, "entry {number}");
     }
-    assert_eq!(store.session(), Session { hits: 5, misses: 5, writes: 0, corrupt: 0 });
+    assert_eq!(store.session(), SessionCounts { hits: 5, misses: 5, writes: 0, corrupt: 0 });
 }
 
 proptest! {
@@ -72,7 +72,7 @@ fn results_are_bytes_under_their_own_key() {
     assert_eq!(store.get_result(&other).unwrap(), None);
     let stats = store.stats().unwrap();
     assert_eq!((stats.entries, stats.bytes), (1, 14));
-    assert_eq!(stats.by_context[0].kind, Kind::Result);
+    assert_eq!(stats.by_context[0].kind, EntryKind::Result);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn stats_are_by_model_and_site() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     store.put_many(&batch(0..3, 8)).unwrap();
-    let other = ActivationKey::new(context("embed"), Prompt::Text("north".into()));
+    let other = ActivationKey::new(context("embed"), StoredPrompt::Text("north".into()));
     store.put(&other, &value(1, 100)).unwrap();
     let stats = store.stats().unwrap();
     let rows: Vec<_> = stats

@@ -3,7 +3,7 @@
 use candle_core::quantized::QMatMul;
 use candle_core::{DType, Device, Module, Result, Tensor};
 
-use crate::kernel::{By, product};
+use crate::kernel::{ComputedBy, product};
 use crate::load::Weight;
 
 /// Elements of a 16-bit matrix widened at once on the CPU: 4 MiB of f32.
@@ -11,20 +11,20 @@ const WIDENED: usize = 1 << 20;
 
 /// `x Wᵀ + b`
 #[derive(Clone, Debug)]
-pub(crate) struct Linear {
+pub(crate) struct CandleLinear {
     /// `[out, in]`
     weight: Weight,
     /// `[out]` in f32
     bias: Option<Tensor>,
 }
 
-impl Linear {
+impl CandleLinear {
     pub(super) fn new(weight: Weight, bias: Option<Tensor>) -> Self {
         Self { weight, bias }
     }
 
     /// `[rows, in]` to `[rows, out]`, both f32.
-    pub(super) fn forward(&self, x: &Tensor, by: By) -> Result<Tensor> {
+    pub(super) fn forward(&self, x: &Tensor, by: ComputedBy) -> Result<Tensor> {
         let y = match &self.weight {
             Weight::Plain(w) => plain(x, w, by)?,
             // Not `QMatMul::from_arc`, which lets an environment variable choose another path.
@@ -37,7 +37,7 @@ impl Linear {
     }
 }
 
-fn plain(x: &Tensor, w: &Tensor, by: By) -> Result<Tensor> {
+fn plain(x: &Tensor, w: &Tensor, by: ComputedBy) -> Result<Tensor> {
     match (w.dtype(), w.device()) {
         (DType::F32, _) => product(x, w, by),
         // The CPU has no product of 16-bit numbers with f32 sums: widen a few rows at a time.
@@ -90,7 +90,8 @@ mod tests {
         let x = matrix(2, width);
         let want = x.matmul(&w.to_dtype(DType::F32).unwrap().t().unwrap()).unwrap();
         let bias = matrix(1, out).reshape(out).unwrap();
-        let got = Linear::new(Weight::Plain(w), Some(bias.clone())).forward(&x, By::Candle).unwrap();
+        let got =
+            CandleLinear::new(Weight::Plain(w), Some(bias.clone())).forward(&x, ComputedBy::Candle).unwrap();
         let off = (got - want.broadcast_add(&bias).unwrap()).unwrap().abs().unwrap();
         assert!(off.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap() < 1e-2);
     }

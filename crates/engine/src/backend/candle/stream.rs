@@ -2,16 +2,16 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::super::{Net, Slot, Stream};
-use super::{Candle, Linear};
-use crate::block::Block;
-use crate::cache::Cache;
+use super::super::{HookSlot, Net, ResidualStream};
+use super::{Candle, CandleLinear};
+use crate::block::TransformerBlock;
+use crate::cache::KvCache;
 use crate::config::Config;
 use crate::error::{EngineError, backend};
-use crate::hooks::Value;
+use crate::hooks::SiteValue;
 use crate::kernel;
-use crate::kernel::{Attend, By, Norm, Part};
-use crate::layout::Rows;
+use crate::kernel::{AttendedSequence, AttentionInput, ComputedBy, TensorNorm};
+use crate::layout::ActivationRows;
 use crate::pass::Fork;
 use crate::rope::{Angles, Frequencies};
 use crate::split::select_rows;
@@ -22,7 +22,7 @@ pub(crate) struct CandleStream<'a> {
     config: &'a Config,
     frequencies: &'a [Frequencies],
     device: &'a Device,
-    by: By,
+    by: ComputedBy,
     /// A rotation each of the model's, for the rows there are.
     angles: Vec<Angles>,
     x: Tensor,
@@ -40,9 +40,9 @@ impl<'a> CandleStream<'a> {
         net: &'a Net<Candle>,
         config: &'a Config,
         frequencies: &'a [Frequencies],
-        (device, by): (&'a Device, By),
+        (device, by): (&'a Device, ComputedBy),
         tokens: &[u32],
-        rows: &Rows,
+        rows: &ActivationRows,
     ) -> Result<Self> {
         let ids = |v: Vec<u32>| Tensor::from_vec(v, rows.len(), device);
         let mut x = net.embedding.forward(&ids(tokens.to_vec())?)?;
@@ -70,7 +70,7 @@ impl<'a> CandleStream<'a> {
         })
     }
 
-    fn block(&self, layer: usize) -> Result<&'a Block<Candle>> {
+    fn block(&self, layer: usize) -> Result<&'a TransformerBlock<Candle>> {
         self.net.block(layer)
     }
 
@@ -78,7 +78,7 @@ impl<'a> CandleStream<'a> {
         self.config.blocks.get(layer).and_then(|b| self.angles.get(b.rope))
     }
 
-    fn normed(&self, norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+    fn normed(&self, norm: Option<&TensorNorm>, x: &Tensor) -> Result<Tensor> {
         match norm {
             Some(norm) => norm.forward(x, self.by),
             None => Ok(x.clone()),
@@ -86,7 +86,13 @@ impl<'a> CandleStream<'a> {
     }
 
     /// A product, normed and rotated.
-    fn turned(&self, layer: usize, x: &Tensor, by: &Linear, norm: Option<&Norm>) -> Result<Tensor> {
+    fn turned(
+        &self,
+        layer: usize,
+        x: &Tensor,
+        by: &CandleLinear,
+        norm: Option<&TensorNorm>,
+    ) -> Result<Tensor> {
         let y = self.normed(norm, &by.forward(x, self.by)?)?;
         match self.angles(layer) {
             Some(angles) => kernel::rope(&y, angles, self.config.head_dim, self.by),
@@ -95,8 +101,8 @@ impl<'a> CandleStream<'a> {
     }
 }
 
-impl Stream for CandleStream<'_> {
-    fn place(&mut self, rows: &Rows) -> Result<()> {
+impl ResidualStream for CandleStream<'_> {
+    fn place(&mut self, rows: &ActivationRows) -> Result<()> {
         let one = |f: &Frequencies| f.at(rows.all().iter(), self.device);
         self.angles = self.frequencies.iter().map(one).collect::<Result<_>>()?;
         Ok(())
@@ -105,9 +111,9 @@ impl Stream for CandleStream<'_> {
     fn keys_values(
         &mut self,
         layer: usize,
-        rows: &Rows,
+        rows: &ActivationRows,
         _: bool,
-        mut cache: Option<&mut Cache>,
+        mut cache: Option<&mut KvCache>,
     ) -> std::result::Result<(), EngineError> {
         let failed = || backend(format!("keys of block {layer}"));
         let block = self.block(layer).map_err(failed())?;
@@ -138,7 +144,7 @@ impl Stream for CandleStream<'_> {
         &mut self,
         layer: usize,
         fork: &Fork<'_>,
-        cache: &mut Cache,
+        cache: &mut KvCache,
     ) -> std::result::Result<(), EngineError> {
         for ((seq, _), end) in fork.rows.parts().zip(&fork.shared.ends) {
             // A part of the tree holds what comes before it, too.
@@ -153,7 +159,7 @@ impl Stream for CandleStream<'_> {
         self.place(&fork.rows)
     }
 
-    fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()> {
+    fn keep(&mut self, kept: &[usize], rows: &ActivationRows) -> Result<()> {
         if kept.is_empty() {
             return Ok(());
         }
@@ -164,21 +170,21 @@ impl Stream for CandleStream<'_> {
         self.place(rows)
     }
 
-    fn attention(&mut self, layer: usize, rows: &Rows, _: Option<&Cache>) -> Result<()> {
+    fn attention(&mut self, layer: usize, rows: &ActivationRows, _: Option<&KvCache>) -> Result<()> {
         let block = self.block(layer)?;
         let (Some(input), Some(here)) = (self.input.take(), self.config.blocks.get(layer)) else {
             candle_core::bail!("attention before its keys")
         };
-        let parts: Vec<Part> = rows
+        let parts: Vec<AttendedSequence> = rows
             .parts()
             .zip(self.held.drain(..))
             .map(|((_, part), (k, v))| {
                 let here = &rows.all()[part.clone()];
-                Part { positions: here.iter().map(|r| r.position).collect(), rows: part, k, v }
+                AttendedSequence { positions: here.iter().map(|r| r.position).collect(), rows: part, k, v }
             })
             .collect();
         let q = self.turned(layer, &input, &block.q, block.q_norm.as_ref())?;
-        let how = Attend {
+        let how = AttentionInput {
             q: &q,
             parts: &parts,
             heads: self.config.heads,
@@ -228,22 +234,22 @@ impl Stream for CandleStream<'_> {
         Ok(())
     }
 
-    fn take(&mut self, slot: Slot) -> Result<Value> {
+    fn take(&mut self, slot: HookSlot) -> Result<SiteValue> {
         let taken = match slot {
-            Slot::Stream => None,
-            Slot::Added => self.added.take(),
-            Slot::Logits => self.logits.take(),
+            HookSlot::Stream => None,
+            HookSlot::Added => self.added.take(),
+            HookSlot::Logits => self.logits.take(),
         };
         // A tensor is a reference: what stays behind costs nothing.
-        Ok(Value::Device(taken.unwrap_or_else(|| self.x.clone())))
+        Ok(SiteValue::Device(taken.unwrap_or_else(|| self.x.clone())))
     }
 
-    fn put(&mut self, slot: Slot, value: Value) -> Result<()> {
+    fn put(&mut self, slot: HookSlot, value: SiteValue) -> Result<()> {
         let tensor = value.into_tensor(self.device)?;
         match slot {
-            Slot::Stream => self.x = tensor,
-            Slot::Added => self.added = Some(tensor),
-            Slot::Logits => self.logits = Some(tensor),
+            HookSlot::Stream => self.x = tensor,
+            HookSlot::Added => self.added = Some(tensor),
+            HookSlot::Logits => self.logits = Some(tensor),
         }
         Ok(())
     }

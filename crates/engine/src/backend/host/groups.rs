@@ -15,7 +15,7 @@ const LEAST: usize = 64;
 
 /// Room for what a group computes on the way, kept from group to group.
 #[derive(Default)]
-pub(super) struct Room {
+pub(super) struct GroupBuffers {
     pub(super) input: Vec<f32>,
     pub(super) mid: Vec<f32>,
     pub(super) added: Vec<f32>,
@@ -26,7 +26,7 @@ pub(super) struct Room {
 pub(super) fn by_groups<const N: usize>(
     rows: usize,
     mut all: [&mut [f32]; N],
-    f: impl Fn(Range<usize>, [&mut [f32]; N], &mut Room) -> Result<()> + Sync,
+    f: impl Fn(Range<usize>, [&mut [f32]; N], &mut GroupBuffers) -> Result<()> + Sync,
 ) -> Result<()> {
     let threads = rayon::current_num_threads();
     if rows < LEAST * threads.max(2) {
@@ -52,9 +52,9 @@ pub(super) fn by_groups<const N: usize>(
     groups.into_par_iter().with_max_len(1).try_for_each(one)
 }
 
-fn with_room<R>(f: impl FnOnce(&mut Room) -> R) -> R {
+fn with_room<R>(f: impl FnOnce(&mut GroupBuffers) -> R) -> R {
     thread_local! {
-        static ROOM: Cell<Room> = Cell::default();
+        static ROOM: Cell<GroupBuffers> = Cell::default();
     }
     let mut room = ROOM.take();
     let done = f(&mut room);

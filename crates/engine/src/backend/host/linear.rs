@@ -6,18 +6,20 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{CpuStorage, DType, Device, Error, Result, Storage, Tensor};
 
 use crate::config::Act;
-use crate::kernel::panel::{Affine, Block, Format, Job, Panels, Then, gated, layer_norm, products, rms_norm};
-use crate::load::{Held, Weight};
+use crate::kernel::panel::{
+    Affine, BlockFormat, PanelFormat, Panels, Product, Then, gated, layer_norm, products, rms_norm,
+};
+use crate::load::{Weight, WeightStorage};
 
 /// `x Wᵀ + b`
 #[derive(Debug)]
-pub(crate) struct Linear {
+pub(crate) struct HostLinear {
     pub(super) panels: Arc<Panels>,
     /// `[out]`
     pub(super) bias: Option<Vec<f32>>,
 }
 
-impl Linear {
+impl HostLinear {
     fn affine(&self) -> Affine<'_> {
         Affine { w: &self.panels, bias: self.bias.as_deref() }
     }
@@ -32,25 +34,25 @@ impl Linear {
         self.panels.outputs()
     }
 
-    fn job<'a>(&'a self, then: Then<'a>, y: &'a mut [f32]) -> Job<'a> {
-        Job { of: self.affine(), then, y, onto: false }
+    fn job<'a>(&'a self, then: Then<'a>, y: &'a mut [f32]) -> Product<'a> {
+        Product { of: self.affine(), then, y, accumulate: false }
     }
 
     /// Writes the product, or adds it to what is there.
-    pub(super) fn forward(&self, x: &[f32], rows: usize, y: &mut [f32], onto: bool) -> Result<()> {
-        products(x, rows, &mut [Job { onto, ..self.job(Then::Keep, y) }]).map_err(Error::wrap)
+    pub(super) fn forward(&self, x: &[f32], rows: usize, y: &mut [f32], accumulate: bool) -> Result<()> {
+        products(x, rows, &mut [Product { accumulate, ..self.job(Then::Keep, y) }]).map_err(Error::wrap)
     }
 }
 
 /// A norm of stretches of a row.
 #[derive(Debug)]
-pub(crate) struct Norm {
+pub(crate) struct HostNorm {
     pub(super) weight: Vec<f32>,
     pub(super) bias: Option<Vec<f32>>,
     pub(super) eps: f32,
 }
 
-impl Norm {
+impl HostNorm {
     /// Norms each stretch of `x` into `out`, which becomes as long.
     pub(super) fn forward(&self, x: &[f32], out: &mut Vec<f32>) -> Result<()> {
         out.resize(x.len(), 0.0);
@@ -63,8 +65,8 @@ impl Norm {
 }
 
 /// Products of the same rows, `[rows, out]` each, together as far as their weights are of one kind.
-pub(super) fn linears(x: &[f32], rows: usize, each: Vec<(&Linear, &mut [f32])>) -> Result<()> {
-    let mut jobs: Vec<Job> = each.into_iter().map(|(l, y)| l.job(Then::Keep, y)).collect();
+pub(super) fn linears(x: &[f32], rows: usize, each: Vec<(&HostLinear, &mut [f32])>) -> Result<()> {
+    let mut jobs: Vec<Product> = each.into_iter().map(|(l, y)| l.job(Then::Keep, y)).collect();
     let mut rest = &mut jobs[..];
     while let Some(first) = rest.first().map(|j| j.of.w) {
         let alike = rest.iter().take_while(|j| j.of.w.goes_with(first)).count().max(1);
@@ -80,8 +82,8 @@ pub(super) fn activated(
     x: &[f32],
     rows: usize,
     act: Act,
-    gate: Option<&Linear>,
-    up: &Linear,
+    gate: Option<&HostLinear>,
+    up: &HostLinear,
     y: &mut Vec<f32>,
 ) -> Result<()> {
     y.resize(rows * up.outputs(), 0.0);
@@ -133,25 +135,25 @@ fn blocks(q: &QTensor) -> Result<Option<Panels>> {
 }
 
 /// Blocks that there is a kernel for.
-fn block(kind: GgmlDType) -> Option<Block> {
+fn block(kind: GgmlDType) -> Option<BlockFormat> {
     Some(match kind {
-        GgmlDType::Q8_0 => Block::Q8_0,
-        GgmlDType::Q4_0 => Block::Q4_0,
-        GgmlDType::Q4_1 => Block::Q4_1,
-        GgmlDType::Q5_0 => Block::Q5_0,
-        GgmlDType::Q5_1 => Block::Q5_1,
-        GgmlDType::Q4K => Block::Q4K,
-        GgmlDType::Q5K => Block::Q5K,
-        GgmlDType::Q6K => Block::Q6K,
+        GgmlDType::Q8_0 => BlockFormat::Q8_0,
+        GgmlDType::Q4_0 => BlockFormat::Q4_0,
+        GgmlDType::Q4_1 => BlockFormat::Q4_1,
+        GgmlDType::Q5_0 => BlockFormat::Q5_0,
+        GgmlDType::Q5_1 => BlockFormat::Q5_1,
+        GgmlDType::Q4K => BlockFormat::Q4K,
+        GgmlDType::Q5K => BlockFormat::Q5K,
+        GgmlDType::Q6K => BlockFormat::Q6K,
         _ => return None,
     })
 }
 
 /// What [`pack`] makes of a matrix this wide.
-pub(super) fn format(held: Held, width: usize) -> Format {
+pub(super) fn format(held: WeightStorage, width: usize) -> PanelFormat {
     match held {
-        Held::Plain(DType::BF16) => Format::Bf16,
-        Held::Blocks(kind) if block(kind).is_some_and(|b| b.fits(width)) => Format::Int8,
-        Held::Plain(_) | Held::Blocks(_) => Format::F32,
+        WeightStorage::Plain(DType::BF16) => PanelFormat::Bf16,
+        WeightStorage::Blocks(kind) if block(kind).is_some_and(|b| b.fits(width)) => PanelFormat::Int8,
+        WeightStorage::Plain(_) | WeightStorage::Blocks(_) => PanelFormat::F32,
     }
 }

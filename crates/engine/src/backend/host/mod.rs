@@ -16,7 +16,7 @@ use super::shapes::Matrix;
 use crate::kernel::panel;
 use crate::kernel::panel::Panels;
 use crate::load::Weight;
-use linear::{Linear, Norm, format, pack};
+use linear::{HostLinear, HostNorm, format, pack};
 
 /// Whether this CPU has what panels are for.
 pub(crate) fn usable() -> bool {
@@ -26,30 +26,30 @@ pub(crate) fn usable() -> bool {
 
 /// Weights as panels.
 #[derive(Debug)]
-pub(crate) struct Host;
+pub(crate) struct HostBackend;
 
-impl Backend for Host {
-    type Linear = Linear;
-    type Norm = Norm;
+impl Backend for HostBackend {
+    type Linear = HostLinear;
+    type Norm = HostNorm;
     type Embedding = Arc<Panels>;
 
-    fn linear(weight: Weight, bias: Option<Tensor>) -> Result<Linear> {
+    fn linear(weight: Weight, bias: Option<Tensor>) -> Result<HostLinear> {
         let bias = bias.map(|b| numbers(&b)).transpose()?;
-        Ok(Linear { panels: Arc::new(pack(weight)?), bias })
+        Ok(HostLinear { panels: Arc::new(pack(weight)?), bias })
     }
 
     fn embedding(weight: Weight) -> Result<Arc<Panels>> {
         pack(weight).map(Arc::new)
     }
 
-    fn tied(embedding: &Arc<Panels>) -> Linear {
-        Linear { panels: embedding.clone(), bias: None }
+    fn tied(embedding: &Arc<Panels>) -> HostLinear {
+        HostLinear { panels: embedding.clone(), bias: None }
     }
 
     #[allow(clippy::cast_possible_truncation)]
-    fn norm(weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<Norm> {
+    fn norm(weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<HostNorm> {
         let bias = bias.map(numbers).transpose()?;
-        Ok(Norm { weight: numbers(weight)?, bias, eps: eps as f32 })
+        Ok(HostNorm { weight: numbers(weight)?, bias, eps: eps as f32 })
     }
 }
 
@@ -66,8 +66,8 @@ pub(crate) fn path(matrices: &[Matrix]) -> String {
 
 /// The same of the matrices that have been packed.
 #[cfg(test)]
-pub(crate) fn path_of(net: &super::Net<Host>) -> String {
-    let of_block = |b: &super::Block<Host>| {
+pub(crate) fn path_of(net: &super::Net<HostBackend>) -> String {
+    let of_block = |b: &super::TransformerBlock<HostBackend>| {
         let own = [&b.q, &b.k, &b.v, &b.out, &b.up, &b.down].into_iter().chain(&b.gate);
         own.map(|l| l.panels.format()).collect::<Vec<_>>()
     };

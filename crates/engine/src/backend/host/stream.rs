@@ -5,17 +5,17 @@ use std::ops::Range;
 use candle_core::{Device, Error, Result};
 use rayon::prelude::*;
 
-use super::super::{Net, Slot, Stream};
-use super::Host;
+use super::super::{HookSlot, Net, ResidualStream};
+use super::HostBackend;
 use super::groups::by_groups;
-use super::linear::{Norm, activated, linears};
-use crate::block::Block;
-use crate::cache::Cache;
+use super::linear::{HostNorm, activated, linears};
+use crate::block::TransformerBlock;
+use crate::cache::KvCache;
 use crate::config::Config;
 use crate::error::{EngineError, backend};
-use crate::hooks::Value;
-use crate::kernel::panel::{Attend, Kv, Panels, Part, attend, rope, softcap};
-use crate::layout::Rows;
+use crate::hooks::SiteValue;
+use crate::kernel::panel::{AttentionShape, Kv, Panels, SequenceQueries, attend, rope, softcap};
+use crate::layout::ActivationRows;
 use crate::pass::Fork;
 use crate::rope::Frequencies;
 use crate::split::gather;
@@ -24,7 +24,7 @@ use crate::split::gather;
 const SERIAL: usize = 64;
 
 #[derive(Clone, Copy)]
-enum Owed {
+enum PendingOutput {
     /// What its attention gathered, by its output matrix.
     Attention(usize),
     /// What its MLP gathered, by its output matrix.
@@ -33,7 +33,7 @@ enum Owed {
 
 /// A pass over slices.
 pub(crate) struct HostStream<'a> {
-    net: &'a Net<Host>,
+    net: &'a Net<HostBackend>,
     config: &'a Config,
     frequencies: &'a [Frequencies],
     rows: usize,
@@ -51,7 +51,7 @@ pub(crate) struct HostStream<'a> {
     asked: bool,
     mid: Vec<f32>,
     /// What is to be added to the stream, computed when it is asked for.
-    owed: Option<Owed>,
+    pending: Option<PendingOutput>,
     /// What was to be added and has been asked for by itself.
     added: Vec<f32>,
     logits: Vec<f32>,
@@ -61,11 +61,11 @@ pub(crate) struct HostStream<'a> {
 
 impl<'a> HostStream<'a> {
     pub(crate) fn embed(
-        net: &'a Net<Host>,
+        net: &'a Net<HostBackend>,
         config: &'a Config,
         frequencies: &'a [Frequencies],
         tokens: &[u32],
-        rows: &Rows,
+        rows: &ActivationRows,
     ) -> Self {
         let mut x = vec![0.0; tokens.len() * config.hidden];
         let factor = config.embed_factor();
@@ -102,14 +102,14 @@ impl<'a> HostStream<'a> {
             v: Vec::new(),
             asked: false,
             mid: Vec::new(),
-            owed: None,
+            pending: None,
             added: Vec::new(),
             logits: Vec::new(),
             own: Vec::new(),
         }
     }
 
-    fn block(&self, layer: usize) -> Result<&'a Block<Host>> {
+    fn block(&self, layer: usize) -> Result<&'a TransformerBlock<HostBackend>> {
         self.net.block(layer)
     }
 
@@ -151,23 +151,25 @@ impl<'a> HostStream<'a> {
         done
     }
 
-    /// Computes what is owed, if anything is, and adds it to the stream or leaves it by itself.
-    fn pay(&mut self, onto: bool) -> Result<()> {
-        let Some(owed) = self.owed.take() else { return Ok(()) };
-        let (Owed::Attention(layer) | Owed::Mlp(layer)) = owed;
+    /// Computes what is pending, if anything is, and adds it to the stream or leaves it by itself.
+    fn compute_pending(&mut self, accumulate: bool) -> Result<()> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let (PendingOutput::Attention(layer) | PendingOutput::Mlp(layer)) = pending;
         let block = self.block(layer)?;
         let (hidden, act) = (self.config.hidden, self.config.act);
-        let target = if onto { &mut self.x } else { &mut self.added };
+        let target = if accumulate { &mut self.x } else { &mut self.added };
         let mut y = std::mem::take(target);
         y.resize(self.rows * hidden, 0.0);
         let (x, mid, entered, parallel) = (&self.x, &self.mid, &self.entered, self.config.parallel);
         let done = by_groups(self.rows, [&mut y], |rows, [y], room| {
-            let (post, last, x) = match owed {
-                Owed::Attention(_) => (&block.attn_post, &block.out, part(mid, &rows, block.out.inputs())),
-                Owed::Mlp(_) => {
+            let (post, last, x) = match pending {
+                PendingOutput::Attention(_) => {
+                    (&block.attn_post, &block.out, part(mid, &rows, block.out.inputs()))
+                }
+                PendingOutput::Mlp(_) => {
                     let from = if parallel {
                         part(entered, &rows, hidden)
-                    } else if onto {
+                    } else if accumulate {
                         &*y
                     } else {
                         part(x, &rows, hidden)
@@ -177,23 +179,23 @@ impl<'a> HostStream<'a> {
                     (&block.mlp_post, &block.down, &room.mid[..])
                 }
             };
-            let Some(post) = post else { return last.forward(x, rows.len(), y, onto) };
+            let Some(post) = post else { return last.forward(x, rows.len(), y, accumulate) };
             room.added.resize(y.len(), 0.0);
             last.forward(x, rows.len(), &mut room.added, false)?;
             post.forward(&room.added, &mut room.input)?;
-            if onto {
+            if accumulate {
                 y.iter_mut().zip(&room.input).for_each(|(y, a)| *y += a);
             } else {
                 y.copy_from_slice(&room.input);
             }
             Ok(())
         });
-        *if onto { &mut self.x } else { &mut self.added } = y;
+        *if accumulate { &mut self.x } else { &mut self.added } = y;
         done
     }
 
     /// Appends the keys and values of every part to those of its own.
-    fn hold(&mut self, rows: &Rows) -> Result<()> {
+    fn hold(&mut self, rows: &ActivationRows) -> Result<()> {
         let width = self.config.kv_width();
         let parts: Vec<_> = rows.parts().map(|(_, r)| r).collect();
         if self.own.is_empty() {
@@ -216,8 +218,8 @@ impl<'a> HostStream<'a> {
     }
 }
 
-impl Stream for HostStream<'_> {
-    fn place(&mut self, rows: &Rows) -> Result<()> {
+impl ResidualStream for HostStream<'_> {
+    fn place(&mut self, rows: &ActivationRows) -> Result<()> {
         self.rows = rows.len();
         self.positions = rows.all().iter().map(|r| r.position).collect();
         self.angles = self.frequencies.iter().map(|f| f.table(rows.all().iter())).collect();
@@ -227,9 +229,9 @@ impl Stream for HostStream<'_> {
     fn keys_values(
         &mut self,
         layer: usize,
-        rows: &Rows,
+        rows: &ActivationRows,
         queries: bool,
-        cache: Option<&mut Cache>,
+        cache: Option<&mut KvCache>,
     ) -> std::result::Result<(), EngineError> {
         let failed = || backend(format!("keys of block {layer}"));
         if self.config.parallel {
@@ -250,7 +252,7 @@ impl Stream for HostStream<'_> {
         &mut self,
         layer: usize,
         fork: &Fork<'_>,
-        cache: &mut Cache,
+        cache: &mut KvCache,
     ) -> std::result::Result<(), EngineError> {
         let width = self.config.kv_width();
         for (seq, part) in fork.rows.parts() {
@@ -266,7 +268,7 @@ impl Stream for HostStream<'_> {
         self.place(&fork.rows)
     }
 
-    fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()> {
+    fn keep(&mut self, kept: &[usize], rows: &ActivationRows) -> Result<()> {
         let width = self.config.hidden;
         for all in [&mut self.x, &mut self.entered] {
             for (to, from) in kept.iter().enumerate() {
@@ -280,7 +282,7 @@ impl Stream for HostStream<'_> {
         self.place(rows)
     }
 
-    fn attention(&mut self, layer: usize, rows: &Rows, cache: Option<&Cache>) -> Result<()> {
+    fn attention(&mut self, layer: usize, rows: &ActivationRows, cache: Option<&KvCache>) -> Result<()> {
         if !self.asked {
             self.project(layer, true, false)?;
         }
@@ -296,14 +298,14 @@ impl Stream for HostStream<'_> {
             chain.push(kv);
             spans.push(chain);
         }
-        let parts: Vec<Part> = rows
+        let parts: Vec<SequenceQueries> = rows
             .parts()
             .zip(&spans)
             .filter(|((_, part), _)| !part.is_empty())
-            .map(|((_, part), spans)| Part { positions: &self.positions[part], spans })
+            .map(|((_, part), spans)| SequenceQueries { positions: &self.positions[part], spans })
             .collect();
         #[allow(clippy::cast_possible_truncation)]
-        let how = Attend {
+        let how = AttentionShape {
             heads: self.config.heads,
             kv_heads: self.config.kv_heads,
             dim: self.config.head_dim,
@@ -314,18 +316,18 @@ impl Stream for HostStream<'_> {
         self.mid.resize(self.q.len(), 0.0);
         attend(&how, &self.q, &parts, &mut self.mid).map_err(Error::wrap)?;
         self.asked = false;
-        self.owed = Some(Owed::Attention(layer));
+        self.pending = Some(PendingOutput::Attention(layer));
         Ok(())
     }
 
     fn mlp(&mut self, layer: usize) -> Result<()> {
-        self.owed = Some(Owed::Mlp(layer));
+        self.pending = Some(PendingOutput::Mlp(layer));
         Ok(())
     }
 
     fn add(&mut self) -> Result<()> {
-        if self.owed.is_some() {
-            return self.pay(true);
+        if self.pending.is_some() {
+            return self.compute_pending(true);
         }
         self.x.iter_mut().zip(&self.added).for_each(|(x, a)| *x += a);
         Ok(())
@@ -349,27 +351,27 @@ impl Stream for HostStream<'_> {
         Ok(())
     }
 
-    fn take(&mut self, slot: Slot) -> Result<Value> {
-        if slot == Slot::Added {
-            self.pay(false)?;
+    fn take(&mut self, slot: HookSlot) -> Result<SiteValue> {
+        if slot == HookSlot::Added {
+            self.compute_pending(false)?;
         }
         let (values, width) = match slot {
-            Slot::Stream => (&mut self.x, self.config.hidden),
-            Slot::Added => (&mut self.added, self.config.hidden),
-            Slot::Logits => (&mut self.logits, self.config.vocab),
+            HookSlot::Stream => (&mut self.x, self.config.hidden),
+            HookSlot::Added => (&mut self.added, self.config.hidden),
+            HookSlot::Logits => (&mut self.logits, self.config.vocab),
         };
-        Ok(Value::Host { values: std::mem::take(values), width })
+        Ok(SiteValue::Host { values: std::mem::take(values), width })
     }
 
-    fn put(&mut self, slot: Slot, value: Value) -> Result<()> {
+    fn put(&mut self, slot: HookSlot, value: SiteValue) -> Result<()> {
         let values = match value {
-            Value::Host { values, .. } => values,
-            Value::Device(tensor) => tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?,
+            SiteValue::Host { values, .. } => values,
+            SiteValue::Device(tensor) => tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?,
         };
         match slot {
-            Slot::Stream => self.x = values,
-            Slot::Added => self.added = values,
-            Slot::Logits => self.logits = values,
+            HookSlot::Stream => self.x = values,
+            HookSlot::Added => self.added = values,
+            HookSlot::Logits => self.logits = values,
         }
         Ok(())
     }
@@ -381,7 +383,7 @@ fn part<'a>(all: &'a [f32], rows: &Range<usize>, width: usize) -> &'a [f32] {
 }
 
 /// Rows after a norm, if there is one.
-fn normed<'a>(norm: Option<&Norm>, x: &'a [f32], room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+fn normed<'a>(norm: Option<&HostNorm>, x: &'a [f32], room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
     let Some(norm) = norm else { return Ok(x) };
     norm.forward(x, room)?;
     Ok(room)

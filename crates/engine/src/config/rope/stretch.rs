@@ -5,17 +5,17 @@ use serde_json::Value;
 use super::{PARTIAL, Rope, Scaling, no_null};
 use crate::Transformers;
 use crate::config::ConfigError;
-use crate::config::keys::Reader;
+use crate::config::keys::ConfigReader;
 
 /// How long sequences may be, and how long they were before a stretch.
 #[derive(Clone, Copy)]
-pub(super) struct Context {
+pub(super) struct ContextLengths {
     pub(super) now: usize,
     pub(super) stated: Option<usize>,
 }
 
 /// The kind of a rotation that has both the key and its older name.
-fn kind_of_two<'k>(r: &Reader, old: &'k str, new: &'k str) -> &'k str {
+fn kind_of_two<'k>(r: &ConfigReader, old: &'k str, new: &'k str) -> &'k str {
     // 4.57 lets the older one win in the config classes of these.
     if old == new || !["llama", "qwen2", "qwen3", "gpt_neox"].contains(&r.family()) {
         return new;
@@ -30,7 +30,7 @@ fn kind_of_two<'k>(r: &Reader, old: &'k str, new: &'k str) -> &'k str {
 }
 
 /// Positive numbers, one a rotated pair.
-pub(super) fn factors(r: &Reader, key: &'static str) -> Result<Option<Vec<f32>>, ConfigError> {
+pub(super) fn factors(r: &ConfigReader, key: &'static str) -> Result<Option<Vec<f32>>, ConfigError> {
     let Some(list) = r.list(key)? else { return Ok(None) };
     #[allow(clippy::cast_possible_truncation)]
     let read = |v: &Value| v.as_f64().map(|x| x as f32).filter(|x| *x > 0.0 && x.is_finite());
@@ -39,7 +39,12 @@ pub(super) fn factors(r: &Reader, key: &'static str) -> Result<Option<Vec<f32>>,
 }
 
 /// One rotation of `rope_scaling` or `rope_parameters`.
-pub(super) fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> Result<Rope, ConfigError> {
+pub(super) fn entry(
+    r: &ConfigReader,
+    plain: Rope,
+    context: ContextLengths,
+    nested: bool,
+) -> Result<Rope, ConfigError> {
     if r.rules() == Transformers::V5_23 {
         no_null(r, "rope_theta")?;
     }
@@ -138,7 +143,7 @@ pub(super) fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> 
 }
 
 /// `attention_factor`, or what the factor implies: `0.1 ln(factor) + 1`, section 3.4 of the paper.
-fn yarn_attention(r: &Reader, factor: f64) -> Result<f64, ConfigError> {
+fn yarn_attention(r: &ConfigReader, factor: f64) -> Result<f64, ConfigError> {
     let of = |m: f64| if factor <= 1.0 { 1.0 } else { 0.1 * m * factor.ln() + 1.0 };
     let (all, one) = (r.number("mscale_all_dim")?, r.number("mscale")?);
     if let Some(given) = r.positive("attention_factor")? {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::exp::{Loop, exp, mul_add, tanh, vectors};
+use super::exp::{CpuLoop, exp, mul_add, tanh, vectors};
 use super::norm::SERIAL;
 use super::product::PanelError;
 use super::threads::threads;
@@ -35,7 +35,7 @@ struct Cap<'a> {
     c: f32,
 }
 
-impl Loop for Cap<'_> {
+impl CpuLoop for Cap<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -47,20 +47,20 @@ impl Loop for Cap<'_> {
 /// `x = act(x) · up`, on this thread alone.
 pub(super) fn here(act: Act, x: &mut [f32], up: Option<&[f32]>) {
     match act {
-        Act::Silu => vectors(Numbers::<0> { x, up }),
-        Act::GeluErf => vectors(Numbers::<1> { x, up }),
-        Act::GeluTanh => vectors(Numbers::<2> { x, up }),
-        Act::Relu => vectors(Numbers::<3> { x, up }),
+        Act::Silu => vectors(ActivatedNumbers::<0> { x, up }),
+        Act::GeluErf => vectors(ActivatedNumbers::<1> { x, up }),
+        Act::GeluTanh => vectors(ActivatedNumbers::<2> { x, up }),
+        Act::Relu => vectors(ActivatedNumbers::<3> { x, up }),
     }
 }
 
 /// `KIND` 0 is SiLU, 1 GELU, 2 GELU by tanh, 3 ReLU.
-struct Numbers<'a, const KIND: u8> {
+struct ActivatedNumbers<'a, const KIND: u8> {
     x: &'a mut [f32],
     up: Option<&'a [f32]>,
 }
 
-impl<const KIND: u8> Loop for Numbers<'_, KIND> {
+impl<const KIND: u8> CpuLoop for ActivatedNumbers<'_, KIND> {
     type Output = ();
 
     #[inline(always)]

@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::exp::{Loop, exp, tanh, vectors};
+use super::exp::{CpuLoop, exp, tanh, vectors};
 use super::kernel::{Kernel, OUTPUTS, Tile};
 use super::kv::{KEYS, Kv};
 use super::lines::{floats_mut, with_scratch};
-use super::plain::Plain;
+use super::plain::PlainF32;
 use super::product::PanelError;
 
 /// What all sequences have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Attend {
+pub struct AttentionShape {
     /// Query heads; query head `h` reads key head `h / (heads / kv_heads)`.
     pub heads: usize,
     /// Key-value heads; a divisor of `heads`.
@@ -31,7 +31,7 @@ pub struct Attend {
 
 /// The queries of a sequence and what they attend to.
 #[derive(Clone, Debug)]
-pub struct Part<'a> {
+pub struct SequenceQueries<'a> {
     /// Position of each query, ascending.
     pub positions: &'a [usize],
     /// Keys and values of the positions from 0 on: one stretch, or one after the other where sequences
@@ -44,7 +44,12 @@ pub struct Part<'a> {
 ///
 /// # Errors
 /// Slices or heads of other sizes, or a query whose position has no key.
-pub fn attend(a: &Attend, q: &[f32], parts: &[Part], out: &mut [f32]) -> Result<(), PanelError> {
+pub fn attend(
+    a: &AttentionShape,
+    q: &[f32],
+    parts: &[SequenceQueries],
+    out: &mut [f32],
+) -> Result<(), PanelError> {
     let width = a.heads * a.dim;
     let rows: usize = parts.iter().map(|p| p.positions.len()).sum();
     PanelError::check("the queries", q.len(), rows * width)?;
@@ -70,12 +75,12 @@ pub fn attend(a: &Attend, q: &[f32], parts: &[Part], out: &mut [f32]) -> Result<
         share(&k, a, q, parts, out);
         return Ok(());
     }
-    share(&Plain::new(true), a, q, parts, out);
+    share(&PlainF32::new(true), a, q, parts, out);
     Ok(())
 }
 
 /// Neighbouring queries of a part.
-struct Task<'a> {
+struct QueryTask<'a> {
     spans: &'a [&'a Kv],
     positions: &'a [usize],
     q: &'a [f32],
@@ -88,7 +93,13 @@ const ROWS: usize = 96;
 /// Numbers read below which threads cost more than they save.
 const SERIAL: usize = 1 << 17;
 
-pub(super) fn share<K: Kernel>(k: &K, a: &Attend, q: &[f32], parts: &[Part], out: &mut [f32]) {
+pub(super) fn share<K: Kernel>(
+    k: &K,
+    a: &AttentionShape,
+    q: &[f32],
+    parts: &[SequenceQueries],
+    out: &mut [f32],
+) {
     let width = a.heads * a.dim;
     let seen = |p: &usize| a.window.unwrap_or(usize::MAX).min(p + 1);
     let work = parts.iter().flat_map(|p| p.positions).map(seen).sum::<usize>() * width;
@@ -102,10 +113,10 @@ pub(super) fn share<K: Kernel>(k: &K, a: &Attend, q: &[f32], parts: &[Part], out
             let (here, rest) = q.split_at(positions.len() * width);
             let (mine, others) = out.split_at_mut(positions.len() * width);
             (q, out) = (rest, others);
-            tasks.push(Task { spans: part.spans, positions, q: here, out: mine });
+            tasks.push(QueryTask { spans: part.spans, positions, q: here, out: mine });
         }
     }
-    let one = |task: &mut Task| (0..a.kv_heads).for_each(|head| run(k, a, task, head));
+    let one = |task: &mut QueryTask| (0..a.kv_heads).for_each(|head| run(k, a, task, head));
     if threads == 1 {
         tasks.iter_mut().for_each(one);
     } else {
@@ -116,7 +127,7 @@ pub(super) fn share<K: Kernel>(k: &K, a: &Attend, q: &[f32], parts: &[Part], out
 /// Words of queries in a chunk of their dimensions.
 const CHUNK: usize = 256;
 
-fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
+fn run<K: Kernel>(k: &K, a: &AttentionShape, task: &mut QueryTask, head: usize) {
     let group = a.heads / a.kv_heads;
     let rows = task.positions.len() * group;
     // A tile reads as if it were full.
@@ -155,7 +166,7 @@ fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
                     // SAFETY: `q` and `scores` hold full tiles, keys a panel of `dim` steps each 32.
                     unsafe { score(k, a.dim, mine.len(), x, held, keys, &piece.keys, scores) };
                 }
-                let state = State {
+                let state = SoftmaxState {
                     scores,
                     stride: K::STRIDE,
                     seen: &seen,
@@ -186,18 +197,21 @@ fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
 }
 
 /// Keys of a block that lie in one stretch.
-struct Piece<'a> {
+struct KeyStretch<'a> {
     kv: &'a Kv,
     keys: Range<usize>,
 }
 
 /// The stretches that the keys `here` of a block lie in, in order.
-fn pieces<'a>(spans: &'a [&'a Kv], here: &Range<usize>) -> impl Iterator<Item = Piece<'a>> {
+fn pieces<'a>(spans: &'a [&'a Kv], here: &Range<usize>) -> impl Iterator<Item = KeyStretch<'a>> {
     let here = here.clone();
     let from = spans.partition_point(|kv| kv.positions().end <= here.start);
     let piece = move |kv: &&'a Kv| {
         let Range { start, end } = kv.positions();
-        Piece { kv, keys: start.max(here.start) - here.start..end.min(here.end).saturating_sub(here.start) }
+        KeyStretch {
+            kv,
+            keys: start.max(here.start) - here.start..end.min(here.end).saturating_sub(here.start),
+        }
     };
     // Those of later blocks have none of these keys, as have stretches of no positions.
     spans[from..].iter().map(piece).take_while(|p| p.keys.start < KEYS).filter(|p| !p.keys.is_empty())
@@ -206,7 +220,7 @@ fn pieces<'a>(spans: &'a [&'a Kv], here: &Range<usize>) -> impl Iterator<Item = 
 /// Which of the keys `here` each of some rows sees, counted from the first; nothing where no row sees
 /// any.
 fn seen(
-    a: &Attend,
+    a: &AttentionShape,
     positions: &[usize],
     rows: &Range<usize>,
     group: usize,
@@ -234,7 +248,7 @@ unsafe fn score<K: Kernel>(
     rows: usize,
     x: *const f32,
     held: usize,
-    panels: &[super::lines::Line],
+    panels: &[super::lines::CacheLine],
     keys: &Range<usize>,
     scores: &mut [f32],
 ) {
@@ -278,7 +292,7 @@ unsafe fn weigh<K: Kernel>(
     rows: usize,
     keys: Range<usize>,
     weights: &[f32],
-    values: &[super::lines::Line],
+    values: &[super::lines::CacheLine],
     sums: &mut [f32],
 ) {
     if keys.is_empty() {
@@ -305,7 +319,7 @@ unsafe fn weigh<K: Kernel>(
 }
 
 /// Scores of 64 keys, and what the keys before them made.
-struct State<'a> {
+struct SoftmaxState<'a> {
     /// Rows `stride` apart; become weights.
     scores: &'a mut [f32],
     stride: usize,
@@ -319,7 +333,7 @@ struct State<'a> {
     total: &'a mut [f32],
 }
 
-impl Loop for State<'_> {
+impl CpuLoop for SoftmaxState<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -6,9 +6,9 @@ use super::avx512::{ahead, begin, by_rows, end};
 use super::kernel::{Kernel, Tile};
 
 /// bf16 weights by rows rounded to bf16. Made only where the instruction is.
-pub(super) struct Pairs(());
+pub(super) struct Bf16Pairs(());
 
-impl Pairs {
+impl Bf16Pairs {
     pub(super) fn new() -> Option<Self> {
         super::cpu().dpbf16.then_some(Self(()))
     }
@@ -20,7 +20,7 @@ impl Pairs {
     }
 }
 
-impl Kernel for Pairs {
+impl Kernel for Bf16Pairs {
     const ROWS: usize = 12;
     const STEPS: usize = 256;
     const UNIT: usize = 16;
@@ -88,12 +88,12 @@ unsafe fn pairs<const R: usize>(t: &Tile) {
         let mut acc = begin::<R>(t);
         let (mut x, mut w) = (t.x, t.w.cast::<u32>());
         for _ in 0..t.steps / 16 {
-            ahead(t, R, Pairs::STRIDE, x, w);
+            ahead(t, R, Bf16Pairs::STRIDE, x, w);
             for _ in 0..16 {
                 let w0 = words(_mm512_load_si512(w.cast()));
                 let w1 = words(_mm512_load_si512(w.add(16).cast()));
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    let x = words(_mm512_set1_epi32((*x.add(r * Pairs::STRIDE)).cast_signed()));
+                    let x = words(_mm512_set1_epi32((*x.add(r * Bf16Pairs::STRIDE)).cast_signed()));
                     acc[0] = _mm512_dpbf16_ps(acc[0], x, w0);
                     acc[1] = _mm512_dpbf16_ps(acc[1], x, w1);
                 }

@@ -1,7 +1,7 @@
 //! Loops over numbers, compiled for the vectors there are, and the exponential they need.
 
 /// A loop to be compiled for several CPUs. `run` must be `#[inline(always)]`.
-pub(super) trait Loop {
+pub(super) trait CpuLoop {
     type Output;
 
     /// `FMA` where the CPU multiplies and adds in one instruction.
@@ -9,7 +9,7 @@ pub(super) trait Loop {
 }
 
 /// Runs a loop with the widest vectors of this CPU.
-pub(super) fn vectors<L: Loop>(l: L) -> L::Output {
+pub(super) fn vectors<L: CpuLoop>(l: L) -> L::Output {
     #[cfg(target_arch = "x86_64")]
     {
         let cpu = super::cpu();
@@ -27,13 +27,13 @@ pub(super) fn vectors<L: Loop>(l: L) -> L::Output {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-fn avx512<L: Loop>(l: L) -> L::Output {
+fn avx512<L: CpuLoop>(l: L) -> L::Output {
     l.run::<true>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn avx2<L: Loop>(l: L) -> L::Output {
+fn avx2<L: CpuLoop>(l: L) -> L::Output {
     l.run::<true>()
 }
 

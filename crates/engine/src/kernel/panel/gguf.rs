@@ -7,7 +7,7 @@ use super::pack::Panels;
 
 /// A block format of GGUF (its names are those of the format's specification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
+pub enum BlockFormat {
     /// 32 int8 and a scale.
     Q8_0,
     /// 32 numbers of 4 bits, less 8, and a scale.
@@ -26,7 +26,7 @@ pub enum Block {
     Q6K,
 }
 
-impl Block {
+impl BlockFormat {
     /// Weights and bytes of a block.
     #[must_use]
     pub fn size(self) -> (usize, usize) {
@@ -60,7 +60,7 @@ impl Block {
 impl Panels {
     /// Packs `[outputs, inputs]` weights in blocks; nothing where the bytes are not as many as that takes.
     #[must_use]
-    pub fn blocks(block: Block, bytes: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
+    pub fn blocks(block: BlockFormat, bytes: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
         let (weights, size) = block.size();
         if !block.fits(inputs) || bytes.len() != outputs * inputs / weights * size {
             return None;
@@ -85,35 +85,35 @@ fn half(b: &[u8], at: usize) -> Option<f32> {
     Some(f16::from_le_bytes([*b.get(at)?, *b.get(at + 1)?]).to_f32())
 }
 
-fn expand(block: Block, b: &[u8], to: &mut Expanded) -> Option<()> {
+fn expand(block: BlockFormat, b: &[u8], to: &mut Expanded) -> Option<()> {
     match block {
-        Block::Q8_0 => {
+        BlockFormat::Q8_0 => {
             to.scales.push(half(b, 0)?);
             to.q.extend(b.get(2..34)?.iter().map(|q| q.cast_signed()));
         }
-        Block::Q4_0 => {
+        BlockFormat::Q4_0 => {
             to.scales.push(half(b, 0)?);
             nibbles(b.get(2..18)?, &[], 8, &mut to.q);
         }
-        Block::Q4_1 => {
+        BlockFormat::Q4_1 => {
             to.scales.push(half(b, 0)?);
             to.offsets.push(half(b, 2)?);
             nibbles(b.get(4..20)?, &[], 0, &mut to.q);
         }
-        Block::Q5_0 => {
+        BlockFormat::Q5_0 => {
             to.scales.push(half(b, 0)?);
             nibbles(b.get(6..22)?, b.get(2..6)?, 16, &mut to.q);
         }
-        Block::Q5_1 => {
+        BlockFormat::Q5_1 => {
             to.scales.push(half(b, 0)?);
             to.offsets.push(half(b, 2)?);
             nibbles(b.get(8..24)?, b.get(4..8)?, 0, &mut to.q);
         }
-        Block::Q4K | Block::Q5K => {
+        BlockFormat::Q4K | BlockFormat::Q5K => {
             let (d, min) = (half(b, 0)?, half(b, 2)?);
             let scales = b.get(4..16)?;
             let (fifth, low) =
-                if block == Block::Q4K { (None, b.get(16..)?) } else { (b.get(16..48), b.get(48..)?) };
+                if block == BlockFormat::Q4K { (None, b.get(16..)?) } else { (b.get(16..48), b.get(48..)?) };
             for group in 0..8 {
                 let (s, m) = six_bits(scales, group)?;
                 to.scales.push(d * f32::from(s));
@@ -127,7 +127,7 @@ fn expand(block: Block, b: &[u8], to: &mut Expanded) -> Option<()> {
                 }
             }
         }
-        Block::Q6K => {
+        BlockFormat::Q6K => {
             let (low, high, scales) = (b.get(..128)?, b.get(128..192)?, b.get(192..208)?);
             let d = half(b, 208)?;
             to.scales.extend(scales.iter().map(|s| d * f32::from(s.cast_signed())));

@@ -4,11 +4,11 @@
 //! one: `w = scale · q + offset`. Rows are rounded to int8 with a scale a group of their own, once, or
 //! twice: what rounding left is rounded again with a scale 254 times as small.
 
-use super::exp::{Loop, vectors};
-use super::held::Held;
+use super::exp::{CpuLoop, vectors};
+use super::frozen::FrozenLines;
 use super::kernel::{Kernel, OUTPUTS, Tile};
 use super::lines::floats_mut;
-use super::pack::{Format, Panels};
+use super::pack::{PanelFormat, Panels};
 
 /// Most steps of a chunk.
 pub(super) const STEPS: usize = 128;
@@ -48,10 +48,10 @@ impl Panels {
             u32::from_le_bytes([byte(o, 4 * k), byte(o, 4 * k + 1), byte(o, 4 * k + 2), byte(o, 4 * k + 3)])
         };
         let steps = inputs.next_multiple_of(32) / 4;
-        let mut made = Self::pack(Format::Int8, outputs, inputs, steps, word);
+        let mut made = Self::pack(PanelFormat::Int8, outputs, inputs, steps, word);
         let (groups, stored) = (inputs.div_ceil(group), steps * 4 / group);
         let kinds = 1 + usize::from(offsets.is_some());
-        made.side = Held::fill(made.panels() * stored * kinds * 2, |side| {
+        made.side = FrozenLines::fill(made.panels() * stored * kinds * 2, |side| {
             for (i, all) in floats_mut(side).chunks_exact_mut(OUTPUTS).enumerate() {
                 let (panel, at, kind) = (i / kinds / stored, i / kinds % stored, i % kinds);
                 let from = if kind == 0 { Some(scales) } else { offsets };
@@ -107,7 +107,7 @@ pub(super) fn stage<const X: usize, const G: usize>(
 
 struct Most<'a>(&'a [f32; 32]);
 
-impl Loop for Most<'_> {
+impl CpuLoop for Most<'_> {
     type Output = f32;
 
     #[inline(always)]
@@ -129,7 +129,7 @@ struct Round<'a> {
     scale: f32,
 }
 
-impl Loop for Round<'_> {
+impl CpuLoop for Round<'_> {
     type Output = i32;
 
     #[inline(always)]
@@ -177,11 +177,11 @@ impl<const X: usize, const G: usize, const MIN: bool> Kernel for PlainInt8<X, G,
                 std::slice::from_raw_parts_mut(t.y, OUTPUTS),
             )
         };
-        vectors(Row::<G, MIN> { x, w, side, y, fresh: t.fresh });
+        vectors(Int8Row::<G, MIN> { x, w, side, y, fresh: t.fresh });
     }
 }
 
-struct Row<'a, const G: usize, const MIN: bool> {
+struct Int8Row<'a, const G: usize, const MIN: bool> {
     x: &'a [u32],
     w: &'a [u32],
     side: &'a [f32],
@@ -189,7 +189,7 @@ struct Row<'a, const G: usize, const MIN: bool> {
     fresh: bool,
 }
 
-impl<const G: usize, const MIN: bool> Loop for Row<'_, G, MIN> {
+impl<const G: usize, const MIN: bool> CpuLoop for Int8Row<'_, G, MIN> {
     type Output = ();
 
     #[inline(always)]

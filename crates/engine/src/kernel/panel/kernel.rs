@@ -6,7 +6,7 @@
 //! So the chunk of a panel stays in the first cache while tiles of rows go by it, and no power of
 //! two between rows makes them fight for the same lines.
 
-use super::lines::Line;
+use super::lines::CacheLine;
 
 /// Outputs of a panel.
 pub(super) const OUTPUTS: usize = 32;
@@ -17,11 +17,11 @@ pub(super) struct Tile<'a> {
     pub(super) x: *const u32,
     /// The chunk of the panel, `steps · 2` lines, or what it was unfolded to; null where the only tile
     /// that reads it unfolds it by itself.
-    pub(super) w: *const Line,
+    pub(super) w: *const CacheLine,
     /// As much of the chunk as is held.
-    pub(super) held: &'a [Line],
+    pub(super) held: &'a [CacheLine],
     /// Scales and the like that stand beside the chunk of the panel, as many as the kernel says.
-    pub(super) side: *const Line,
+    pub(super) side: *const CacheLine,
     /// Steps of the chunk.
     pub(super) steps: usize,
     /// Words from a part of the staged rows to the next.
@@ -66,7 +66,7 @@ pub(super) trait Kernel: Sync {
     fn stage(&self, row: usize, x: &[f32], steps: usize, part: usize, out: &mut [u32]);
 
     /// Unfolds a chunk of a panel: `w` holds the steps there are, the rest up to `steps` is zeros.
-    fn unfold(&self, _w: &[Line], _steps: usize, _out: &mut [Line]) {}
+    fn unfold(&self, _w: &[CacheLine], _steps: usize, _out: &mut [CacheLine]) {}
 
     /// Readies a thread for tiles: so many rows alone, or full tiles and a rest.
     fn enter(&self, _rows: usize) {}

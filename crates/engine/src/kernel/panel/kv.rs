@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::kernel::OUTPUTS;
-use super::lines::{Line, floats_mut};
+use super::lines::{CacheLine, floats_mut};
 use super::product::PanelError;
 
 /// Positions of a block.
@@ -22,9 +22,9 @@ pub struct Kv {
     start: usize,
     len: usize,
     /// `[blocks][heads][2][dim][32]`
-    k: Vec<Line>,
+    k: Vec<CacheLine>,
     /// `[blocks][heads][dim / 32][64][32]`
-    v: Vec<Line>,
+    v: Vec<CacheLine>,
 }
 
 impl Kv {
@@ -103,16 +103,16 @@ impl Kv {
     }
 
     /// The keys of a head of a block of the sequence, as two panels.
-    pub(super) fn keys(&self, block: usize, head: usize) -> &[Line] {
+    pub(super) fn keys(&self, block: usize, head: usize) -> &[CacheLine] {
         self.panels(&self.k, self.key_lines(), block, head)
     }
 
     /// The values of a head of a block of the sequence, a panel each 32 dimensions.
-    pub(super) fn values(&self, block: usize, head: usize) -> &[Line] {
+    pub(super) fn values(&self, block: usize, head: usize) -> &[CacheLine] {
         self.panels(&self.v, self.value_lines(), block, head)
     }
 
-    fn panels<'a>(&self, all: &'a [Line], lines: usize, block: usize, head: usize) -> &'a [Line] {
+    fn panels<'a>(&self, all: &'a [CacheLine], lines: usize, block: usize, head: usize) -> &'a [CacheLine] {
         // Attention reads them through pointers: what is not there must not look like no lines.
         assert!(
             head < self.heads && block >= self.start / KEYS,
@@ -155,8 +155,8 @@ impl Kv {
     }
 }
 
-fn grow(lines: &mut Vec<Line>, to: usize) {
+fn grow(lines: &mut Vec<CacheLine>, to: usize) {
     if lines.len() < to {
-        lines.resize(to, Line::default());
+        lines.resize(to, CacheLine::default());
     }
 }

@@ -8,36 +8,36 @@ pub(super) const LINE: usize = 64;
 /// A cache line of 32-bit words.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-pub(super) struct Line(pub(super) [u32; 16]);
+pub(super) struct CacheLine(pub(super) [u32; 16]);
 
-pub(super) fn zeros(lines: usize) -> Vec<Line> {
-    vec![Line::default(); lines]
+pub(super) fn zeros(lines: usize) -> Vec<CacheLine> {
+    vec![CacheLine::default(); lines]
 }
 
-pub(super) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
+pub(super) fn words_mut(lines: &mut [CacheLine]) -> &mut [u32] {
     // SAFETY: a line is 16 words without padding.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
 }
 
-pub(super) fn words(lines: &[Line]) -> &[u32] {
+pub(super) fn words(lines: &[CacheLine]) -> &[u32] {
     // SAFETY: a line is 16 words without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
 }
 
-pub(super) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
+pub(super) fn floats_mut(lines: &mut [CacheLine]) -> &mut [f32] {
     // SAFETY: a line is 16 words without padding, and every word is an f32.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
 }
 
-pub(super) fn floats(lines: &[Line]) -> &[f32] {
+pub(super) fn floats(lines: &[CacheLine]) -> &[f32] {
     // SAFETY: a line is 16 words without padding, and every word is an f32.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
 }
 
 /// Calls `f` with lines of this thread, of any content. What `f` calls must not ask again.
-pub(super) fn with_scratch<R>(lines: usize, f: impl FnOnce(&mut [Line]) -> R) -> R {
+pub(super) fn with_scratch<R>(lines: usize, f: impl FnOnce(&mut [CacheLine]) -> R) -> R {
     thread_local! {
-        static SCRATCH: RefCell<Vec<Line>> = const { RefCell::new(Vec::new()) };
+        static SCRATCH: RefCell<Vec<CacheLine>> = const { RefCell::new(Vec::new()) };
     }
     SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
         Ok(mut held) => {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::exp::{Loop, mul_add, vectors};
+use super::exp::{CpuLoop, mul_add, vectors};
 use super::product::PanelError;
 use super::threads::threads;
 
@@ -44,7 +44,7 @@ fn norm(
     PanelError::check("the result of a norm", out.len(), x.len())?;
     let width = weight.len().max(1);
     PanelError::check("the last stretch of a norm", x.len() % width, 0)?;
-    let one = |(x, out): (&[f32], &mut [f32])| vectors(Rows { x, weight, bias, eps, out });
+    let one = |(x, out): (&[f32], &mut [f32])| vectors(NormRows { x, weight, bias, eps, out });
     if x.len() < SERIAL || threads() == 1 {
         one((x, out));
     } else {
@@ -54,7 +54,7 @@ fn norm(
     Ok(())
 }
 
-struct Rows<'a> {
+struct NormRows<'a> {
     x: &'a [f32],
     weight: &'a [f32],
     bias: Option<&'a [f32]>,
@@ -62,7 +62,7 @@ struct Rows<'a> {
     out: &'a mut [f32],
 }
 
-impl Loop for Rows<'_> {
+impl CpuLoop for NormRows<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -3,12 +3,12 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use super::held::Held;
+use super::frozen::FrozenLines;
 use super::kernel::OUTPUTS;
 use super::lines::{floats, words, words_mut};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum PanelFormat {
     F32,
     Bf16,
     /// int8 times a scale of each 32 along the input.
@@ -16,7 +16,7 @@ pub enum Format {
 }
 
 /// Format, inputs of a group, and whether groups have offsets.
-pub(super) type Kind = (Format, usize, bool);
+pub(super) type PanelLayout = (PanelFormat, usize, bool);
 
 /// A matrix `[outputs, inputs]`, packed for [`product`](super::product()).
 ///
@@ -24,15 +24,15 @@ pub(super) type Kind = (Format, usize, bool);
 /// four int8 of each output. The last panel is filled up with zeros.
 #[derive(Clone, Debug)]
 pub struct Panels {
-    pub(super) format: Format,
+    pub(super) format: PanelFormat,
     pub(super) outputs: usize,
     pub(super) inputs: usize,
     /// Steps of a panel.
     pub(super) steps: usize,
     /// `[panels][steps][2]`
-    pub(super) data: Held,
+    pub(super) data: FrozenLines,
     /// For int8, scales and offsets in f32, `[panels][groups][1 or 2][2]`.
-    pub(super) side: Held,
+    pub(super) side: FrozenLines,
     /// For int8, inputs of a group.
     pub(super) group: usize,
     /// For int8, whether groups have offsets.
@@ -44,7 +44,7 @@ impl Panels {
     #[must_use]
     pub fn f32(w: &[f32], outputs: usize, inputs: usize) -> Self {
         let word = |o: usize, k: usize| row(w, o, inputs).get(k).map_or(0, |x| x.to_bits());
-        Self::pack(Format::F32, outputs, inputs, inputs, word)
+        Self::pack(PanelFormat::F32, outputs, inputs, inputs, word)
     }
 
     /// Packs bf16 weights, `[outputs, inputs]` row by row; missing numbers are zeros.
@@ -52,17 +52,17 @@ impl Panels {
     pub fn bf16(w: &[bf16], outputs: usize, inputs: usize) -> Self {
         let at = |o: usize, k: usize| row(w, o, inputs).get(k).map_or(0, |x| u32::from(x.to_bits()));
         let word = |o: usize, k: usize| at(o, 2 * k) | at(o, 2 * k + 1) << 16;
-        Self::pack(Format::Bf16, outputs, inputs, pair_steps(inputs), word)
+        Self::pack(PanelFormat::Bf16, outputs, inputs, pair_steps(inputs), word)
     }
 
     pub(super) fn pack(
-        format: Format,
+        format: PanelFormat,
         outputs: usize,
         inputs: usize,
         steps: usize,
         word: impl Fn(usize, usize) -> u32 + Sync,
     ) -> Self {
-        let data = Held::fill(outputs.div_ceil(OUTPUTS) * steps * 2, |data| {
+        let data = FrozenLines::fill(outputs.div_ceil(OUTPUTS) * steps * 2, |data| {
             data.par_chunks_mut(steps * 2).enumerate().for_each(|(panel, lines)| {
                 let words = words_mut(lines);
                 for lane in 0..OUTPUTS.min(outputs - panel * OUTPUTS) {
@@ -72,11 +72,11 @@ impl Panels {
                 }
             });
         });
-        Self { format, outputs, inputs, steps, data, side: Held::none(), group: 0, offsets: false }
+        Self { format, outputs, inputs, steps, data, side: FrozenLines::none(), group: 0, offsets: false }
     }
 
     #[cfg(test)]
-    pub fn format(&self) -> Format {
+    pub fn format(&self) -> PanelFormat {
         self.format
     }
 
@@ -99,7 +99,7 @@ impl Panels {
     }
 
     /// What a kernel has to fit: format, inputs of a group, whether groups have offsets.
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> PanelLayout {
         (self.format, self.group, self.offsets)
     }
 
@@ -110,12 +110,12 @@ impl Panels {
         let column = &words(&self.data)[panel * self.steps * OUTPUTS + lane..];
         let column = column.iter().step_by(OUTPUTS);
         match self.format {
-            Format::F32 => out.iter_mut().zip(column).for_each(|(o, w)| *o = f32::from_bits(*w)),
-            Format::Bf16 => out.chunks_mut(2).zip(column).for_each(|(o, w)| {
+            PanelFormat::F32 => out.iter_mut().zip(column).for_each(|(o, w)| *o = f32::from_bits(*w)),
+            PanelFormat::Bf16 => out.chunks_mut(2).zip(column).for_each(|(o, w)| {
                 let pair = [f32::from_bits(w << 16), f32::from_bits(w & 0xffff_0000)];
                 o.iter_mut().zip(pair).for_each(|(o, w)| *o = w);
             }),
-            Format::Int8 => {
+            PanelFormat::Int8 => {
                 let kinds = 1 + usize::from(self.offsets);
                 let stored = self.steps * 4 / self.group.max(1);
                 let side = floats(&self.side);

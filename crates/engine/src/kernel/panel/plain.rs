@@ -4,7 +4,7 @@ use super::kernel::{Kernel, OUTPUTS, Tile};
 use super::stage;
 
 /// f32 weights, with AVX2 or anywhere.
-pub(super) struct Plain {
+pub(super) struct PlainF32 {
     avx2: bool,
 }
 
@@ -13,7 +13,7 @@ pub(super) struct PlainWide {
     avx2: bool,
 }
 
-impl Plain {
+impl PlainF32 {
     pub(super) fn new(avx2: bool) -> Self {
         Self { avx2: avx2 && super::cpu().avx2 }
     }
@@ -25,7 +25,7 @@ impl PlainWide {
     }
 }
 
-impl Kernel for Plain {
+impl Kernel for PlainF32 {
     const ROWS: usize = 3;
     const STEPS: usize = 256;
     const INPUTS: usize = 1;

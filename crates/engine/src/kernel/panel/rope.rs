@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::exp::{Loop, mul_add, vectors};
+use super::exp::{CpuLoop, mul_add, vectors};
 use super::norm::SERIAL;
 use super::product::PanelError;
 use super::threads::threads;
@@ -24,8 +24,9 @@ pub fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], rows: usize, dim: usize) ->
     if pairs == 0 || width == 0 {
         return Ok(());
     }
-    let one =
-        |((x, cos), sin): ((&mut [f32], &[f32]), &[f32])| vectors(Rows { x, cos, sin, width, pairs, dim });
+    let one = |((x, cos), sin): ((&mut [f32], &[f32]), &[f32])| {
+        vectors(RopeRows { x, cos, sin, width, pairs, dim })
+    };
     if x.len() < SERIAL || threads() == 1 {
         one(((x, cos), sin));
     } else {
@@ -36,7 +37,7 @@ pub fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], rows: usize, dim: usize) ->
     Ok(())
 }
 
-struct Rows<'a> {
+struct RopeRows<'a> {
     x: &'a mut [f32],
     cos: &'a [f32],
     sin: &'a [f32],
@@ -45,7 +46,7 @@ struct Rows<'a> {
     dim: usize,
 }
 
-impl Loop for Rows<'_> {
+impl CpuLoop for RopeRows<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -7,22 +7,22 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::family::Family;
-use super::keys::{Dims, Keys};
-use crate::gguf::{Meta, Metadata};
+use super::family::GgufFamily;
+use super::keys::{Dims, GgufKeys};
+use crate::gguf::{GgufMetadata, Meta};
 use crate::load::LoadError;
-use crate::load::index::Index;
+use crate::load::index::TensorIndex;
 
 /// Builds the configuration of an opened file.
 pub(super) fn synthesize(
     path: &Path,
-    family: &Family,
+    family: &GgufFamily,
     dims: &Dims,
-    metadata: &Metadata,
-    index: &Index,
+    metadata: &GgufMetadata,
+    index: &TensorIndex,
     rope_freqs: Option<Vec<f32>>,
 ) -> Result<Value, LoadError> {
-    let keys = Keys { path, arch: family.arch, metadata };
+    let keys = GgufKeys { path, arch: family.arch, metadata };
     let mut config = match family.arch {
         "gpt2" => gpt2(&keys, dims, index)?,
         "gptneox" => gpt_neox(&keys, dims, index)?,
@@ -51,7 +51,7 @@ pub(super) fn synthesize(
     Ok(config)
 }
 
-fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError> {
+fn llama_like(keys: &GgufKeys, dims: &Dims, index: &TensorIndex) -> Result<Value, LoadError> {
     let has = |name: &str| index.entries.contains_key(name);
     let mut config = json!({
         "hidden_size": dims.hidden,
@@ -143,7 +143,7 @@ fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadErro
 
 /// What Gemma 2 and 3 share. The scale of the queries is not in the file: the family's models have
 /// the head's width, except for the largest (27B, known by its layers), which has hidden / heads.
-fn gemma(config: &mut Value, keys: &Keys, dims: &Dims, largest: usize) -> Result<(), LoadError> {
+fn gemma(config: &mut Value, keys: &GgufKeys, dims: &Dims, largest: usize) -> Result<(), LoadError> {
     let scalar = if dims.layers == largest {
         if !dims.hidden.is_multiple_of(dims.heads) {
             return Err(keys.wrong(
@@ -161,7 +161,7 @@ fn gemma(config: &mut Value, keys: &Keys, dims: &Dims, largest: usize) -> Result
     Ok(())
 }
 
-fn gpt2(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError> {
+fn gpt2(keys: &GgufKeys, dims: &Dims, index: &TensorIndex) -> Result<Value, LoadError> {
     Ok(json!({
         "model_type": "gpt2",
         "architectures": ["GPT2LMHeadModel"],
@@ -179,7 +179,7 @@ fn gpt2(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError> {
     }))
 }
 
-fn gpt_neox(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError> {
+fn gpt_neox(keys: &GgufKeys, dims: &Dims, index: &TensorIndex) -> Result<Value, LoadError> {
     let parallel = match keys.get("use_parallel_residual") {
         None => true,
         Some(Meta::Bool(value)) => *value,
@@ -212,6 +212,6 @@ fn gpt_neox(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError>
 }
 
 /// What the file says of the dimensions that turn, so that messages name its key and not the hub's.
-fn rotary_width(keys: &Keys, width: usize, dims: &Dims) -> Value {
+fn rotary_width(keys: &GgufKeys, width: usize, dims: &Dims) -> Value {
     json!({"key": format!("{}.rope.dimension_count", keys.arch), "turned": width, "of": dims.head_dim})
 }

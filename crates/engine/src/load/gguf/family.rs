@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use super::keys::Dims;
-use crate::gguf::Metadata;
+use crate::gguf::GgufMetadata;
 use crate::load::LoadError;
-use crate::load::index::Layout;
+use crate::load::index::StoredLayout;
 
-pub(super) struct Family {
+pub(super) struct GgufFamily {
     /// `general.architecture`.
     pub(super) arch: &'static str,
     /// Name of the hub's tensor for each of the model as a whole.
@@ -90,7 +90,7 @@ const POST_NORM: &[(&str, &str)] = &[
     ("post_ffw_norm", "post_feedforward_layernorm"),
 ];
 
-const PLAIN: Family = Family {
+const PLAIN: GgufFamily = GgufFamily {
     arch: "",
     globals: LLAMA_GLOBALS,
     blocks: "model.layers",
@@ -102,15 +102,15 @@ const PLAIN: Family = Family {
     rope_freqs: false,
 };
 
-pub(super) const FAMILIES: &[Family] = &[
-    Family { arch: "llama", interleaved: true, rope_freqs: true, ..PLAIN },
-    Family { arch: "qwen2", ..PLAIN },
-    Family { arch: "qwen3", block: PRE_NORM_QK, ..PLAIN },
-    Family { arch: "gemma2", block: SANDWICH, norms_plus_one: true, ..PLAIN },
-    Family { arch: "gemma3", block: SANDWICH, norms_plus_one: true, ..PLAIN },
+pub(super) const FAMILIES: &[GgufFamily] = &[
+    GgufFamily { arch: "llama", interleaved: true, rope_freqs: true, ..PLAIN },
+    GgufFamily { arch: "qwen2", ..PLAIN },
+    GgufFamily { arch: "qwen3", block: PRE_NORM_QK, ..PLAIN },
+    GgufFamily { arch: "gemma2", block: SANDWICH, norms_plus_one: true, ..PLAIN },
+    GgufFamily { arch: "gemma3", block: SANDWICH, norms_plus_one: true, ..PLAIN },
     // OLMo 3 files carry this name too, with a sliding window.
-    Family { arch: "olmo2", block: POST_NORM, ..PLAIN },
-    Family {
+    GgufFamily { arch: "olmo2", block: POST_NORM, ..PLAIN },
+    GgufFamily {
         arch: "gpt2",
         globals: &[
             ("token_embd", "transformer.wte"),
@@ -130,7 +130,7 @@ pub(super) const FAMILIES: &[Family] = &[
         transposed: true,
         ..PLAIN
     },
-    Family {
+    GgufFamily {
         arch: "gptneox",
         globals: &[
             ("token_embd", "gpt_neox.embed_in"),
@@ -151,7 +151,7 @@ pub(super) const FAMILIES: &[Family] = &[
     },
 ];
 
-pub(super) fn find(path: &Path, metadata: &Metadata) -> Result<&'static Family, LoadError> {
+pub(super) fn find(path: &Path, metadata: &GgufMetadata) -> Result<&'static GgufFamily, LoadError> {
     if let Some(stated) = metadata.text("general.type").filter(|stated| *stated != "model") {
         let kind = match stated {
             "adapter" => "a LoRA adapter",
@@ -172,17 +172,17 @@ pub(super) fn find(path: &Path, metadata: &Metadata) -> Result<&'static Family, 
     })
 }
 
-impl Family {
+impl GgufFamily {
     /// The hub's name of a tensor and how its layout differs; `None` for one that models of this
     /// architecture do not have.
-    pub(super) fn hub_name(&self, name: &str, dims: &Dims) -> Option<(String, Layout)> {
+    pub(super) fn hub_name(&self, name: &str, dims: &Dims) -> Option<(String, StoredLayout)> {
         let (stem, kind) = name.rsplit_once('.')?;
         if !matches!(kind, "weight" | "bias") {
             return None;
         }
         let Some(within) = stem.strip_prefix("blk.") else {
             let hub = lookup(self.globals, stem)?;
-            let layout = if stem == "output_norm" { self.norm() } else { Layout::AsStored };
+            let layout = if stem == "output_norm" { self.norm() } else { StoredLayout::AsStored };
             return Some((format!("{hub}.{kind}"), layout));
         };
         let (number, part) = within.split_once('.')?;
@@ -192,12 +192,12 @@ impl Family {
         }
         let hub = lookup(self.block, part)?;
         let layout = match part {
-            "attn_q" if self.interleaved => Layout::Interleaved { heads: dims.heads },
-            "attn_k" if self.interleaved => Layout::Interleaved { heads: dims.kv_heads },
-            "attn_qkv" if self.stacked => Layout::Stacked { heads: dims.heads },
+            "attn_q" if self.interleaved => StoredLayout::Interleaved { heads: dims.heads },
+            "attn_k" if self.interleaved => StoredLayout::Interleaved { heads: dims.kv_heads },
+            "attn_qkv" if self.stacked => StoredLayout::Stacked { heads: dims.heads },
             part if part.ends_with("norm") => self.norm(),
-            _ if self.transposed && kind == "weight" => Layout::Transposed,
-            _ => Layout::AsStored,
+            _ if self.transposed && kind == "weight" => StoredLayout::Transposed,
+            _ => StoredLayout::AsStored,
         };
         Some((format!("{}.{number}.{hub}.{kind}", self.blocks), layout))
     }
@@ -215,8 +215,8 @@ impl Family {
         Some(format!("blk.{number}.{}.{kind}", back(self.block, part)?))
     }
 
-    fn norm(&self) -> Layout {
-        if self.norms_plus_one { Layout::PlusOne } else { Layout::AsStored }
+    fn norm(&self) -> StoredLayout {
+        if self.norms_plus_one { StoredLayout::PlusOne } else { StoredLayout::AsStored }
     }
 }
 

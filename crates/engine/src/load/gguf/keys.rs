@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::family::Family;
-use crate::gguf::{Meta, Metadata};
+use super::family::GgufFamily;
+use crate::gguf::{GgufMetadata, Meta};
 use crate::load::LoadError;
 
 /// Keys (after `ARCH.`) that are read, or that say nothing about the numbers.
@@ -70,13 +70,13 @@ pub(super) struct Dims {
 }
 
 /// Typed access to the keys of one architecture.
-pub(super) struct Keys<'a> {
+pub(super) struct GgufKeys<'a> {
     pub(super) path: &'a Path,
     pub(super) arch: &'static str,
-    pub(super) metadata: &'a Metadata,
+    pub(super) metadata: &'a GgufMetadata,
 }
 
-impl Keys<'_> {
+impl GgufKeys<'_> {
     pub(super) fn get(&self, key: &str) -> Option<&Meta> {
         self.metadata.get(&format!("{}.{key}", self.arch))
     }
@@ -124,8 +124,8 @@ fn shortest(x: f64) -> f64 {
 }
 
 impl Dims {
-    pub(super) fn read(path: &Path, family: &Family, metadata: &Metadata) -> Result<Self, LoadError> {
-        let keys = Keys { path, arch: family.arch, metadata };
+    pub(super) fn read(path: &Path, family: &GgufFamily, metadata: &GgufMetadata) -> Result<Self, LoadError> {
+        let keys = GgufKeys { path, arch: family.arch, metadata };
         keys.causal()?;
         let layers = keys.size("block_count")?;
         if layers as u64 > MAX_LAYERS {
@@ -161,7 +161,7 @@ impl Dims {
     }
 }
 
-impl Keys<'_> {
+impl GgufKeys<'_> {
     /// The keys that are not known, by their own names.
     pub(super) fn unknown(&self) -> Vec<(String, Value)> {
         let prefix = format!("{}.", self.arch);

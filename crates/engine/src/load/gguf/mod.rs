@@ -13,11 +13,11 @@ use candle_core::DType;
 use candle_core::quantized::GgmlDType;
 use serde_json::Value;
 
-use super::decode::{self, Encoding, Plan};
+use super::decode::{self, Encoding, RowConversion};
 use super::disk::DiskFile;
-use super::index::{Entry, Index, Layout};
+use super::index::{StoredLayout, TensorEntry, TensorIndex};
 use super::{LoadError, names};
-use crate::gguf::{GgufError, Header, Kind, Metadata, TensorInfo, read_start};
+use crate::gguf::{GgufElement, GgufError, GgufHeader, GgufMetadata, TensorInfo, read_start};
 
 /// Element types of GGUF files that are read.
 const READABLE: &str =
@@ -31,8 +31,8 @@ const ROPE_FREQS: &str = "rope_freqs.weight";
 /// What a GGUF file says of its model.
 pub(super) struct Opened {
     pub(super) config: Value,
-    pub(super) metadata: Metadata,
-    pub(super) index: Index,
+    pub(super) metadata: GgufMetadata,
+    pub(super) index: TensorIndex,
 }
 
 pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
@@ -40,7 +40,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
     let metadata = parts.metadata;
     let family = family::find(path, &metadata)?;
     let shape = keys::Dims::read(path, family, &metadata)?;
-    let mut index = Index { files: parts.files, ..Index::default() };
+    let mut index = TensorIndex { files: parts.files, ..TensorIndex::default() };
     let mut rope_freqs = None;
     for (file, tensor) in &parts.tensors {
         if tensor.name == ROPE_FREQS && family.rope_freqs {
@@ -60,13 +60,13 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
 }
 
 /// What the file calls the tensor of one of the hub's names, or that name.
-pub(super) fn own_name(path: &Path, metadata: &Metadata, hub: &str) -> String {
+pub(super) fn own_name(path: &Path, metadata: &GgufMetadata, hub: &str) -> String {
     let family = family::find(path, metadata).ok();
     family.and_then(|family| family.own_name(hub)).unwrap_or_else(|| hub.to_owned())
 }
 
 /// Reads the header, of which only itself tells how long it is.
-fn header(file: &DiskFile) -> Result<Header, LoadError> {
+fn header(file: &DiskFile) -> Result<GgufHeader, LoadError> {
     let most = file.len().min(MOST_HEADER);
     let mut length = most.min(FIRST);
     loop {
@@ -80,17 +80,22 @@ fn header(file: &DiskFile) -> Result<Header, LoadError> {
 
 fn encoding(tensor: &TensorInfo) -> Result<Encoding, String> {
     tensor.kind.clone().map(|kind| match kind {
-        Kind::Ggml(GgmlDType::F32) => Encoding::F32,
-        Kind::Ggml(GgmlDType::F16) => Encoding::F16,
-        Kind::Ggml(GgmlDType::BF16) => Encoding::Bf16,
-        Kind::Ggml(blocks) => Encoding::Blocks(blocks),
-        Kind::Iq4Nl => Encoding::Iq4Nl,
-        Kind::Iq4Xs => Encoding::Iq4Xs,
+        GgufElement::Ggml(GgmlDType::F32) => Encoding::F32,
+        GgufElement::Ggml(GgmlDType::F16) => Encoding::F16,
+        GgufElement::Ggml(GgmlDType::BF16) => Encoding::Bf16,
+        GgufElement::Ggml(blocks) => Encoding::Blocks(blocks),
+        GgufElement::Iq4Nl => Encoding::Iq4Nl,
+        GgufElement::Iq4Xs => Encoding::Iq4Xs,
     })
 }
 
 /// The entry of a tensor, checked that its layout can be undone.
-fn entry(path: &Path, file: usize, tensor: &TensorInfo, layout: Layout) -> Result<Entry, LoadError> {
+fn entry(
+    path: &Path,
+    file: usize,
+    tensor: &TensorInfo,
+    layout: StoredLayout,
+) -> Result<TensorEntry, LoadError> {
     let misfit = |problem: String| LoadError::Header {
         path: path.to_path_buf(),
         format: "gguf",
@@ -100,13 +105,13 @@ fn entry(path: &Path, file: usize, tensor: &TensorInfo, layout: Layout) -> Resul
         return Err(misfit(bad));
     }
     let mut shape = tensor.shape.clone();
-    if layout == Layout::Transposed {
+    if layout == StoredLayout::Transposed {
         if shape.len() != 2 {
             return Err(misfit(format!("has shape {shape:?}, expected a matrix")));
         }
         shape.reverse();
     }
-    let entry = Entry {
+    let entry = TensorEntry {
         file,
         start: tensor.start,
         len: tensor.len,
@@ -116,7 +121,7 @@ fn entry(path: &Path, file: usize, tensor: &TensorInfo, layout: Layout) -> Resul
         layout,
     };
     let (rows, row) = entry.rows();
-    let by_rows = matches!(layout, Layout::Interleaved { .. } | Layout::Stacked { .. });
+    let by_rows = matches!(layout, StoredLayout::Interleaved { .. } | StoredLayout::Stacked { .. });
     let block = entry.encoding.as_ref().map_or(1, |e| e.block());
     if !layout.fits(rows) || by_rows && !row.is_multiple_of(block) {
         return Err(misfit(format!("has shape {:?}, which the heads do not divide", tensor.shape)));
@@ -125,17 +130,17 @@ fn entry(path: &Path, file: usize, tensor: &TensorInfo, layout: Layout) -> Resul
 }
 
 /// Reads a small vector at once.
-fn read_vector(index: &Index, file: usize, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError> {
-    let entry = Entry {
+fn read_vector(index: &TensorIndex, file: usize, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError> {
+    let entry = TensorEntry {
         file,
         start: tensor.start,
         len: tensor.len,
         shape: tensor.shape.clone(),
         encoding: encoding(tensor),
         readable: READABLE,
-        layout: Layout::AsStored,
+        layout: StoredLayout::AsStored,
     };
-    let plan = Plan { row: entry.elements(), source_row: None, offset: 0.0 };
+    let plan = RowConversion { row: entry.elements(), source_row: None, offset: 0.0 };
     decode::check_target(DType::F32)?;
     decode::decode::<f32>(&index.stored(&tensor.name, &entry)?, &plan)
 }

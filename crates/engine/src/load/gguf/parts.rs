@@ -6,31 +6,31 @@
 use std::path::{Path, PathBuf};
 
 use super::header;
-use crate::gguf::{Header, Metadata, TensorInfo};
+use crate::gguf::{GgufHeader, GgufMetadata, TensorInfo};
 use crate::load::LoadError;
 use crate::load::disk::DiskFile;
 
 /// The files, what the first says, and the tensors of all with the file each is in.
-pub(super) struct Parts {
+pub(super) struct GgufParts {
     pub(super) files: Vec<DiskFile>,
-    pub(super) metadata: Metadata,
+    pub(super) metadata: GgufMetadata,
     pub(super) tensors: Vec<(usize, TensorInfo)>,
 }
 
 /// Opens a file by the name of any of its parts.
-pub(super) fn open(path: &Path) -> Result<Parts, LoadError> {
+pub(super) fn open(path: &Path) -> Result<GgufParts, LoadError> {
     let (file, header) = read(path)?;
     let count = header.metadata.u64("split.count").unwrap_or(1);
     if count <= 1 {
         let tensors = header.tensors.into_iter().map(|t| (0, t)).collect();
-        return Ok(Parts { files: vec![file], metadata: header.metadata, tensors });
+        return Ok(GgufParts { files: vec![file], metadata: header.metadata, tensors });
     }
     let problem = |path: &Path, problem: String| LoadError::Split { path: path.to_path_buf(), problem };
     let name = |n: u64| part(path, n, count);
     let first = name(1).ok_or_else(|| {
         problem(path, format!("is one of {count} parts, expected a name like NAME-00001-of-{count:05}.gguf"))
     })?;
-    let mut all = Parts { files: vec![], metadata: Metadata::from_iter([]), tensors: vec![] };
+    let mut all = GgufParts { files: vec![], metadata: GgufMetadata::from_iter([]), tensors: vec![] };
     for n in 1..=count {
         let here = name(n).unwrap_or_else(|| first.clone());
         if !here.is_file() {
@@ -58,7 +58,7 @@ pub(super) fn open(path: &Path) -> Result<Parts, LoadError> {
     }
 }
 
-fn read(path: &Path) -> Result<(DiskFile, Header), LoadError> {
+fn read(path: &Path) -> Result<(DiskFile, GgufHeader), LoadError> {
     let file = DiskFile::open(path)?;
     let header = header(&file)?;
     Ok((file, header))

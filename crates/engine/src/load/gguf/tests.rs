@@ -42,7 +42,7 @@ fn dequantizes(name: &str) {
     let header = header(&file).unwrap();
     let golden = candle_core::safetensors::load(fixture(&format!("{name}.safetensors")), &Device::Cpu);
     let golden: HashMap<String, Tensor> = golden.unwrap();
-    let mut index = Index::default();
+    let mut index = TensorIndex::default();
     index.files.push(file);
     assert_eq!(header.tensors.len(), golden.len());
     for tensor in &header.tensors {

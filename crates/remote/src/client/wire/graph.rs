@@ -2,11 +2,11 @@
 
 use truenorth_protocol::graph::{Dim, Op, ValueKind, answer_read};
 use truenorth_protocol::nnsight::ModelKey;
-use truenorth_protocol::{Answer, Checked, ModelInfo, Value};
+use truenorth_protocol::{Answer, CheckedGraph, ModelInfo, Value};
 
 use super::Wire;
 use crate::client::ClientError;
-use crate::client::temp::{Noted, Packed};
+use crate::client::temp::{FailureRecorder, Packed};
 
 pub(in crate::client) struct GraphWire {
     pub info: ModelInfo,
@@ -42,12 +42,12 @@ impl Wire for GraphWire {
         true
     }
 
-    fn payload(&self, checked: &Checked, _job: &str) -> Result<Vec<u8>, ClientError> {
+    fn payload(&self, checked: &CheckedGraph, _job: &str) -> Result<Vec<u8>, ClientError> {
         Ok(checked.graph().to_bytes()?)
     }
 
-    fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError> {
-        let mut body = Noted::new(packed.stream()?);
+    fn answer(&self, checked: &CheckedGraph, packed: Packed) -> Result<Answer, ClientError> {
+        let mut body = FailureRecorder::new(packed.stream()?);
         let answer = answer_read(&mut body).map_err(|error| body.failed().unwrap_or_else(|| error.into()))?;
         fits(checked, &answer)?;
         Ok(answer)
@@ -59,7 +59,7 @@ impl Wire for GraphWire {
 }
 
 /// Refuses an answer that has not the names, types and shapes which the graph gives its values.
-fn fits(checked: &Checked, answer: &Answer) -> Result<(), ClientError> {
+fn fits(checked: &CheckedGraph, answer: &Answer) -> Result<(), ClientError> {
     let graph = checked.graph();
     let mut saved = 0;
     for op in &graph.nodes {
@@ -110,7 +110,7 @@ fn fits(checked: &Checked, answer: &Answer) -> Result<(), ClientError> {
     }
 }
 
-fn asked(checked: &Checked, name: &str) -> bool {
+fn asked(checked: &CheckedGraph, name: &str) -> bool {
     checked.graph().nodes.iter().any(|op| matches!(op, Op::Save { name: n, .. } if n == name))
 }
 

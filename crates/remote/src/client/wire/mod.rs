@@ -4,7 +4,7 @@ mod graph;
 mod nnsight;
 
 use truenorth_protocol::nnsight::ModelKey;
-use truenorth_protocol::{Answer, Checked, ModelInfo};
+use truenorth_protocol::{Answer, CheckedGraph, ModelInfo};
 
 use super::ClientError;
 use super::temp::Packed;
@@ -44,9 +44,9 @@ pub(super) trait Wire: Send + Sync {
     }
 
     /// The payload, not compressed. `job` is a name that no other job has.
-    fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError>;
+    fn payload(&self, checked: &CheckedGraph, job: &str) -> Result<Vec<u8>, ClientError>;
 
-    fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError>;
+    fn answer(&self, checked: &CheckedGraph, packed: Packed) -> Result<Answer, ClientError>;
 
     /// Tokens after which the model means to stop.
     fn stop_tokens(&self) -> Vec<u32>;

@@ -3,9 +3,9 @@
 
 use std::cell::RefCell;
 
-use truenorth_protocol::nnsight::{ModelKey, Request};
+use truenorth_protocol::nnsight::{ModelKey, PayloadInput};
 use truenorth_protocol::plan::resolve;
-use truenorth_protocol::{Answer, Checked, DType, ModelInfo};
+use truenorth_protocol::{Answer, CheckedGraph, DType, ModelInfo};
 
 use super::Wire;
 use crate::client::ClientError;
@@ -31,7 +31,7 @@ impl NnsightWire {
     }
 
     /// Token ids by group and prompt, checked against the model's context.
-    pub fn tokens(&self, checked: &Checked) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
+    pub fn tokens(&self, checked: &CheckedGraph) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
         let words = self.hosted.vocabulary.as_ref();
         resolve(checked, |text, special| words.encode(text, special))
             .map_err(|error| RunError::unresolved(checked.graph(), words, error).into())
@@ -39,12 +39,12 @@ impl NnsightWire {
 
     pub fn request<'a>(
         &'a self,
-        checked: &'a Checked,
+        checked: &'a CheckedGraph,
         tokens: &'a [Vec<Vec<u32>>],
         job: &'a str,
-    ) -> Request<'a> {
+    ) -> PayloadInput<'a> {
         let Hosted { modules, key, reply, .. } = &self.hosted;
-        Request { checked, tokens, modules, key, reply: *reply, job }
+        PayloadInput { checked, tokens, modules, key, reply: *reply, job }
     }
 }
 
@@ -85,12 +85,12 @@ impl Wire for NnsightWire {
         true
     }
 
-    fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError> {
+    fn payload(&self, checked: &CheckedGraph, job: &str) -> Result<Vec<u8>, ClientError> {
         let tokens = self.tokens(checked)?;
         Ok(self.request(checked, &tokens, job).payload()?)
     }
 
-    fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError> {
+    fn answer(&self, checked: &CheckedGraph, packed: Packed) -> Result<Answer, ClientError> {
         let tokens = self.tokens(checked)?;
         let body = packed.seekable()?;
         let failed = RefCell::new(None);

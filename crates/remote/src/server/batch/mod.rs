@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 use truenorth_protocol::graph::{Edit, Op};
 use truenorth_protocol::tensor::TensorError;
-use truenorth_protocol::{Answer, Checked, Graph, Tensor, Value};
+use truenorth_protocol::{Answer, CheckedGraph, Graph, Tensor, Value};
 
-use rows::Along;
+use rows::PromptAxis;
 
 /// How a graph can be run with others like it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub(super) struct Pattern {
     /// Equal for graphs that may be merged: SHA-256 of the graph without prompts and α.
     pub key: [u8; 32],
     /// How each saved value lies along the prompts.
-    saves: BTreeMap<String, Along>,
+    saves: BTreeMap<String, PromptAxis>,
 }
 
 /// An answer that can't be cut into those of its parts.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SplitError {
+pub(super) enum CutError {
     /// A value is not as long as the prompts ask for.
     #[error("the value {name:?} has {found} rows along its prompts, expected {expected}")]
     Rows { name: String, found: usize, expected: usize },
@@ -42,7 +42,7 @@ pub(super) enum SplitError {
 
 impl Pattern {
     /// The pattern of a graph, if it may be merged with others.
-    pub fn of(checked: &Checked) -> Option<Self> {
+    pub fn of(checked: &CheckedGraph) -> Option<Self> {
         let graph = checked.graph();
         let saves = rows::saves(checked)?;
         let key = graph.question_hash().ok()?;
@@ -50,11 +50,11 @@ impl Pattern {
     }
 
     /// Cuts the answer of merged graphs with so many prompts each.
-    pub fn split(&self, answer: Answer, prompts: &[usize]) -> Result<Vec<Answer>, SplitError> {
+    pub fn split(&self, answer: Answer, prompts: &[usize]) -> Result<Vec<Answer>, CutError> {
         let mut parts: Vec<Answer> = prompts.iter().map(|_| Answer::default()).collect();
         let mut values = answer.values;
         for (name, along) in &self.saves {
-            let value = values.remove(name).ok_or_else(|| SplitError::Kind { name: name.clone() })?;
+            let value = values.remove(name).ok_or_else(|| CutError::Kind { name: name.clone() })?;
             let cut = cut(name, value, *along, prompts)?;
             for (part, value) in parts.iter_mut().zip(cut) {
                 part.values.insert(name.clone(), value);
@@ -93,12 +93,12 @@ pub(super) fn merge(graphs: &[&Graph]) -> Option<Graph> {
     Some(merged)
 }
 
-fn cut(name: &str, value: Value, along: Along, prompts: &[usize]) -> Result<Vec<Value>, SplitError> {
+fn cut(name: &str, value: Value, along: PromptAxis, prompts: &[usize]) -> Result<Vec<Value>, CutError> {
     let total: usize = prompts.iter().sum();
-    let kind = || SplitError::Kind { name: name.to_owned() };
-    let short = |found| SplitError::Rows { name: name.to_owned(), found, expected: total };
+    let kind = || CutError::Kind { name: name.to_owned() };
+    let short = |found| CutError::Rows { name: name.to_owned(), found, expected: total };
     match (along, value) {
-        (Along::Free, value) => Ok(prompts.iter().map(|_| value.clone()).collect()),
+        (PromptAxis::Free, value) => Ok(prompts.iter().map(|_| value.clone()).collect()),
         (_, Value::Text(texts)) => {
             if texts.len() != total {
                 return Err(short(texts.len()));
@@ -106,11 +106,11 @@ fn cut(name: &str, value: Value, along: Along, prompts: &[usize]) -> Result<Vec<
             let mut texts = texts.into_iter();
             Ok(prompts.iter().map(|n| Value::Text(texts.by_ref().take(*n).collect())).collect())
         }
-        (Along::Prompts, Value::Tensor { tensor, rows: None }) => {
+        (PromptAxis::Prompts, Value::Tensor { tensor, rows: None }) => {
             let cuts = tensors(&tensor, prompts).ok_or_else(|| short(first_axis(&tensor)))?;
             cuts.into_iter().map(|t| Ok(Value::Tensor { tensor: t?, rows: None })).collect()
         }
-        (Along::Tokens, Value::Tensor { tensor, rows: Some(rows) }) => {
+        (PromptAxis::Tokens, Value::Tensor { tensor, rows: Some(rows) }) => {
             if rows.len() != total {
                 return Err(short(rows.len()));
             }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use truenorth_protocol::graph::{AlphaUnit, Edit, NodeId, Op, Unary, ValueKind};
-use truenorth_protocol::{Checked, ReadAt};
+use truenorth_protocol::{CheckedGraph, ReadAt};
 
 /// How a value lies along the prompts of the only group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Along {
+pub(super) enum PromptAxis {
     /// The same whatever the prompts are.
     Free,
     /// The first axis is the prompts; each row depends on its prompt alone.
@@ -17,12 +17,12 @@ pub(super) enum Along {
 }
 
 /// How each saved value lies along the prompts; none if the graph can't be run with others.
-pub(super) fn saves(checked: &Checked) -> Option<BTreeMap<String, Along>> {
+pub(super) fn saves(checked: &CheckedGraph) -> Option<BTreeMap<String, PromptAxis>> {
     let graph = checked.graph();
     if graph.groups.len() != 1 {
         return None;
     }
-    let mut known = Rows { checked, along: Vec::with_capacity(graph.nodes.len()) };
+    let mut known = NodeRows { checked, along: Vec::with_capacity(graph.nodes.len()) };
     let mut saves = BTreeMap::new();
     for op in &graph.nodes {
         let along = match op {
@@ -51,13 +51,13 @@ pub(super) fn saves(checked: &Checked) -> Option<BTreeMap<String, Along>> {
 }
 
 /// Values of the nodes so far; none where prompts are mixed, or there is no value.
-struct Rows<'a> {
-    checked: &'a Checked,
-    along: Vec<Option<Along>>,
+struct NodeRows<'a> {
+    checked: &'a CheckedGraph,
+    along: Vec<Option<PromptAxis>>,
 }
 
-impl Rows<'_> {
-    fn of(&self, id: NodeId) -> Option<Along> {
+impl NodeRows<'_> {
+    fn of(&self, id: NodeId) -> Option<PromptAxis> {
         self.along.get(id.0 as usize).copied().flatten()
     }
 
@@ -69,26 +69,26 @@ impl Rows<'_> {
     }
 
     /// For what looks at the last axis: that must not be the prompts.
-    fn over_last(&self, a: NodeId) -> Option<Along> {
-        self.of(a).filter(|along| *along == Along::Free || self.rank(a) > 1)
+    fn over_last(&self, a: NodeId) -> Option<PromptAxis> {
+        self.of(a).filter(|along| *along == PromptAxis::Free || self.rank(a) > 1)
     }
 
     /// Two values side by side. `b` is broadcast over the first axes of `a`, so one of lower rank
     /// lies along other axes than the prompts, and one of equal rank must have a row a prompt too.
-    fn beside(&self, a: NodeId, b: NodeId) -> Option<Along> {
+    fn beside(&self, a: NodeId, b: NodeId) -> Option<PromptAxis> {
         match (self.of(a)?, self.of(b)?) {
-            (Along::Free, Along::Free) => Some(Along::Free),
-            (rows, Along::Free) if self.rank(b) < self.rank(a) => Some(rows),
+            (PromptAxis::Free, PromptAxis::Free) => Some(PromptAxis::Free),
+            (rows, PromptAxis::Free) if self.rank(b) < self.rank(a) => Some(rows),
             (left, right) if left == right && self.rank(a) == self.rank(b) => Some(left),
             _ => None,
         }
     }
 
-    fn infer(&self, op: &Op) -> Option<Along> {
+    fn infer(&self, op: &Op) -> Option<PromptAxis> {
         match op {
-            Op::Read { positions: ReadAt::All, .. } => Some(Along::Tokens),
-            Op::Read { .. } | Op::Generate { .. } => Some(Along::Prompts),
-            Op::Const(_) => Some(Along::Free),
+            Op::Read { positions: ReadAt::All, .. } => Some(PromptAxis::Tokens),
+            Op::Read { .. } | Op::Generate { .. } => Some(PromptAxis::Prompts),
+            Op::Const(_) => Some(PromptAxis::Free),
             Op::Binary { a, b, .. } => self.beside(*a, *b),
             Op::Unary { f: Unary::Unit | Unary::Softmax, a }
             | Op::Norm { a }
@@ -101,10 +101,12 @@ impl Rows<'_> {
                 self.beside(*a, *b)
             }
             Op::Reduce { a, axis, .. } | Op::Slice { a, axis, .. } => {
-                self.of(*a).filter(|along| *along == Along::Free || *axis > 0)
+                self.of(*a).filter(|along| *along == PromptAxis::Free || *axis > 0)
             }
             // A new axis comes before that of the prompts.
-            Op::Stack(all) => all.iter().all(|a| self.of(*a) == Some(Along::Free)).then_some(Along::Free),
+            Op::Stack(all) => {
+                all.iter().all(|a| self.of(*a) == Some(PromptAxis::Free)).then_some(PromptAxis::Free)
+            }
             Op::PromptLogProb { logits } => self.of(*logits),
             Op::GeneratedLogProb { generate } | Op::Decode { generate } => self.of(*generate),
             Op::Write { .. } | Op::When { .. } | Op::Save { .. } | Op::Turns { .. } => None,
@@ -114,9 +116,9 @@ impl Rows<'_> {
     /// Whether a direction is one for all prompts, or a row a prompt.
     fn vector(&self, id: NodeId) -> Option<()> {
         match self.of(id)? {
-            Along::Free => (self.rank(id) == 1).then_some(()),
-            Along::Prompts => (self.rank(id) == 2).then_some(()),
-            Along::Tokens => None,
+            PromptAxis::Free => (self.rank(id) == 1).then_some(()),
+            PromptAxis::Prompts => (self.rank(id) == 2).then_some(()),
+            PromptAxis::Tokens => None,
         }
     }
 
@@ -126,7 +128,7 @@ impl Rows<'_> {
         match edit {
             Edit::Add { direction, unit, .. } => {
                 if let AlphaUnit::Norm(n) = unit {
-                    (self.of(*n)? == Along::Free).then_some(())?;
+                    (self.of(*n)? == PromptAxis::Free).then_some(())?;
                 }
                 vector(*direction)
             }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, Builder, CheckLimits, Decides, GroupId, Reduce, Sampling, Steps,
 };
-use truenorth_protocol::{Checked, DType, ModelInfo, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
+use truenorth_protocol::{CheckedGraph, DType, ModelInfo, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::*;
 use truenorth_engine::{Engine, EngineOptions};
@@ -17,7 +17,7 @@ fn engine(path: &str) -> Engine {
     Engine::open(&path, &EngineOptions::default()).unwrap()
 }
 
-fn checked(info: &ModelInfo, build: impl FnOnce(&mut Builder)) -> Checked {
+fn checked(info: &ModelInfo, build: impl FnOnce(&mut Builder)) -> CheckedGraph {
     let mut b = Builder::new();
     build(&mut b);
     b.finish().check(info, &CheckLimits::default()).unwrap()
@@ -45,10 +45,10 @@ fn assert_same(merged: &Answer, alone: &Answer) {
 }
 
 /// Runs graphs merged and alone; the answers must be the same.
-fn check_merge(engine: &Engine, graphs: &[Checked]) {
+fn check_merge(engine: &Engine, graphs: &[CheckedGraph]) {
     let patterns: Vec<Pattern> = graphs.iter().map(|g| Pattern::of(g).expect("mergeable")).collect();
     assert!(patterns.iter().all(|p| *p == patterns[0]));
-    let merged = merge(&graphs.iter().map(Checked::graph).collect::<Vec<_>>()).unwrap();
+    let merged = merge(&graphs.iter().map(CheckedGraph::graph).collect::<Vec<_>>()).unwrap();
     let merged = merged.check(engine.info(), &CheckLimits::default()).unwrap();
     let counts: Vec<usize> = graphs.iter().map(|g| g.graph().groups[0].prompts.len()).collect();
     let answer = engine.run(&merged, &Unwatched).unwrap();
@@ -282,10 +282,10 @@ fn an_answer_of_the_wrong_size_is_not_cut() {
         |rows| Value::Tensor { tensor: Tensor::from_f32(vec![3, 1], &[1.0, 2.0, 3.0]).unwrap(), rows };
     let split = |v: Value| pattern.split(Answer { values: [("r".to_owned(), v)].into() }, &[1, 1]);
     assert!(split(value(Some(vec![1, 2]))).is_ok());
-    assert!(matches!(split(value(Some(vec![3]))), Err(SplitError::Rows { .. })));
-    assert!(matches!(split(value(Some(vec![1, 1]))), Err(SplitError::Rows { .. })));
-    assert!(matches!(split(value(None)), Err(SplitError::Kind { .. })));
-    assert!(matches!(pattern.split(Answer::default(), &[1, 1]), Err(SplitError::Kind { .. })));
+    assert!(matches!(split(value(Some(vec![3]))), Err(CutError::Rows { .. })));
+    assert!(matches!(split(value(Some(vec![1, 1]))), Err(CutError::Rows { .. })));
+    assert!(matches!(split(value(None)), Err(CutError::Kind { .. })));
+    assert!(matches!(pattern.split(Answer::default(), &[1, 1]), Err(CutError::Kind { .. })));
 }
 
 /// One of the operations on the newest value that graphs are made of at random.

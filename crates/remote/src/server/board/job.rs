@@ -5,19 +5,19 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use serde_json::json;
-use truenorth_protocol::Checked;
+use truenorth_protocol::CheckedGraph;
 use truenorth_protocol::graph::Op;
-use truenorth_protocol::job::{Status, Update};
+use truenorth_protocol::job::{JobStatus, Update};
 use uuid::Uuid;
 
 use super::super::batch::Pattern;
-use super::super::record::{Kept, Record};
+use super::super::record::{JobRecord, RecordedState};
 use super::super::spool::footprint;
-use super::tally::Tally;
+use super::tally::JobTally;
 
 /// How far a job has come on this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum JobStage {
     /// Being written to the spool; not yet acknowledged.
     Receiving,
     /// It waits for the model.
@@ -30,7 +30,7 @@ pub(super) enum Stage {
 
 /// What a job asks of the machine, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct Weight {
+pub(in super::super) struct JobDemand {
     /// Tokens through the model.
     pub tokens: u64,
     /// Prompts that generate.
@@ -41,9 +41,9 @@ pub(in super::super) struct Weight {
     pub disk: u64,
 }
 
-impl Weight {
+impl JobDemand {
     /// The weight of a graph that was sent in so many bytes.
-    pub fn of(checked: &Checked, payload: u64) -> Self {
+    pub fn of(checked: &CheckedGraph, payload: u64) -> Self {
         let size = checked.size();
         let saves = checked.graph().nodes.iter().filter(|op| matches!(op, Op::Save { .. })).count() as u64;
         // Names and shapes come beside the numbers; what does not pack grows a little.
@@ -62,15 +62,15 @@ impl Weight {
 const RECORD: u64 = 1024;
 
 /// Bytes of disk that a job takes once it has ended.
-pub(super) fn disk_after(record: &Record) -> u64 {
+pub(super) fn disk_after(record: &JobRecord) -> u64 {
     footprint(&[RECORD, record.answer.as_ref().map_or(0, |a| a.bytes)])
 }
 
 /// A new job that was checked.
 pub(in super::super) struct NewJob {
-    pub record: Record,
+    pub record: JobRecord,
     pub pattern: Option<Pattern>,
-    pub weight: Weight,
+    pub weight: JobDemand,
     /// The socket that wants to hear of it.
     pub session: Option<Uuid>,
     /// Whether the server ended in the middle of it: it runs alone, after all others.
@@ -79,17 +79,17 @@ pub(in super::super) struct NewJob {
 
 impl NewJob {
     /// A job of a checked graph that was sent in so many bytes.
-    pub fn new(record: Record, checked: &Checked, payload: u64, session: Option<Uuid>) -> Self {
-        let (pattern, weight) = (Pattern::of(checked), Weight::of(checked, payload));
+    pub fn new(record: JobRecord, checked: &CheckedGraph, payload: u64, session: Option<Uuid>) -> Self {
+        let (pattern, weight) = (Pattern::of(checked), JobDemand::of(checked, payload));
         Self { record, pattern, weight, session, suspect: false }
     }
 }
 
-pub(super) struct Job {
-    pub record: Record,
-    pub stage: Stage,
+pub(super) struct ServerJob {
+    pub record: JobRecord,
+    pub stage: JobStage,
     pub pattern: Option<Pattern>,
-    pub weight: Weight,
+    pub weight: JobDemand,
     /// Sockets that want to hear of it.
     pub sessions: Vec<Uuid>,
     /// Tells a run that this job needs it no more.
@@ -107,10 +107,14 @@ pub(super) struct Job {
     pub fetched: bool,
 }
 
-impl Job {
+impl ServerJob {
     pub fn new(new: NewJob) -> Self {
         Self {
-            stage: if new.record.state == Kept::Pending { Stage::Receiving } else { Stage::Ended },
+            stage: if new.record.state == RecordedState::Pending {
+                JobStage::Receiving
+            } else {
+                JobStage::Ended
+            },
             record: new.record,
             pattern: new.pattern.filter(|_| !new.suspect),
             disk: new.weight.disk,
@@ -126,10 +130,10 @@ impl Job {
     }
 
     /// Moves on to a stage.
-    pub fn reach(&mut self, stage: Stage, tally: &mut Tally) {
+    pub fn reach(&mut self, stage: JobStage, tally: &mut JobTally) {
         let before = (self.stage, self.disk);
         self.stage = stage;
-        if stage == Stage::Ended {
+        if stage == JobStage::Ended {
             self.ended = Some(Instant::now());
             self.disk = disk_after(&self.record);
             // It is kept for long, what it took to run is not.
@@ -149,24 +153,24 @@ impl Job {
             meta: None,
         };
         match (self.stage, self.record.state) {
-            (Stage::Receiving, _) => self.received(),
-            (Stage::Queued, _) => {
+            (JobStage::Receiving, _) => self.received(),
+            (JobStage::Queued, _) => {
                 let (place, of) = self.place;
                 let meta = Some(json!({ "place": place, "of": of }));
-                Update { meta, ..says(Status::Queued, &format!("place {place} of {of} in the queue")) }
+                Update { meta, ..says(JobStatus::Queued, &format!("place {place} of {of} in the queue")) }
             }
-            (Stage::Running, _) => says(Status::Running, &self.progress),
-            (Stage::Ended, Kept::Completed) => {
-                Update { data: Some(json!(format!("/result/{id}"))), ..says(Status::Completed, "") }
+            (JobStage::Running, _) => says(JobStatus::Running, &self.progress),
+            (JobStage::Ended, RecordedState::Completed) => {
+                Update { data: Some(json!(format!("/result/{id}"))), ..says(JobStatus::Completed, "") }
             }
-            (Stage::Ended, _) => says(Status::Error, &self.record.description),
+            (JobStage::Ended, _) => says(JobStatus::Error, &self.record.description),
         }
     }
 
     pub fn received(&self) -> Update {
         Update {
             id: self.record.id.to_string(),
-            status: Status::Received,
+            status: JobStatus::Received,
             description: String::new(),
             data: None,
             meta: None,
@@ -175,6 +179,6 @@ impl Job {
 
     /// A line about it.
     pub fn log(&self, text: &str) -> Update {
-        Update { status: Status::Log, description: text.to_owned(), ..self.received() }
+        Update { status: JobStatus::Log, description: text.to_owned(), ..self.received() }
     }
 }

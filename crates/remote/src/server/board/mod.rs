@@ -19,21 +19,21 @@ use truenorth_protocol::job::Update;
 use uuid::Uuid;
 
 use super::auth::ClientId;
-use super::metrics::Metrics;
-use super::options::Limits;
+use super::metrics::ServerMetrics;
+use super::options::ServerLimits;
 use super::queue::FairQueue;
-use super::record::{AnswerFile, Kept, Record, now};
-use super::refusal::Refused;
-use job::{Job, Stage};
-pub(super) use job::{NewJob, Weight};
+use super::record::{AnswerFile, JobRecord, RecordedState, now};
+use super::refusal::RefusedRequest;
+pub(super) use job::{JobDemand, NewJob};
+use job::{JobStage, ServerJob};
 use sockets::Sockets;
-use tally::Tally;
-pub(super) use turns::Taken;
+use tally::JobTally;
+pub(super) use turns::TakenJob;
 
-pub(super) struct Board {
-    inner: Mutex<Inner>,
-    limits: Limits,
-    metrics: Arc<Metrics>,
+pub(super) struct JobBoard {
+    inner: Mutex<BoardState>,
+    limits: ServerLimits,
+    metrics: Arc<ServerMetrics>,
     /// Whether a job is only its client's; where no keys are asked for, its id is all it takes.
     keyed: bool,
     /// How long a finished job is kept.
@@ -45,12 +45,12 @@ pub(super) struct Board {
 }
 
 #[derive(Default)]
-struct Inner {
-    jobs: HashMap<Uuid, Job>,
+struct BoardState {
+    jobs: HashMap<Uuid, ServerJob>,
     queue: FairQueue<ClientId, Uuid>,
     keys: HashMap<(ClientId, String), Uuid>,
     sockets: Sockets,
-    tally: Tally,
+    tally: JobTally,
     draining: bool,
 }
 
@@ -64,13 +64,13 @@ enum Reserved {
     Wait,
 }
 
-impl Board {
-    pub fn new(limits: Limits, metrics: Arc<Metrics>, keyed: bool, keep: Duration) -> Self {
+impl JobBoard {
+    pub fn new(limits: ServerLimits, metrics: Arc<ServerMetrics>, keyed: bool, keep: Duration) -> Self {
         let (work, received) = (Notify::new(), Notify::new());
         Self { inner: Mutex::default(), limits, metrics, keyed, keep, work, received }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, BoardState> {
         // A panic elsewhere leaves the board whole: no step of a change can panic half way.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -80,7 +80,7 @@ impl Board {
     ///
     /// # Errors
     /// Too many jobs, a key used for something else, or the server is stopping.
-    pub async fn reserve(&self, new: NewJob, free: Option<u64>) -> Result<Option<Update>, Refused> {
+    pub async fn reserve(&self, new: NewJob, free: Option<u64>) -> Result<Option<Update>, RefusedRequest> {
         let (id, session) = (new.record.id, new.session);
         let mut new = Some(new);
         loop {
@@ -102,7 +102,7 @@ impl Board {
         session: Option<Uuid>,
         new: &mut Option<NewJob>,
         free: Option<u64>,
-    ) -> Result<Reserved, Refused> {
+    ) -> Result<Reserved, RefusedRequest> {
         let inner = &mut *self.lock();
         let Some((record, weight)) = new.as_ref().map(|n| (&n.record, n.weight)) else {
             return Ok(Reserved::Wait);
@@ -111,11 +111,11 @@ impl Board {
         if let Some(job) = key.as_ref().and_then(|k| inner.keys.get(k)).and_then(|id| inner.jobs.get_mut(id))
         {
             if job.record.asked != record.asked {
-                return Err(Refused::unprocessable(
+                return Err(RefusedRequest::unprocessable(
                     "this idempotency-key was used for another payload; take a new key for new work",
                 ));
             }
-            if job.stage == Stage::Receiving {
+            if job.stage == JobStage::Receiving {
                 return Ok(Reserved::Wait);
             }
             let update = job.update();
@@ -131,7 +131,7 @@ impl Board {
             return Ok(Reserved::Known(update));
         }
         if inner.draining {
-            return Err(Refused::draining());
+            return Err(RefusedRequest::draining());
         }
         self.room(inner, &record.client)?;
         self.space(inner, weight.disk, free)?;
@@ -139,7 +139,7 @@ impl Board {
             inner.keys.insert(key, id);
         }
         if let Some(new) = new.take() {
-            let mut job = Job::new(new);
+            let mut job = ServerJob::new(new);
             let owner = self.keyed.then_some(&job.record.client);
             job.sessions.retain(|s| inner.sockets.belongs(*s, owner));
             inner.add(job);
@@ -148,7 +148,7 @@ impl Board {
     }
 
     /// Whether a client may have one more job.
-    fn room(&self, inner: &Inner, client: &ClientId) -> Result<(), Refused> {
+    fn room(&self, inner: &BoardState, client: &ClientId) -> Result<(), RefusedRequest> {
         let (all, own) = (inner.tally.all, inner.tally.of(client));
         let wait = |jobs: usize| {
             #[allow(clippy::cast_precision_loss, reason = "an estimate of a few digits")]
@@ -158,11 +158,11 @@ impl Board {
         if own >= self.limits.jobs_per_client {
             let detail = format!("{own} jobs of this client are waiting or running, the most that are taken");
             // One of them ends once every other client had a turn.
-            return Err(Refused::busy(detail, wait(inner.queue.clients().max(1))));
+            return Err(RefusedRequest::busy(detail, wait(inner.queue.clients().max(1))));
         }
         if all >= self.limits.jobs {
             let detail = format!("{all} jobs are waiting or running, the most that are taken");
-            return Err(Refused::busy(detail, wait(1)));
+            return Err(RefusedRequest::busy(detail, wait(1)));
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl Board {
         let update = job.received();
         inner.sockets.send(&job.sessions, &update);
         job.since = Instant::now();
-        job.reach(Stage::Queued, &mut inner.tally);
+        job.reach(JobStage::Queued, &mut inner.tally);
         inner.queue.push(&job.record.client, id);
         self.metrics.reached("received");
         self.renumber(inner);
@@ -199,11 +199,11 @@ impl Board {
             if let Some(key) = &new.record.idempotency_key {
                 inner.keys.insert((client.clone(), key.clone()), id);
             }
-            let mut job = Job::new(new);
-            if job.stage == Stage::Ended {
+            let mut job = ServerJob::new(new);
+            if job.stage == JobStage::Ended {
                 job.ended = Some(self.ended(&job.record));
             } else {
-                job.stage = Stage::Queued;
+                job.stage = JobStage::Queued;
                 inner.queue.push(&client, id);
             }
             inner.add(job);
@@ -217,8 +217,8 @@ impl Board {
         inner
             .jobs
             .get(&id)
-            .filter(|j| j.stage != Stage::Receiving && self.may_see(j, client))
-            .map(Job::update)
+            .filter(|j| j.stage != JobStage::Receiving && self.may_see(j, client))
+            .map(ServerJob::update)
     }
 
     /// The answer of a job, once there is one, or else what is known of it.
@@ -226,16 +226,16 @@ impl Board {
         let inner = self.lock();
         let job = inner.jobs.get(&id).filter(|j| self.may_see(j, client))?;
         Some(match (&job.record.answer, job.record.state) {
-            (Some(file), Kept::Completed) => Ok(file.clone()),
+            (Some(file), RecordedState::Completed) => Ok(file.clone()),
             _ => Err(job.update()),
         })
     }
 
-    pub fn record(&self, id: Uuid) -> Option<Record> {
+    pub fn record(&self, id: Uuid) -> Option<JobRecord> {
         self.lock().jobs.get(&id).map(|j| j.record.clone())
     }
 
-    fn may_see(&self, job: &Job, client: &ClientId) -> bool {
+    fn may_see(&self, job: &ServerJob, client: &ClientId) -> bool {
         !self.keyed || job.record.client == *client
     }
 
@@ -248,29 +248,29 @@ impl Board {
         id: Uuid,
         client: &ClientId,
         operator: bool,
-    ) -> Result<(Update, Option<Record>), Refused> {
+    ) -> Result<(Update, Option<JobRecord>), RefusedRequest> {
         let inner = &mut *self.lock();
         let job = inner
             .jobs
             .get_mut(&id)
-            .filter(|j| j.stage != Stage::Receiving && (operator || self.may_see(j, client)))
+            .filter(|j| j.stage != JobStage::Receiving && (operator || self.may_see(j, client)))
             .ok_or_else(|| no_job(id))?;
-        if job.stage == Stage::Ended {
+        if job.stage == JobStage::Ended {
             if job.cancelled.load(Ordering::SeqCst) || CANCELLED.contains(&&*job.record.description) {
                 return Ok((job.update(), None));
             }
             let status = job.update().status;
-            return Err(Refused::new(
+            return Err(RefusedRequest::new(
                 StatusCode::CONFLICT,
                 format!("job {id} is {}; there is nothing to cancel", status.as_str()),
             ));
         }
         job.cancelled.store(true, Ordering::SeqCst);
         inner.queue.remove(&job.record.client, id);
-        job.record.state = Kept::Failed;
+        job.record.state = RecordedState::Failed;
         CANCELLED[usize::from(operator)].clone_into(&mut job.record.description);
         job.record.finished = Some(now());
-        job.reach(Stage::Ended, &mut inner.tally);
+        job.reach(JobStage::Ended, &mut inner.tally);
         let (update, record) = (job.update(), job.record.clone());
         inner.sockets.send(&job.sessions, &update);
         job.sessions.clear();
@@ -302,7 +302,7 @@ impl Board {
         self.lock().sockets.close_all();
     }
 
-    fn count_sockets(&self, inner: &Inner) {
+    fn count_sockets(&self, inner: &BoardState) {
         self.metrics.sockets.set(i64::try_from(inner.sockets.len()).unwrap_or(i64::MAX));
     }
 
@@ -327,12 +327,12 @@ impl Board {
 const CANCELLED: [&str; 2] = ["cancelled by its client", "cancelled by the operator of the server"];
 
 /// There is no such job, or none that this client may see.
-pub(super) fn no_job(id: Uuid) -> Refused {
-    Refused::not_found(format!("there is no job {id}; finished jobs are kept for a while only"))
+pub(super) fn no_job(id: Uuid) -> RefusedRequest {
+    RefusedRequest::not_found(format!("there is no job {id}; finished jobs are kept for a while only"))
 }
 
-impl Inner {
-    fn add(&mut self, job: Job) {
+impl BoardState {
+    fn add(&mut self, job: ServerJob) {
         self.tally.moved(&job.record.client, None, Some((job.stage, job.disk)));
         self.jobs.insert(job.record.id, job);
     }

@@ -4,32 +4,32 @@ use std::collections::HashMap;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use truenorth_protocol::job::{Status, Update};
+use truenorth_protocol::job::{JobStatus, Update};
 use uuid::Uuid;
 
 use super::super::auth::ClientId;
-use super::super::options::Limits;
+use super::super::options::ServerLimits;
 
 /// Frames that may wait for a slow reader before its socket is given up.
 const FRAMES: usize = 1024;
 
-struct Socket {
+struct SocketEntry {
     client: ClientId,
     frames: Sender<String>,
 }
 
 #[derive(Default)]
-pub(super) struct Sockets(HashMap<Uuid, Socket>);
+pub(super) struct Sockets(HashMap<Uuid, SocketEntry>);
 
 impl Sockets {
     /// Adds a socket; none if there are too many.
-    pub fn open(&mut self, client: &ClientId, limits: &Limits) -> Option<(Uuid, Receiver<String>)> {
+    pub fn open(&mut self, client: &ClientId, limits: &ServerLimits) -> Option<(Uuid, Receiver<String>)> {
         let own = self.0.values().filter(|s| s.client == *client).count();
         if self.0.len() >= limits.sockets || own >= limits.sockets_per_client {
             return None;
         }
         let (id, (frames, reader)) = (Uuid::new_v4(), channel(FRAMES));
-        self.0.insert(id, Socket { client: client.clone(), frames });
+        self.0.insert(id, SocketEntry { client: client.clone(), frames });
         Some((id, reader))
     }
 
@@ -59,7 +59,7 @@ impl Sockets {
         let Ok(frame) = serde_json::to_string(update) else { return };
         for id in sessions {
             let Some(socket) = self.0.get(id) else { continue };
-            if update.status == Status::Log && socket.frames.capacity() < FRAMES / 2 {
+            if update.status == JobStatus::Log && socket.frames.capacity() < FRAMES / 2 {
                 continue;
             }
             if let Err(TrySendError::Full(_) | TrySendError::Closed(_)) =

@@ -8,10 +8,10 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::super::auth::ClientId;
-use super::super::record::{Kept, Record, now};
-use super::super::refusal::Refused;
-use super::job::{Job, Stage};
-use super::{Board, Inner};
+use super::super::record::{JobRecord, RecordedState, now};
+use super::super::refusal::RefusedRequest;
+use super::job::{JobStage, ServerJob};
+use super::{BoardState, JobBoard};
 
 /// Bytes of disk that are left to others.
 const MARGIN: u64 = 64 << 10;
@@ -20,11 +20,19 @@ const KEPT: usize = 1 << 16;
 /// When room may be there again, as a guess.
 const SOON: Duration = Duration::from_secs(30);
 
-impl Board {
+impl JobBoard {
     /// Whether a job that may take so many bytes fits beside those that are open.
-    pub(super) fn space(&self, inner: &Inner, disk: u64, free: Option<u64>) -> Result<(), Refused> {
+    pub(super) fn space(
+        &self,
+        inner: &BoardState,
+        disk: u64,
+        free: Option<u64>,
+    ) -> Result<(), RefusedRequest> {
         let full = |detail: String| {
-            Err(Refused { retry_after: Some(SOON), ..Refused::new(StatusCode::INSUFFICIENT_STORAGE, detail) })
+            Err(RefusedRequest {
+                retry_after: Some(SOON),
+                ..RefusedRequest::new(StatusCode::INSUFFICIENT_STORAGE, detail)
+            })
         };
         let wanted = inner.tally.reserved.saturating_add(disk);
         let limit = self.limits.spool_bytes;
@@ -86,26 +94,26 @@ impl Board {
 
     /// When a job of an earlier server ended. The clock may have jumped since, so a tenth of the time that
     /// it is kept is left to it in any case.
-    pub(super) fn ended(&self, record: &Record) -> Instant {
+    pub(super) fn ended(&self, record: &JobRecord) -> Instant {
         let age = record.finished.map_or(0, |t| now().saturating_sub(t));
         let age = Duration::from_millis(age).min(self.keep.mul_f64(0.9));
         Instant::now().checked_sub(age).unwrap_or_else(Instant::now)
     }
 
     /// Turns a job whose answer is damaged into one that failed; gives what is to be kept of it.
-    pub fn spoil(&self, id: Uuid, why: &str) -> Option<Record> {
+    pub fn spoil(&self, id: Uuid, why: &str) -> Option<JobRecord> {
         let inner = &mut *self.lock();
-        let job = inner.jobs.get_mut(&id).filter(|j| j.record.state == Kept::Completed)?;
+        let job = inner.jobs.get_mut(&id).filter(|j| j.record.state == RecordedState::Completed)?;
         why.clone_into(&mut job.record.description);
-        job.record.state = Kept::Failed;
+        job.record.state = RecordedState::Failed;
         Some(job.record.clone())
     }
 
     /// Every job that waits or runs, for an operator.
     pub fn open_jobs(&self) -> Vec<Json> {
         let inner = self.lock();
-        let mut open: Vec<&Job> = inner.jobs.values().filter(|j| j.stage != Stage::Ended).collect();
-        open.sort_by_key(|j| (j.stage != Stage::Running, j.place.0, j.record.received));
+        let mut open: Vec<&ServerJob> = inner.jobs.values().filter(|j| j.stage != JobStage::Ended).collect();
+        open.sort_by_key(|j| (j.stage != JobStage::Running, j.place.0, j.record.received));
         open.iter()
             .map(|j| {
                 json!({
@@ -122,17 +130,17 @@ impl Board {
     }
 }
 
-impl Inner {
+impl BoardState {
     /// Forgets answers that may go, until the disk has room for so many bytes; none where all of them would
     /// not make enough, as somebody else filled it then.
-    fn clear(&mut self, needed: u64, free: Option<u64>, may: impl Fn(&Job) -> bool) -> Vec<Uuid> {
+    fn clear(&mut self, needed: u64, free: Option<u64>, may: impl Fn(&ServerJob) -> bool) -> Vec<Uuid> {
         let Some(free) = free else { return Vec::new() };
         let short = needed.saturating_add(MARGIN).saturating_sub(free);
         if short == 0 {
             return Vec::new();
         }
-        let sum = |of: &dyn Fn(&Job) -> bool| -> u64 {
-            self.jobs.values().filter(|j| j.stage == Stage::Ended && of(j)).map(|j| j.disk).sum()
+        let sum = |of: &dyn Fn(&ServerJob) -> bool| -> u64 {
+            self.jobs.values().filter(|j| j.stage == JobStage::Ended && of(j)).map(|j| j.disk).sum()
         };
         if short > sum(&may) {
             return Vec::new();
@@ -146,12 +154,12 @@ impl Inner {
 
     /// Forgets so many bytes of answers, and so many answers at least, of those that may go: of who has most,
     /// what was fetched before what was not, the oldest first.
-    fn give_way(&mut self, mut excess: u64, least: usize, may: impl Fn(&Job) -> bool) -> Vec<Uuid> {
+    fn give_way(&mut self, mut excess: u64, least: usize, may: impl Fn(&ServerJob) -> bool) -> Vec<Uuid> {
         if excess == 0 && least == 0 {
             return Vec::new();
         }
-        let mut of: HashMap<&ClientId, (u64, Vec<&Job>)> = HashMap::new();
-        for job in self.jobs.values().filter(|j| j.stage == Stage::Ended && may(j)) {
+        let mut of: HashMap<&ClientId, (u64, Vec<&ServerJob>)> = HashMap::new();
+        for job in self.jobs.values().filter(|j| j.stage == JobStage::Ended && may(j)) {
             let (bytes, jobs) = of.entry(&job.record.client).or_default();
             *bytes += job.disk;
             jobs.push(job);
@@ -176,17 +184,17 @@ impl Inner {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::super::metrics::Metrics;
-    use super::super::super::options::Limits;
+    use super::super::super::metrics::ServerMetrics;
+    use super::super::super::options::ServerLimits;
     use super::super::super::record::VERSION;
-    use super::super::{NewJob, Weight};
+    use super::super::{JobDemand, NewJob};
     use super::*;
 
     const MIB: u64 = 1 << 20;
 
     /// An answer of a MiB, of a client.
     fn answered(client: &str, minutes_ago: u64) -> NewJob {
-        let record = Record {
+        let record = JobRecord {
             version: VERSION,
             id: Uuid::new_v4(),
             client: ClientId::named(client),
@@ -197,18 +205,18 @@ mod tests {
             compress: false,
             received: 0,
             finished: Some(now() - 60_000 * minutes_ago),
-            state: Kept::Completed,
+            state: RecordedState::Completed,
             description: String::new(),
             answer: None,
         };
-        let weight = Weight { disk: MIB, ..Weight::default() };
+        let weight = JobDemand { disk: MIB, ..JobDemand::default() };
         NewJob { record, pattern: None, weight, session: None, suspect: false }
     }
 
     #[test]
     fn a_full_disk_takes_answers_as_a_full_quota_does() {
         let keep = Duration::from_secs(24 * 3600);
-        let board = Board::new(Limits::default(), Arc::new(Metrics::new()), true, keep);
+        let board = JobBoard::new(ServerLimits::default(), Arc::new(ServerMetrics::new()), true, keep);
         let jobs = [answered("ada", 9), answered("ada", 5), answered("ada", 1), answered("bob", 60)];
         let ids: Vec<Uuid> = jobs.iter().map(|j| j.record.id).collect();
         board.restore(jobs.into());

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::auth::ClientId;
-use super::job::Stage;
+use super::job::JobStage;
 
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct JobTally {
     open: HashMap<ClientId, usize>,
     /// Jobs that are received, wait or run.
     pub all: usize,
@@ -22,16 +22,16 @@ pub(super) struct Tally {
     pub reserved: u64,
 }
 
-impl Tally {
+impl JobTally {
     /// A job comes in at a stage, moves between two, or is forgotten; `disk` are its bytes before and after.
-    pub fn moved(&mut self, client: &ClientId, from: Option<(Stage, u64)>, to: Option<(Stage, u64)>) {
+    pub fn moved(&mut self, client: &ClientId, from: Option<(JobStage, u64)>, to: Option<(JobStage, u64)>) {
         if let Some((stage, disk)) = from {
-            let open = stage != Stage::Ended;
+            let open = stage != JobStage::Ended;
             *(if open { &mut self.reserved } else { &mut self.kept }) -= disk;
             self.all -= usize::from(open);
             self.ended -= usize::from(!open);
-            self.running -= usize::from(stage == Stage::Running);
-            self.receiving -= usize::from(stage == Stage::Receiving);
+            self.running -= usize::from(stage == JobStage::Running);
+            self.receiving -= usize::from(stage == JobStage::Receiving);
             if open && let Some(own) = self.open.get_mut(client) {
                 *own -= 1;
                 if *own == 0 {
@@ -40,12 +40,12 @@ impl Tally {
             }
         }
         if let Some((stage, disk)) = to {
-            let open = stage != Stage::Ended;
+            let open = stage != JobStage::Ended;
             *(if open { &mut self.reserved } else { &mut self.kept }) += disk;
             self.all += usize::from(open);
             self.ended += usize::from(!open);
-            self.running += usize::from(stage == Stage::Running);
-            self.receiving += usize::from(stage == Stage::Receiving);
+            self.running += usize::from(stage == JobStage::Running);
+            self.receiving += usize::from(stage == JobStage::Receiving);
             if open {
                 *self.open.entry(client.clone()).or_default() += 1;
             }

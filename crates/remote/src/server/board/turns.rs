@@ -9,25 +9,25 @@ use uuid::Uuid;
 
 use super::super::auth::ClientId;
 use super::super::batch::Pattern;
-use super::super::record::{AnswerFile, Kept, Record, now};
-use super::job::{Job, Stage, Weight};
-use super::{Board, Inner};
-use truenorth_protocol::run::Batch;
+use super::super::record::{AnswerFile, JobRecord, RecordedState, now};
+use super::job::{JobDemand, JobStage, ServerJob};
+use super::{BoardState, JobBoard};
+use truenorth_protocol::run::BatchLimits;
 
 /// A job that was given out to run.
 #[derive(Clone)]
-pub(in super::super) struct Taken {
-    pub record: Record,
+pub(in super::super) struct TakenJob {
+    pub record: JobRecord,
     pub pattern: Option<Pattern>,
-    pub weight: Weight,
+    pub weight: JobDemand,
     /// Set when nobody wants its answer any more.
     pub cancelled: Arc<AtomicBool>,
 }
 
-impl Board {
+impl JobBoard {
     /// Gives out the job whose turn it is, with others of its client that ask the same thing, within a
     /// budget. `room` is the memory that a run may take; clients that are `busy` have a run already.
-    pub fn take(&self, budget: &Batch, room: u64, busy: &HashSet<ClientId>) -> Option<Vec<Taken>> {
+    pub fn take(&self, budget: &BatchLimits, room: u64, busy: &HashSet<ClientId>) -> Option<Vec<TakenJob>> {
         let inner = &mut *self.lock();
         if inner.draining {
             return None;
@@ -46,11 +46,11 @@ impl Board {
             self.metrics.seconds_queued.observe(job.since.elapsed().as_secs_f64());
             self.metrics.reached("running");
             job.since = Instant::now();
-            job.reach(Stage::Running, &mut inner.tally);
+            job.reach(JobStage::Running, &mut inner.tally);
             job.progress.clear();
             job.place = (0, 0);
             inner.sockets.send(&job.sessions, &job.update());
-            taken.push(Taken {
+            taken.push(TakenJob {
                 record: job.record.clone(),
                 pattern: job.pattern.clone(),
                 weight: job.weight,
@@ -65,35 +65,35 @@ impl Board {
     pub fn progress(&self, ids: &[Uuid], text: &str) {
         let inner = &mut *self.lock();
         for id in ids {
-            let Some(job) = inner.jobs.get_mut(id).filter(|j| j.stage == Stage::Running) else { continue };
+            let Some(job) = inner.jobs.get_mut(id).filter(|j| j.stage == JobStage::Running) else { continue };
             text.clone_into(&mut job.progress);
             inner.sockets.send(&job.sessions, &job.log(text));
         }
     }
 
     /// What is to be kept of a running job that ends like this; none if it ended otherwise meanwhile.
-    pub fn ending(&self, id: Uuid, end: Result<AnswerFile, String>) -> Option<Record> {
+    pub fn ending(&self, id: Uuid, end: Result<AnswerFile, String>) -> Option<JobRecord> {
         let inner = self.lock();
-        let job = inner.jobs.get(&id).filter(|j| j.stage == Stage::Running)?;
+        let job = inner.jobs.get(&id).filter(|j| j.stage == JobStage::Running)?;
         let mut record = job.record.clone();
         record.finished = Some(now());
         match end {
-            Ok(file) => (record.state, record.answer) = (Kept::Completed, Some(file)),
-            Err(why) => (record.state, record.description) = (Kept::Failed, why),
+            Ok(file) => (record.state, record.answer) = (RecordedState::Completed, Some(file)),
+            Err(why) => (record.state, record.description) = (RecordedState::Failed, why),
         }
         Some(record)
     }
 
     /// Ends a running job with what was kept of it; false if it ended otherwise meanwhile.
-    pub fn end(&self, record: Record) -> bool {
+    pub fn end(&self, record: JobRecord) -> bool {
         let inner = &mut *self.lock();
-        let Some(job) = inner.jobs.get_mut(&record.id).filter(|j| j.stage == Stage::Running) else {
+        let Some(job) = inner.jobs.get_mut(&record.id).filter(|j| j.stage == JobStage::Running) else {
             return false;
         };
-        self.metrics.reached(if record.state == Kept::Completed { "completed" } else { "error" });
+        self.metrics.reached(if record.state == RecordedState::Completed { "completed" } else { "error" });
         self.metrics.ran(job.since.elapsed().as_secs_f64());
         job.record = record;
-        job.reach(Stage::Ended, &mut inner.tally);
+        job.reach(JobStage::Ended, &mut inner.tally);
         inner.sockets.send(&job.sessions, &job.update());
         job.sessions.clear();
         self.renumber(inner);
@@ -103,15 +103,15 @@ impl Board {
     /// Puts a running job back in the queue.
     pub fn put_back(&self, id: Uuid) {
         let inner = &mut *self.lock();
-        let Some(job) = inner.jobs.get_mut(&id).filter(|j| j.stage == Stage::Running) else { return };
+        let Some(job) = inner.jobs.get_mut(&id).filter(|j| j.stage == JobStage::Running) else { return };
         job.since = Instant::now();
-        job.reach(Stage::Queued, &mut inner.tally);
+        job.reach(JobStage::Queued, &mut inner.tally);
         inner.queue.put_back(&job.record.client, id);
         self.renumber(inner);
     }
 
     /// Tells every waiting job whose place changed.
-    pub(super) fn renumber(&self, inner: &mut Inner) {
+    pub(super) fn renumber(&self, inner: &mut BoardState) {
         let order: Vec<Uuid> = inner.queue.order().into_iter().map(|(_, id)| id).collect();
         let of = order.len();
         for (i, id) in order.into_iter().enumerate() {
@@ -127,13 +127,13 @@ impl Board {
     }
 }
 
-impl Inner {
+impl BoardState {
     /// Waiting jobs that can run with this one, in their order. They are of the same client: what a run
     /// shares between prompts that begin alike shows in the last bits of its answers.
-    fn companions(&self, leader: Uuid, budget: &Batch, room: u64) -> Vec<Uuid> {
+    fn companions(&self, leader: Uuid, budget: &BatchLimits, room: u64) -> Vec<Uuid> {
         let Some(first) = self.jobs.get(&leader) else { return Vec::new() };
         let Some(pattern) = &first.pattern else { return Vec::new() };
-        let same = |job: &&Job| job.pattern.as_ref() == Some(pattern);
+        let same = |job: &&ServerJob| job.pattern.as_ref() == Some(pattern);
         let mut weight = first.weight;
         let mut chosen = Vec::new();
         let own = self.queue.of(&first.record.client);
@@ -144,7 +144,7 @@ impl Inner {
             if tokens > budget.tokens as u64 || sequences > budget.sequences as u64 || memory > room {
                 continue;
             }
-            weight = Weight { tokens, sequences, memory, ..weight };
+            weight = JobDemand { tokens, sequences, memory, ..weight };
             chosen.push(job.record.id);
         }
         chosen

@@ -36,12 +36,12 @@ use tokio::time::sleep;
 use tower_service::Service as _;
 
 use super::held::holding;
-use super::options::Limits;
-use stream::Watched;
-use table::{Place, Table};
+use super::options::ServerLimits;
+use stream::TimedStream;
+use table::{ConnectionSlot, ConnectionTable};
 
 pub(super) use descriptors::out_of_descriptors;
-pub(super) use slow::{Connection, Wait};
+pub(super) use slow::{Connection, WaitCause};
 pub(super) use tls::Tls;
 
 /// Bytes of the head of a request.
@@ -55,12 +55,12 @@ const REST: Duration = Duration::from_millis(20);
 const AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub SocketAddr);
+pub(super) struct PeerAddress(pub SocketAddr);
 
 /// What every connection is served with.
 struct Served {
     app: Router,
-    limits: Limits,
+    limits: ServerLimits,
     tls: Option<Tls>,
     closing: watch::Receiver<bool>,
 }
@@ -82,14 +82,14 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) async fn serve(
     listener: TcpListener,
     app: Router,
-    limits: Limits,
+    limits: ServerLimits,
     tls: Option<Tls>,
     mut closing: watch::Receiver<bool>,
     notice: Arc<dyn Fn(&str) + Send + Sync>,
 ) {
     listener::set_up(&listener);
     let most = descriptors::connections(limits.connections, &*notice);
-    let table = Table::new(most, limits.connections_per_address);
+    let table = ConnectionTable::new(most, limits.connections_per_address);
     let served = Arc::new(Served { app, limits, tls, closing: closing.clone() });
     let mut told: Option<Instant> = None;
     loop {
@@ -122,13 +122,13 @@ pub(super) async fn serve(
     table.empty().await;
 }
 
-async fn connection(served: Arc<Served>, stream: TcpStream, peer: SocketAddr, place: Arc<Place>) {
+async fn connection(served: Arc<Served>, stream: TcpStream, peer: SocketAddr, place: Arc<ConnectionSlot>) {
     // Frames and small answers should not wait for more to send.
     let _ = stream.set_nodelay(true);
     let limits = served.limits;
     // Two pings and what answers them fit into a stall, so a quiet socket is not a stalled one.
     let stall = limits.pause.max(limits.ping_every * 3);
-    let stream = Watched::new(stream, stall, place.clone());
+    let stream = TimedStream::new(stream, stall, place.clone());
     match &served.tls {
         None => exchange(&served, stream, peer, place).await,
         Some(tls) => {
@@ -143,14 +143,14 @@ async fn connection(served: Arc<Served>, stream: TcpStream, peer: SocketAddr, pl
     }
 }
 
-async fn exchange<S>(served: &Served, stream: S, peer: SocketAddr, place: Arc<Place>)
+async fn exchange<S>(served: &Served, stream: S, peer: SocketAddr, place: Arc<ConnectionSlot>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = served.limits;
     let answer = service_fn(|mut request: Request<Incoming>| {
         let busy = place.busy();
-        request.extensions_mut().insert(ConnectInfo(Peer(peer)));
+        request.extensions_mut().insert(ConnectInfo(PeerAddress(peer)));
         // For routes of others, which know no type of ours.
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Connection(place.clone()));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::table::Place;
+use super::table::ConnectionSlot;
 
 /// How far behind a connection may be while others wait.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -12,7 +12,7 @@ const PACE: u32 = 32 << 10;
 
 /// What a connection has the server wait with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Wait {
+pub(in super::super) enum WaitCause {
     /// It waits for a place for its body.
     Seat,
     Body,
@@ -21,10 +21,10 @@ pub(in super::super) enum Wait {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Clock(Mutex<Option<(Wait, Instant)>>);
+pub(super) struct Clock(Mutex<Option<(WaitCause, Instant)>>);
 
 impl Clock {
-    fn set(&self, to: impl FnOnce(Option<(Wait, Instant)>) -> Option<(Wait, Instant)>) {
+    fn set(&self, to: impl FnOnce(Option<(WaitCause, Instant)>) -> Option<(WaitCause, Instant)>) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = to(*now);
     }
@@ -34,30 +34,30 @@ impl Clock {
     }
 
     /// For how long it has been behind with this, or with anything.
-    pub fn behind(&self, with: Option<Wait>) -> Option<Duration> {
+    pub fn behind(&self, with: Option<WaitCause>) -> Option<Duration> {
         let now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         now.filter(|(what, _)| with.is_none_or(|w| w == *what)).map(|(_, since)| since.elapsed())
     }
 }
 
 #[derive(Clone, Debug)]
-pub(in super::super) struct Connection(pub(super) Arc<Place>);
+pub(in super::super) struct Connection(pub(super) Arc<ConnectionSlot>);
 
 impl Connection {
     /// From now on the server waits, until what this returns is dropped.
-    pub fn waits(&self, with: Wait) -> Waiting {
+    pub fn waits(&self, with: WaitCause) -> Waiting {
         self.0.clock().set(|_| Some((with, Instant::now())));
         Waiting(self.clone())
     }
 
     /// Closes the connection that is furthest behind with something, if it is by much.
-    pub fn others_give_way(&self, with: Wait) {
+    pub fn others_give_way(&self, with: WaitCause) {
         self.0.slowest_gives_way(with);
     }
 
     #[cfg(test)]
     pub fn alone() -> Self {
-        Self(super::table::Table::new(1, 1).admit(std::net::Ipv4Addr::LOCALHOST.into()))
+        Self(super::table::ConnectionTable::new(1, 1).admit(std::net::Ipv4Addr::LOCALHOST.into()))
     }
 }
 
@@ -69,7 +69,7 @@ impl Waiting {
     /// So many bytes came or went.
     pub fn moved(&self, bytes: usize) {
         let earned = Duration::from_secs(bytes as u64) / PACE;
-        let ahead = |(what, since): (Wait, Instant)| {
+        let ahead = |(what, since): (WaitCause, Instant)| {
             (what, since.checked_add(earned).unwrap_or(since).min(Instant::now()))
         };
         self.0.0.clock().set(|now| now.map(ahead));

@@ -10,20 +10,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::table::Place;
+use super::table::ConnectionSlot;
 
 /// A connection with a clock.
-pub(super) struct Watched {
+pub(super) struct TimedStream {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,
     stall: Duration,
     /// Held as long as the descriptor is.
-    _place: Arc<Place>,
+    _place: Arc<ConnectionSlot>,
 }
 
-impl Watched {
+impl TimedStream {
     /// `stall` is the longest that it may be without a byte either way.
-    pub fn new(stream: TcpStream, stall: Duration, place: Arc<Place>) -> Self {
+    pub fn new(stream: TcpStream, stall: Duration, place: Arc<ConnectionSlot>) -> Self {
         Self { stream, idle: Box::pin(sleep(stall)), stall, _place: place }
     }
 
@@ -39,7 +39,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +50,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watched(cx, polled)

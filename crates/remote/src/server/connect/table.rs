@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::super::auth::ClientId;
-use super::slow::{Clock, PATIENCE, Wait};
+use super::slow::{Clock, PATIENCE, WaitCause};
 
 /// How often it is looked who fell behind, while somebody waits for room.
 const LOOK: Duration = Duration::from_millis(50);
@@ -19,8 +19,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const GONE: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
-pub(super) struct Table {
-    inner: Mutex<Inner>,
+pub(super) struct ConnectionTable {
+    inner: Mutex<OpenConnections>,
     most: usize,
     /// The most idle connections of one address.
     each: usize,
@@ -29,24 +29,24 @@ pub(super) struct Table {
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct OpenConnections {
     next: u64,
     open: usize,
     /// Idle connections of each address, the longest idle first; those that never had a request whole
     /// before those that had.
     idle: HashMap<ClientId, BTreeMap<(bool, u64), Arc<Notify>>>,
-    states: HashMap<u64, Arc<State>>,
+    states: HashMap<u64, Arc<ConnectionState>>,
 }
 
 /// What others may see of a connection, and do to it.
 #[derive(Debug, Default)]
-struct State {
+struct ConnectionState {
     close: Arc<Notify>,
     clock: Clock,
     leaves: AtomicBool,
 }
 
-impl Inner {
+impl OpenConnections {
     fn take_longest(&mut self, address: &ClientId) -> Option<Arc<Notify>> {
         let of = self.idle.get_mut(address)?;
         let (_, close) = of.pop_first()?;
@@ -67,8 +67,10 @@ impl Inner {
     }
 
     /// Closes the connection that is furthest behind, with this or with anything, if it is by much.
-    fn slowest_gives_way(&self, with: Option<Wait>) {
-        let behind = |s: &Arc<State>| s.clock.behind(with).filter(|b| *b >= PATIENCE).map(|b| (b, s.clone()));
+    fn slowest_gives_way(&self, with: Option<WaitCause>) {
+        let behind = |s: &Arc<ConnectionState>| {
+            s.clock.behind(with).filter(|b| *b >= PATIENCE).map(|b| (b, s.clone()))
+        };
         if let Some((_, slowest)) = self.states.values().filter_map(behind).max_by_key(|(b, _)| *b) {
             slowest.leaves.store(true, Ordering::SeqCst);
             slowest.clock.end();
@@ -77,12 +79,12 @@ impl Inner {
     }
 }
 
-impl Table {
+impl ConnectionTable {
     pub fn new(most: usize, each: usize) -> Arc<Self> {
         Arc::new(Self { inner: Mutex::default(), most, each: each.max(1), moved: Notify::new() })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         // A panic elsewhere leaves the table whole: no step of a change can panic half way.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,7 +132,7 @@ impl Table {
 
     /// A place for a new connection, idle yet. Where its address has too many idle ones, the longest
     /// idle gives way.
-    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Arc<Place> {
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Arc<ConnectionSlot> {
         let address = ClientId::at(address);
         let mut inner = self.lock();
         inner.open += 1;
@@ -140,9 +142,9 @@ impl Table {
             close.notify_one();
         }
         inner.next += 1;
-        let (id, state) = (inner.next, Arc::<State>::default());
+        let (id, state) = (inner.next, Arc::<ConnectionState>::default());
         inner.states.insert(id, state.clone());
-        let place = Place {
+        let place = ConnectionSlot {
             table: self.clone(),
             id,
             address,
@@ -160,26 +162,26 @@ impl Table {
 
 /// A connection's place, left when the connection is closed.
 #[derive(Debug)]
-pub(super) struct Place {
-    table: Arc<Table>,
+pub(super) struct ConnectionSlot {
+    table: Arc<ConnectionTable>,
     id: u64,
     address: ClientId,
-    state: Arc<State>,
+    state: Arc<ConnectionState>,
     key: Mutex<Option<(bool, u64)>>,
     proven: AtomicBool,
     works: AtomicBool,
     stays: AtomicBool,
 }
 
-impl Place {
-    fn rest(&self, inner: &mut Inner) {
+impl ConnectionSlot {
+    fn rest(&self, inner: &mut OpenConnections) {
         inner.next += 1;
         let key = (self.proven(), inner.next);
         inner.idle.entry(self.address.clone()).or_default().insert(key, self.state.close.clone());
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
     }
 
-    fn unrest(&self, inner: &mut Inner) {
+    fn unrest(&self, inner: &mut OpenConnections) {
         let Some(key) = self.key.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if let Some(of) = inner.idle.get_mut(&self.address) {
             of.remove(&key);
@@ -227,12 +229,12 @@ impl Place {
     }
 
     /// Closes the connection that is furthest behind with something, if it is by much.
-    pub(super) fn slowest_gives_way(&self, with: Wait) {
+    pub(super) fn slowest_gives_way(&self, with: WaitCause) {
         self.table.lock().slowest_gives_way(Some(with));
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut inner = self.table.lock();
         self.unrest(&mut inner);
@@ -245,7 +247,7 @@ impl Drop for Place {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Busy(Arc<Place>);
+pub(super) struct Busy(Arc<ConnectionSlot>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -264,13 +266,13 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(50);
 
-    async fn given_up(place: &Place) -> bool {
+    async fn given_up(place: &ConnectionSlot) -> bool {
         timeout(SOON, place.given_up()).await.is_ok()
     }
 
     #[tokio::test]
     async fn the_longest_idle_of_an_address_gives_way_and_who_works_does_not() {
-        let table = Table::new(100, 2);
+        let table = ConnectionTable::new(100, 2);
         let (here, there) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
         let works = table.admit(here);
         let busy = works.busy();
@@ -286,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_room_the_crowd_gives_way_and_work_is_waited_for() {
-        let table = Table::new(3, 10);
+        let table = ConnectionTable::new(3, 10);
         let (here, there) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
         let (crowd, next, lone) = (table.admit(here), table.admit(here), table.admit(there));
         assert!(timeout(SOON, table.room()).await.is_err());
@@ -304,17 +306,17 @@ mod tests {
 
     #[tokio::test]
     async fn who_keeps_the_server_waiting_gives_way_when_others_wait() {
-        let table = Table::new(3, 10);
+        let table = ConnectionTable::new(3, 10);
         let here = "10.0.0.1".parse().unwrap();
         let (stalls, moves, works) = (table.admit(here), table.admit(here), table.admit(here));
         let _busy = [stalls.busy(), moves.busy(), works.busy()];
-        let _unread = Connection(stalls.clone()).waits(Wait::Answer);
-        let read = Connection(moves.clone()).waits(Wait::Answer);
+        let _unread = Connection(stalls.clone()).waits(WaitCause::Answer);
+        let read = Connection(moves.clone()).waits(WaitCause::Answer);
         // Nobody is far behind yet.
         assert!(timeout(SOON, table.room()).await.is_err());
         tokio::time::sleep(PATIENCE).await;
         read.moved(64 << 10);
-        moves.slowest_gives_way(Wait::Body);
+        moves.slowest_gives_way(WaitCause::Body);
         assert!(!stalls.leaves());
         assert!(timeout(SOON, table.room()).await.is_err());
         assert!(stalls.leaves() && given_up(&stalls).await);

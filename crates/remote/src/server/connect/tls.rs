@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::{Accept, TlsAcceptor};
 
 use super::super::error::ServerError;
-use super::stream::Watched;
+use super::stream::TimedStream;
 
 /// A certificate and its key.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Tls {
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
     }
 
-    pub(super) fn accept(&self, stream: Watched) -> Accept<Watched> {
+    pub(super) fn accept(&self, stream: TimedStream) -> Accept<TimedStream> {
         self.0.accept(stream)
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::error::ServerError;
-use super::record::{Kept, Record};
+use super::record::{JobRecord, RecordedState};
 use truenorth_files::{DRAFT, Draft, sha256_hex, write_atomic};
 
 pub(super) use room::{footprint, full};
@@ -41,8 +41,8 @@ pub(super) struct Spool {
 
 /// A job as the spool has it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub record: Record,
+pub(super) struct SpooledJob {
+    pub record: JobRecord,
     /// How often a run of it alone began and did not end.
     pub alone: usize,
     /// Whether any did.
@@ -54,7 +54,7 @@ pub(super) struct Found {
 impl Spool {
     /// Opens a spool, making the folder where there is none, and reads its jobs, oldest first.
     /// `notice` hears of what can't be read; it is left where it is.
-    pub fn open(folder: &Path, notice: &dyn Fn(&str)) -> Result<(Self, Vec<Found>), ServerError> {
+    pub fn open(folder: &Path, notice: &dyn Fn(&str)) -> Result<(Self, Vec<SpooledJob>), ServerError> {
         let at = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| ServerError::Spool { doing, path, source }
@@ -96,7 +96,7 @@ impl Spool {
     }
 
     /// The record of a folder; none if it was never finished.
-    fn read(&self, id: Uuid) -> Result<Option<Found>, String> {
+    fn read(&self, id: Uuid) -> Result<Option<SpooledJob>, String> {
         let path = self.path(id, "job.json");
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -105,7 +105,7 @@ impl Spool {
         };
         let mut text = Vec::new();
         file.take(RECORD_BYTES).read_to_end(&mut text).map_err(|e| e.to_string())?;
-        let (record, old) = Record::from_json(&text)?;
+        let (record, old) = JobRecord::from_json(&text)?;
         if record.id != id {
             return Err(format!("job.json has the id {}, expected the folder's", record.id));
         }
@@ -119,11 +119,11 @@ impl Spool {
             file.take(ATTEMPTS).read_to_end(&mut attempts).map_err(|e| e.to_string())?;
         }
         let alone = attempts.iter().filter(|b| **b == ALONE).count();
-        Ok(Some(Found { record, alone, suspect: !attempts.is_empty(), bytes }))
+        Ok(Some(SpooledJob { record, alone, suspect: !attempts.is_empty(), bytes }))
     }
 
     /// Keeps a new job. On disk when this returns.
-    pub fn keep(&self, record: &Record, payload: &[u8]) -> io::Result<()> {
+    pub fn keep(&self, record: &JobRecord, payload: &[u8]) -> io::Result<()> {
         folder::make_private(&self.folder.join(record.id.to_string()))?;
         let kept = self.put(record.id, "payload", payload).and_then(|()| self.write(record));
         if kept.is_err() {
@@ -146,9 +146,9 @@ impl Spool {
     }
 
     /// Keeps how a job ended. Its payload goes, as nothing will run it again.
-    pub fn finish(&self, record: &Record) -> io::Result<()> {
+    pub fn finish(&self, record: &JobRecord) -> io::Result<()> {
         self.write(record)?;
-        if record.state != Kept::Pending {
+        if record.state != RecordedState::Pending {
             // What stays behind costs space only, until its job is removed.
             let _ = fs::remove_file(self.path(record.id, "payload"));
             let _ = fs::remove_file(self.path(record.id, "attempts"));
@@ -215,7 +215,7 @@ impl Spool {
         draft.put(&path)
     }
 
-    fn write(&self, record: &Record) -> io::Result<()> {
+    fn write(&self, record: &JobRecord) -> io::Result<()> {
         let json = record.to_json()?;
         write_atomic(&self.path(record.id, "job.json"), |w| w.write_all(&json))
     }
@@ -231,8 +231,8 @@ mod tests {
     use super::super::record::{VERSION, now};
     use super::*;
 
-    fn record() -> Record {
-        Record {
+    fn record() -> JobRecord {
+        JobRecord {
             version: VERSION,
             id: Uuid::new_v4(),
             client: ClientId::named("c"),
@@ -243,7 +243,7 @@ mod tests {
             compress: false,
             received: now(),
             finished: None,
-            state: Kept::Pending,
+            state: RecordedState::Pending,
             description: String::new(),
             answer: None,
         }
@@ -258,7 +258,7 @@ mod tests {
         assert!(none.is_empty());
         spool.keep(&a, b"asked").unwrap();
         spool.keep(&b, b"asked").unwrap();
-        a.state = Kept::Failed;
+        a.state = RecordedState::Failed;
         spool.finish(&a).unwrap();
         let half = dir.path().join(Uuid::new_v4().to_string());
         fs::create_dir(&half).unwrap();
@@ -296,13 +296,13 @@ mod tests {
         let mut one = record();
         one.answer = Some(super::super::record::AnswerFile { bytes: 90, sha256: sha256_hex(b"answer") });
         let json = one.to_json().unwrap();
-        assert_eq!(Record::from_json(&json).unwrap(), (one.clone(), false));
+        assert_eq!(JobRecord::from_json(&json).unwrap(), (one.clone(), false));
         for at in 0..json.len() {
             for bit in 0..8 {
                 let mut flipped = json.clone();
                 flipped[at] ^= 1 << bit;
                 // What is read in spite of it reads the same: white space, the case of an id.
-                if let Ok((read, _)) = Record::from_json(&flipped) {
+                if let Ok((read, _)) = JobRecord::from_json(&flipped) {
                     assert_eq!(read, one, "bit {bit} of byte {at}");
                 }
             }
@@ -316,12 +316,12 @@ mod tests {
         let one = record();
         spool.keep(&one, b"asked").unwrap();
         let path = spool.path(one.id, "job.json");
-        let old = Record { version: 1, ..one.clone() };
+        let old = JobRecord { version: 1, ..one.clone() };
         fs::write(&path, serde_json::to_vec_pretty(&old).unwrap()).unwrap();
         drop(spool);
         let (_spool, back) = Spool::open(dir.path(), &|t| panic!("{t}")).unwrap();
         assert_eq!(back[0].record, one);
-        assert_eq!(Record::from_json(&fs::read(&path).unwrap()).unwrap(), (one, false));
+        assert_eq!(JobRecord::from_json(&fs::read(&path).unwrap()).unwrap(), (one, false));
     }
 
     #[test]

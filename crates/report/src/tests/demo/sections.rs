@@ -151,7 +151,7 @@ pub(super) fn agreement() -> Section {
 }
 
 pub(super) fn audit() -> Section {
-    let row = |group: &str, label: &str, e: f64, w: f64, n: u64, status: Status| ForestRow {
+    let row = |group: &str, label: &str, e: f64, w: f64, n: u64, status: FindingStatus| ForestRow {
         label: label.into(),
         group: Some(group.into()),
         estimate: Num::new(e),
@@ -161,22 +161,29 @@ pub(super) fn audit() -> Section {
         status: Some(status),
     };
     let mut rows = vec![
-        row("Cosine with the direction", "sentiment", 0.21, 0.18, 64, Status::Unclear),
-        row("Cosine with the direction", "length", -0.04, 0.11, 135, Status::Supported),
-        row("Cosine with the direction", "action against inaction", 0.34, 0.12, 40, Status::NotSupported),
+        row("Cosine with the direction", "sentiment", 0.21, 0.18, 64, FindingStatus::Unclear),
+        row("Cosine with the direction", "length", -0.04, 0.11, 135, FindingStatus::Supported),
+        row(
+            "Cosine with the direction",
+            "action against inaction",
+            0.34,
+            0.12,
+            40,
+            FindingStatus::NotSupported,
+        ),
         row(
             "After projection",
             "sentiment (circular: tested on its own data)",
             0.0,
             0.02,
             64,
-            Status::Caution,
+            FindingStatus::Caution,
         ),
-        row("After projection", "politeness", 0.11, 0.14, 1240, Status::Supported),
+        row("After projection", "politeness", 0.11, 0.14, 1240, FindingStatus::Supported),
     ];
     rows.push(ForestRow { estimate: Num::missing("set has one class only"), ..rows[4].clone() });
     rows[5].label = "assertiveness".into();
-    rows[5].status = Some(Status::Unclear);
+    rows[5].status = Some(FindingStatus::Unclear);
     rows[5].interval = [Num::missing("set has one class only"), Num::missing("set has one class only")];
     let mut table = Table::new(
         "audit-table",
@@ -254,7 +261,7 @@ pub(super) fn board(r: &mut Lcg) -> Section {
         points: rows
             .iter()
             .filter(|b| b.group == k)
-            .map(|b| Labelled { label: b.label.clone(), value: b.score.clone() })
+            .map(|b| LabelledValue { label: b.label.clone(), value: b.score.clone() })
             .collect(),
     });
     let strip = Strip {
@@ -370,7 +377,7 @@ pub(super) fn limits() -> Section {
         ))
         .with(Block::note(NoteKind::Remark, "Seeds reproduce every figure."))
         .with(
-            Group::new("Seeds")
+            KeyValueList::new("Seeds")
                 .with("split", Cell::code("1"))
                 .with("bootstrap", Cell::code("20251"))
                 .with("a value that is missing", Cell::number(f64::INFINITY, 2)),

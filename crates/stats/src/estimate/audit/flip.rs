@@ -13,7 +13,7 @@ use crate::estimate::held_out;
 use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
-    Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_needed, binomial_test,
+    Alternative, Bootstrap, POWER, Proportion, Seeds, TestResult, binomial_needed, binomial_test,
     cluster_bootstrap, proportion, unit, wilcoxon_signed_rank, within_reach,
 };
 use crate::number::overlap_p;
@@ -28,7 +28,7 @@ pub struct FlipRanking {
     /// Pairs whose rows project alike, left out.
     pub ties: usize,
     /// The exact binomial test against one half, two-sided.
-    pub binomial: Tested,
+    pub binomial: TestResult,
     /// Pairs of the training contrast ranked right, each on the direction of the others; the mean over 20 splits, rounded.
     pub training_right: Proportion,
     /// Fisher's exact test that both are ranked right as often, two-sided. The training pairs count for as many as their
@@ -43,7 +43,7 @@ pub struct FlipRanking {
     /// How many flips would tell the share from one half with power 0.8; none where it is one half.
     pub needed: Option<usize>,
     /// Wilcoxon's signed-rank test of the differences, two-sided.
-    pub signed_rank: Tested,
+    pub signed_rank: TestResult,
     /// Mean difference of projections within pairs.
     pub mean_difference: f64,
     /// The same for held-out pairs of the training contrast, each on the direction of the others.

@@ -20,13 +20,13 @@ use crate::math::{
 const BLOCK: usize = 256;
 
 /// What directions of a null make of rows: `[draws, rows]` scores, and cosines `[draws, directions]`.
-pub(super) struct Draws {
+pub(super) struct NullDraws {
     pub scores: Array2<f64>,
     pub cosines: Array2<f64>,
 }
 
 /// The training rows where the nulls are computed.
-pub(super) struct Ground<'a> {
+pub(super) struct TrainingRows<'a> {
     pub pipeline: &'a Pipeline,
     pub reduced: &'a Reduced,
     pub by: SplitBy,
@@ -36,9 +36,9 @@ pub(super) struct Ground<'a> {
     pub directions: ArrayView2<'a, f64>,
 }
 
-impl Ground<'_> {
+impl TrainingRows<'_> {
     /// Directions drawn like the activations.
-    pub fn random(&self, draws: usize, seeds: &Seeds) -> Result<Draws, AuditError> {
+    pub fn random(&self, draws: usize, seeds: &Seeds) -> Result<NullDraws, AuditError> {
         let drawn = matched(self.pipeline, self.reduced, draws, seeds).map_err(AuditError::of("train"))?;
         self.draws(&drawn)
     }
@@ -49,7 +49,7 @@ impl Ground<'_> {
         permutations: usize,
         budget: Option<Duration>,
         seeds: &Seeds,
-    ) -> Result<Draws, AuditError> {
+    ) -> Result<NullDraws, AuditError> {
         let samples = &self.reduced.samples;
         let relabel = Relabel::of(samples, self.by).map_err(AuditError::of("train"))?;
         let begun = Instant::now();
@@ -112,14 +112,14 @@ impl Ground<'_> {
         Ok(ndarray::stack(Axis(0), &views).map_err(|e| MathError::decomposition("stacking", e))?)
     }
 
-    fn draws(&self, directions: &Array2<f64>) -> Result<Draws, AuditError> {
+    fn draws(&self, directions: &Array2<f64>) -> Result<NullDraws, AuditError> {
         let scores = product(directions.view(), self.rows.t())?;
         let mut cosines = product(directions.view(), self.directions.t())?;
         for (mut row, direction) in cosines.outer_iter_mut().zip(directions.outer_iter()) {
             let length = norm(direction);
             row.mapv_inplace(|c| if length > 0.0 { c / length } else { 0.0 });
         }
-        Ok(Draws { scores, cosines })
+        Ok(NullDraws { scores, cosines })
     }
 }
 
@@ -131,7 +131,11 @@ const BLOCKS: usize = 20;
 
 /// The standard error of the spread of the null's distances from 1/2, in units of the spread, over other groups like
 /// these: the delete-a-group jackknife (Shao and Tu 1995, The Jackknife and Bootstrap, 2.3).
-pub(super) fn relative_error(draws: &Draws, at: Range<usize>, samples: &Samples) -> Result<f64, MathError> {
+pub(super) fn relative_error(
+    draws: &NullDraws,
+    at: Range<usize>,
+    samples: &Samples,
+) -> Result<f64, MathError> {
     let units = samples.units(SplitBy::Pair);
     let count = samples.unit_count(SplitBy::Pair);
     let blocks = BLOCKS.min(count);

@@ -4,7 +4,7 @@ use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::pipeline::ProjectedOut;
-use crate::math::{Clustered, Interval};
+use crate::math::{ClusteredStatistic, Interval};
 
 /// How far from 1/2 an AUROC (or from 0 a cosine) lies, against draws of a null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,9 +35,9 @@ pub struct Separation {
     pub design: f64,
 }
 
-impl From<Clustered> for Separation {
-    fn from(found: Clustered) -> Self {
-        let Clustered { value, interval, clusters, design } = found;
+impl From<ClusteredStatistic> for Separation {
+    fn from(found: ClusteredStatistic) -> Self {
+        let ClusteredStatistic { value, interval, clusters, design } = found;
         Self { auroc: value, interval, clusters, design }
     }
 }
@@ -68,7 +68,7 @@ pub struct Needed {
 /// What can be said about a confound, in the order in which the reasons are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum ConfoundVerdict {
     /// The confound was projected out with the rows it is tested on, or its rows are among the
     /// training rows: whatever comes out says nothing.
     Circular,
@@ -129,7 +129,7 @@ pub struct AuditRow {
     /// Rows that are equal, number by number, to a training row.
     pub shared_rows: usize,
     /// What can be said about the confound, of all this.
-    pub verdict: Verdict,
+    pub verdict: ConfoundVerdict,
     /// The confound's own direction, a unit vector of the width; not written.
     #[serde(skip)]
     pub own_direction: Array1<f64>,
@@ -137,7 +137,7 @@ pub struct AuditRow {
 
 /// An audit of one direction: a row a confound, and what all rows share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Audit {
+pub struct ConfoundAudit {
     /// A row a confound, in the order given.
     pub rows: Vec<AuditRow>,
     /// Tests in the family that the p values are adjusted over.

@@ -7,10 +7,12 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
-use super::nulls::{Draws, Ground, distance, relative_error};
-use super::result::{Audit, AuditRow, Detectable, Needed, Separation, Verdict};
+use super::nulls::{NullDraws, TrainingRows, distance, relative_error};
+use super::result::{AuditRow, ConfoundAudit, ConfoundVerdict, Detectable, Needed, Separation};
 use crate::estimate::{EstimateError, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Placement, Power, Seeds, SortedScores, Threshold, cosine, holm_adjusted, unit};
+use crate::math::{
+    EstimatedThreshold, MathError, Placement, Power, Seeds, SortedScores, cosine, holm_adjusted, unit,
+};
 
 /// Fewer groups than this can't be held out in folds.
 const LEAST_GROUPS: usize = 4;
@@ -77,7 +79,7 @@ pub fn audit(
     sets: &[ConfoundSet<'_>],
     params: &AuditParams,
     seeds: &Seeds,
-) -> Result<Audit, AuditError> {
+) -> Result<ConfoundAudit, AuditError> {
     check(params)?;
     let seeds = seeds.child("audit");
     let fitted = pipeline.extract(train, params.by, &seeds).map_err(AuditError::of("train"))?;
@@ -102,16 +104,16 @@ pub fn audit(
         .map(|o| Ok(reduced.space.coordinates(o.direction.view().insert_axis(Axis(0)))?.row(0).to_owned()))
         .collect::<Result<Vec<Array1<f64>>, MathError>>()?;
     let directions = Array2::from_shape_fn((sets.len(), reduced.space.rank()), |(i, j)| directions[i][j]);
-    let ground = Ground {
+    let training_rows = TrainingRows {
         pipeline,
         reduced: &reduced,
         by: params.by,
         rows: rows.view(),
         directions: directions.view(),
     };
-    let random = ground.random(params.random_directions, &seeds)?;
+    let random = training_rows.random(params.random_directions, &seeds)?;
     let shuffled = if params.permutations > 0 {
-        Some(ground.shuffled(params.permutations, params.budget, &seeds)?)
+        Some(training_rows.shuffled(params.permutations, params.budget, &seeds)?)
     } else {
         None
     };
@@ -129,7 +131,7 @@ pub fn audit(
         let placed = Placement::auroc(&scores, set.samples.positive(), set.samples.units(SplitBy::Pair))?;
         let here: Separation = placed.estimate(params.level, 1.0)?.into();
         let far = (here.auroc - 0.5).abs();
-        let null = |draws: &Draws| -> Result<_, MathError> {
+        let null = |draws: &NullDraws| -> Result<_, MathError> {
             let areas = draws
                 .scores
                 .slice(s![.., at.clone()])
@@ -140,7 +142,7 @@ pub fn audit(
         };
         let doubt = relative_error(&random, at.clone(), set.samples)?;
         let random = null(&random)?;
-        let threshold = Threshold { at: random.critical, error: random.critical * doubt };
+        let threshold = EstimatedThreshold { at: random.critical, error: random.critical * doubt };
         let power = Power::of(&placed, params.alpha);
         let cosine_here = cosine(d.view(), own.direction.view())?;
         let on_train = train.activations().dot(&own.direction).to_vec();
@@ -181,12 +183,12 @@ pub fn audit(
             own_low: own.low,
             p_adjusted: None,
             shared_rows: set.samples.activations().outer_iter().filter(|r| known.contains(&bits(*r))).count(),
-            verdict: Verdict::NotRuledOut,
+            verdict: ConfoundVerdict::NotRuledOut,
             own_direction: own.direction.clone(),
         });
     }
     let family = judge(&mut out, sets, params)?;
-    Ok(Audit {
+    Ok(ConfoundAudit {
         rows: out,
         family,
         alpha: params.alpha,
@@ -223,7 +225,7 @@ fn check(params: &AuditParams) -> Result<(), AuditError> {
 }
 
 /// A confound's own direction, and how far it holds on rows of its set that it has not seen.
-struct Own {
+struct FittedConfound {
     direction: Array1<f64>,
     auroc: f64,
     low: f64,
@@ -235,7 +237,7 @@ fn own(
     width: usize,
     params: &AuditParams,
     seeds: &Seeds,
-) -> Result<Own, AuditError> {
+) -> Result<FittedConfound, AuditError> {
     let samples = set.samples;
     if samples.width() != width {
         return Err(AuditError::Width { set: set.name.to_owned(), expected: samples.width(), found: width });
@@ -252,7 +254,11 @@ fn own(
         ..HeldOutParams::by_pair()
     };
     let found = plain.held_out(samples, &held_out, seeds).map_err(AuditError::of(set.name))?;
-    Ok(Own { direction: fit.fit.direction, auroc: found.auroc.value, low: found.auroc.interval.low })
+    Ok(FittedConfound {
+        direction: fit.fit.direction,
+        auroc: found.auroc.value,
+        low: found.auroc.interval.low,
+    })
 }
 
 fn bits(row: ArrayView1<'_, f64>) -> Vec<u64> {
@@ -278,9 +284,9 @@ fn judge(rows: &mut [AuditRow], sets: &[ConfoundSet<'_>], params: &AuditParams) 
     let mut family = Vec::new();
     for (i, (row, set)) in rows.iter_mut().zip(sets).enumerate() {
         if set.projected_out || row.shared_rows > 0 {
-            row.verdict = Verdict::Circular;
+            row.verdict = ConfoundVerdict::Circular;
         } else if row.groups < params.least_groups || row.own_low <= 0.5 {
-            row.verdict = Verdict::TooLittleData;
+            row.verdict = ConfoundVerdict::TooLittleData;
         } else {
             family.push(i);
         }
@@ -292,11 +298,11 @@ fn judge(rows: &mut [AuditRow], sets: &[ConfoundSet<'_>], params: &AuditParams) 
         let interval = row.separation.interval;
         let within = interval.low >= 0.5 - params.margin && interval.high <= 0.5 + params.margin;
         row.verdict = if p <= params.alpha {
-            Verdict::Confounded
+            ConfoundVerdict::Confounded
         } else if within {
-            Verdict::RuledOut
+            ConfoundVerdict::RuledOut
         } else {
-            Verdict::NotRuledOut
+            ConfoundVerdict::NotRuledOut
         };
     }
     Ok(family.len())

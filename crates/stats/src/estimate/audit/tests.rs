@@ -1,7 +1,7 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use rayon::prelude::*;
 
-use super::nulls::Ground;
+use super::nulls::TrainingRows;
 use super::*;
 use crate::estimate::{EstimateError, Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
 use crate::math::{Seeds, cosine, unit};
@@ -56,7 +56,7 @@ fn no_confound_is_flagged_at_the_nominal_rate() {
 fn a_planted_confound_is_flagged() {
     let rows: Vec<AuditRow> =
         (0..60_u64).into_par_iter().map(|seed| one(Estimator::MeanDiff, seed, 3.0, 99).0).collect();
-    let flagged = rows.iter().filter(|r| r.verdict == Verdict::Confounded).count();
+    let flagged = rows.iter().filter(|r| r.verdict == ConfoundVerdict::Confounded).count();
     assert!(flagged >= 50, "{flagged} of 60");
     for row in &rows {
         assert!(row.own > 0.7 && row.p_adjusted == Some(row.random.p), "{row:?}");
@@ -82,7 +82,7 @@ fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
     let nothing = world.samples(60, &(&confound * 0.0), "nothing", &mut rng).unwrap();
     let mut pipeline = pipeline(Estimator::Lda { shrinkage: None });
     let leaky = audit(&pipeline, &train, None, &[set("fresh", &second)], &quick(), &Seeds::new(0)).unwrap();
-    assert_eq!(leaky.rows[0].verdict, Verdict::Confounded);
+    assert_eq!(leaky.rows[0].verdict, ConfoundVerdict::Confounded);
     pipeline.nuisances = Nuisances::none().with_sentiment(first.activations(), first.positive()).unwrap();
     let sets = [
         ConfoundSet { projected_out: true, ..set("own rows", &first) },
@@ -93,15 +93,15 @@ fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
     ];
     let params = AuditParams { permutations: 50, random_directions: 999, ..quick() };
     let found = audit(&pipeline, &train, None, &sets, &params, &Seeds::new(0)).unwrap();
-    let verdicts: Vec<Verdict> = found.rows.iter().map(|r| r.verdict).collect();
+    let verdicts: Vec<ConfoundVerdict> = found.rows.iter().map(|r| r.verdict).collect();
     assert_eq!(
         verdicts,
         [
-            Verdict::Circular,
-            Verdict::RuledOut,
-            Verdict::TooLittleData,
-            Verdict::TooLittleData,
-            Verdict::Circular
+            ConfoundVerdict::Circular,
+            ConfoundVerdict::RuledOut,
+            ConfoundVerdict::TooLittleData,
+            ConfoundVerdict::TooLittleData,
+            ConfoundVerdict::Circular
         ],
         "{found:?}"
     );
@@ -118,7 +118,7 @@ fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
     assert_eq!(found, again);
     let other =
         audit(&pipeline, &train, Some(confound.view()), &sets[1..2], &params, &Seeds::new(0)).unwrap();
-    assert_eq!(other.rows[0].verdict, Verdict::Confounded);
+    assert_eq!(other.rows[0].verdict, ConfoundVerdict::Confounded);
     assert!(other.cosine_to_pipeline.abs() < 0.3);
     assert_eq!(other.direction, unit(confound.view()).unwrap());
 }
@@ -137,14 +137,14 @@ fn permuted_directions_are_those_of_the_pipeline() {
                 Nuisances::none().with_direction("other", world.direction(&mut rng).unwrap().view()).unwrap();
             let reduced = pipeline.reduce(&train).unwrap();
             let rows = Array2::eye(reduced.space.rank());
-            let ground = Ground {
+            let training_rows = TrainingRows {
                 pipeline: &pipeline,
                 reduced: &reduced,
                 by: SplitBy::Pair,
                 rows: rows.view(),
                 directions: rows.slice(s![..1, ..]),
             };
-            let found = ground.shuffled(30, None, &Seeds::new(7)).unwrap();
+            let found = training_rows.shuffled(30, None, &Seeds::new(7)).unwrap();
             let relabel =
                 crate::estimate::probing::Relabel::new(train.positive(), train.units(SplitBy::Pair));
             for (i, direction) in found.scores.outer_iter().enumerate() {

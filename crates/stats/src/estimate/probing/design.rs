@@ -7,7 +7,7 @@ use crate::split::{Folds, group_folds};
 
 /// A fit: rows to fit on, and the parts it scores.
 #[derive(Clone, Debug)]
-pub(super) struct Model {
+pub(super) struct FoldFit {
     pub train: Vec<usize>,
     /// Folds left out, in order.
     pub left_out: Vec<usize>,
@@ -20,14 +20,14 @@ pub(super) struct Model {
 /// The fits of nested cross-validation. The inner folds of an outer fold are the other outer folds,
 /// so that a fit without folds `j` and `k` serves both: `K(K - 1)/2` inner fits and not `K(K - 1)`.
 #[derive(Clone, Debug)]
-pub(in super::super) struct Design {
+pub(in super::super) struct NestedDesign {
     pub folds: usize,
     pub of_rows: Vec<usize>,
     /// Without folds `j < k`, then without one fold each, then on all rows.
-    pub(super) models: Vec<Model>,
+    pub(super) models: Vec<FoldFit>,
 }
 
-impl Design {
+impl NestedDesign {
     /// # Errors
     /// With fewer than three folds, or fewer groups than folds.
     pub fn new(groups: &[usize], folds: usize, rng: &mut impl Rng) -> Result<Self, ProbeError> {
@@ -91,10 +91,10 @@ impl Design {
     }
 }
 
-fn model(split: &Folds, left_out: Vec<usize>) -> Model {
+fn model(split: &Folds, left_out: Vec<usize>) -> FoldFit {
     let of_rows = split.of_rows();
     let train = (0..of_rows.len()).filter(|row| !left_out.contains(&of_rows[*row])).collect();
     let scored: Vec<usize> = left_out.iter().flat_map(|fold| split.test(*fold)).collect();
     let first = left_out.first().map_or(0, |fold| split.test(*fold).len());
-    Model { train, left_out, scored, first }
+    FoldFit { train, left_out, scored, first }
 }

@@ -9,9 +9,9 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
 
 use super::ProbeError;
-use super::design::Model;
+use super::design::FoldFit;
 use super::gram::LayerGram;
-use super::rounds::{Labels, Scored, standardise};
+use super::rounds::{HeldOutScores, LabelRows, standardise};
 use crate::estimate::EstimateError;
 use crate::math::{inverse_positive_definite, product};
 
@@ -22,10 +22,10 @@ const REST: f64 = 1e-11;
 
 pub(super) fn fit(
     gram: &LayerGram,
-    model: &Model,
-    labels: &Labels,
+    model: &FoldFit,
+    labels: &LabelRows,
     shrinkage: Option<f64>,
-) -> Result<Vec<Scored>, ProbeError> {
+) -> Result<Vec<HeldOutScores>, ProbeError> {
     let centred = gram.centred(model);
     let duals = dual(&centred.train, centred.width, &labels.contrasts(&model.train), shrinkage)?;
     let mut scores = product(duals.coefficients.view(), centred.scored.t())?;
@@ -35,7 +35,7 @@ pub(super) fn fit(
         fitted.extend(fit.iter());
         standardise(&mut out, &fitted);
     }
-    Ok(vec![Scored { scores, loss: None }])
+    Ok(vec![HeldOutScores { scores, loss: None }])
 }
 
 /// Directions as combinations of the training rows.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-use super::design::Model;
+use super::design::FoldFit;
 use super::{Layers, ProbeError};
 use crate::math::{Orthonormal, cross_gram, gram_matrix};
 
@@ -113,7 +113,7 @@ impl LayerGram {
     }
 
     /// The products a model needs; those with test rows only where it scores nothing else.
-    pub fn centred(&self, model: &Model) -> Centred {
+    pub fn centred(&self, model: &FoldFit) -> Centred {
         let all = pick(&self.train, &model.train);
         let fitted = all.select(Axis(0), &model.train);
         let scored = if model.scored.is_empty() {

@@ -11,15 +11,15 @@
 use ndarray::{Array1, Array2, ArrayView1, Zip};
 
 use super::ProbeError;
-use super::design::Model;
+use super::design::FoldFit;
 use super::gram::LayerGram;
-use super::rounds::{Labels, Scored, standardise};
+use super::rounds::{HeldOutScores, LabelRows, standardise};
 use crate::estimate::EstimateError;
 use crate::math::{along, inverse_positive_definite, product, stretch, stretch_mut};
 
 /// When a fit is near enough to its minimum.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Precision {
+pub(in super::super) struct ProbeTolerances {
     /// Largest relative error of the observed labels' weights.
     pub observed: f64,
     /// The same for permuted labels, which only have to rank.
@@ -35,7 +35,7 @@ const NEWTON_STEPS: usize = 60;
 const FARTHEST: f64 = 64.0;
 
 /// One permutation's weights, with what is kept between steps.
-struct State {
+struct PermutationFit {
     labels: Vec<f64>,
     /// Weights as a combination of the rows.
     dual: Array1<f64>,
@@ -46,10 +46,10 @@ struct State {
     gradient: Array1<f64>,
     before: Array1<f64>,
     sum_before: f64,
-    /// What the way adds to weights, projections and offset.
-    way: Array1<f64>,
-    fitted_way: Array1<f64>,
-    offset_way: f64,
+    /// What the search direction adds to weights, projections and offset.
+    search: Array1<f64>,
+    fitted_search: Array1<f64>,
+    offset_search: f64,
     size: f64,
     tolerance: f64,
     done: bool,
@@ -57,13 +57,13 @@ struct State {
 
 /// A Gram matrix, and how to keep out what it takes to zero: there the gradient never vanishes, and
 /// steps as long as the curvature elsewhere asks for would make it grow.
-struct Kernel {
+struct GramKernel {
     k: Array2<f64>,
     /// A small ridge and `(K + ridge)⁻¹`, where more than the mean is taken to zero.
     null: Option<(f64, Array2<f64>)>,
 }
 
-impl Kernel {
+impl GramKernel {
     fn new(k: Array2<f64>) -> Result<Self, ProbeError> {
         let t = k.nrows() as f64;
         // The matrix has a mean diagonal of 1 here; what lies below this moves no projection.
@@ -93,23 +93,23 @@ impl Kernel {
 
 pub(super) fn fit(
     gram: &LayerGram,
-    model: &Model,
-    labels: &Labels,
+    model: &FoldFit,
+    labels: &LabelRows,
     alphas: &[f64],
-    precision: Precision,
-) -> Result<Vec<Scored>, ProbeError> {
+    precision: ProbeTolerances,
+) -> Result<Vec<HeldOutScores>, ProbeError> {
     let centred = gram.centred(model);
     let t = model.train.len();
     // One scale for all columns, so that a penalty means the same at every layer.
     let scale = (centred.train.diag().sum() / t as f64).max(f64::MIN_POSITIVE);
-    let kernel = Kernel::new(centred.train / scale)?;
+    let kernel = GramKernel::new(centred.train / scale)?;
     let scored = centred.scored / scale;
-    let mut states: Vec<State> = labels
+    let mut states: Vec<PermutationFit> = labels
         .rows()
         .enumerate()
         .map(|(p, labels_of)| {
             let tolerance = if labels.observed && p == 0 { precision.observed } else { precision.permuted };
-            State::new(&model.train, labels_of, tolerance)
+            PermutationFit::new(&model.train, labels_of, tolerance)
         })
         .collect();
     let mut curvature = 0.25;
@@ -130,7 +130,8 @@ pub(super) fn fit(
                 .into());
             }
         }
-        let bend = |s: &State| s.residual.iter().map(|r| r.abs() * (1.0 - r.abs())).sum::<f64>() / t as f64;
+        let bend =
+            |s: &PermutationFit| s.residual.iter().map(|r| r.abs() * (1.0 - r.abs())).sum::<f64>() / t as f64;
         curvature = (states.iter().map(bend).sum::<f64>() / states.len().max(1) as f64).clamp(1e-6, 0.25);
         out.push(score(&states, &scored, model, labels)?);
     }
@@ -138,11 +139,11 @@ pub(super) fn fit(
 }
 
 fn score(
-    states: &[State],
+    states: &[PermutationFit],
     scored: &Array2<f64>,
-    model: &Model,
-    labels: &Labels,
-) -> Result<Scored, ProbeError> {
+    model: &FoldFit,
+    labels: &LabelRows,
+) -> Result<HeldOutScores, ProbeError> {
     let mut a = Array2::zeros((states.len(), model.train.len()));
     for (mut row, state) in a.outer_iter_mut().zip(states) {
         row.assign(&state.dual);
@@ -159,10 +160,10 @@ fn score(
         }
         standardise(&mut row, stretch(&state.fitted));
     }
-    Ok(Scored { scores, loss: Some(loss) })
+    Ok(HeldOutScores { scores, loss: Some(loss) })
 }
 
-impl State {
+impl PermutationFit {
     fn new(train: &[usize], labels: &[bool], tolerance: f64) -> Self {
         let zero = || Array1::zeros(train.len());
         Self {
@@ -174,22 +175,22 @@ impl State {
             gradient: zero(),
             before: zero(),
             sum_before: 0.0,
-            way: zero(),
-            fitted_way: zero(),
-            offset_way: 0.0,
+            search: zero(),
+            fitted_search: zero(),
+            offset_search: 0.0,
             size: 0.0,
             tolerance,
             done: false,
         }
     }
 
-    /// Makes the residuals those at a step along the way, and returns the derivatives there.
+    /// Makes the residuals those at a step along the search direction, and returns the derivatives there.
     fn at(&mut self, step: f64) -> (f64, f64) {
         along(
             stretch(&self.fitted),
             self.offset,
-            stretch(&self.fitted_way),
-            self.offset_way,
+            stretch(&self.fitted_search),
+            self.offset_search,
             step,
             &self.labels,
             stretch_mut(&mut self.residual),
@@ -198,9 +199,9 @@ impl State {
 
     /// Ready for another penalty, from where it is.
     fn restart(&mut self) {
-        self.way.fill(0.0);
-        self.fitted_way.fill(0.0);
-        self.offset_way = 0.0;
+        self.search.fill(0.0);
+        self.fitted_search.fill(0.0);
+        self.offset_search = 0.0;
         self.size = 0.0;
         self.done = false;
         self.at(0.0);
@@ -237,10 +238,10 @@ impl State {
         let mut slope = 0.0;
         let mean = step.sum() / t;
         for turn in [turn, 0.0] {
-            Zip::from(&mut self.way).and(step).for_each(|w, s| *w = turn * *w - (s - mean));
-            Zip::from(&mut self.fitted_way).and(image).for_each(|w, s| *w = turn * *w - s);
-            self.offset_way = turn * self.offset_way - offset_step;
-            slope = self.gradient.dot(&self.fitted_way) + sum * self.offset_way;
+            Zip::from(&mut self.search).and(step).for_each(|w, s| *w = turn * *w - (s - mean));
+            Zip::from(&mut self.fitted_search).and(image).for_each(|w, s| *w = turn * *w - s);
+            self.offset_search = turn * self.offset_search - offset_step;
+            slope = self.gradient.dot(&self.fitted_search) + sum * self.offset_search;
             if slope < 0.0 {
                 break;
             }
@@ -276,12 +277,12 @@ impl State {
             // Where the weights already follow the labels what is left of it is rounding.
             let stiff = stiffness > 1e-12 * weights.sum();
             let offset = if stiff { (weights.dot(&image) - sum) / stiffness } else { 0.0 };
-            self.way = -(down + by_offset * offset);
-            self.way -= self.way.sum() / t;
-            self.fitted_way = -(image + offset_image * offset);
-            self.offset_way = offset;
-            let moved = self.fitted_way.dot(&self.fitted_way) + offset * offset * t;
-            let slope = self.gradient.dot(&self.fitted_way) + sum * offset;
+            self.search = -(down + by_offset * offset);
+            self.search -= self.search.sum() / t;
+            self.fitted_search = -(image + offset_image * offset);
+            self.offset_search = offset;
+            let moved = self.fitted_search.dot(&self.fitted_search) + offset * offset * t;
+            let slope = self.gradient.dot(&self.fitted_search) + sum * offset;
             self.size = -slope;
             if !slope.is_finite() {
                 break;
@@ -296,13 +297,13 @@ impl State {
         Ok(())
     }
 
-    /// Goes the best length along the way, which slopes down.
+    /// Goes the best length along the search direction, which slopes down.
     fn go(&mut self, alpha: f64, slope: f64) {
-        let across = self.dual.dot(&self.fitted_way);
+        let across = self.dual.dot(&self.fitted_search);
         // Never below zero but by rounding.
-        let bend = self.way.dot(&self.fitted_way).max(0.0);
-        let moves = |m: f64, way: &f64| m.max((way + self.offset_way).abs());
-        let reach = self.fitted_way.iter().fold(0.0, moves);
+        let bend = self.search.dot(&self.fitted_search).max(0.0);
+        let moves = |m: f64, search: &f64| m.max((search + self.offset_search).abs());
+        let reach = self.fitted_search.iter().fold(0.0, moves);
         if reach == 0.0 {
             self.done = true;
             return;
@@ -335,18 +336,23 @@ impl State {
             }
             next = next.min(longest);
         }
-        self.dual.scaled_add(step, &self.way);
-        self.fitted.scaled_add(step, &self.fitted_way);
-        self.offset += step * self.offset_way;
+        self.dual.scaled_add(step, &self.search);
+        self.fitted.scaled_add(step, &self.fitted_search);
+        self.offset += step * self.offset_search;
     }
 }
 
 /// Takes every permutation to its minimum at one penalty, from where it is.
-fn descend(kernel: &Kernel, alpha: f64, curvature: f64, states: &mut [State]) -> Result<(), ProbeError> {
+fn descend(
+    kernel: &GramKernel,
+    alpha: f64,
+    curvature: f64,
+    states: &mut [PermutationFit],
+) -> Result<(), ProbeError> {
     let scaling = kernel.scaling(curvature, alpha)?;
-    states.iter_mut().for_each(State::restart);
+    states.iter_mut().for_each(PermutationFit::restart);
     for _ in 0..STEPS {
-        let mut active: Vec<&mut State> = states.iter_mut().filter(|s| !s.done).collect();
+        let mut active: Vec<&mut PermutationFit> = states.iter_mut().filter(|s| !s.done).collect();
         if active.is_empty() {
             break;
         }
@@ -393,12 +399,12 @@ mod tests {
             });
             let x = &x - &x.mean_axis(ndarray::Axis(0)).unwrap();
             let k = gram_matrix(x.view()).unwrap();
-            let kernel = Kernel::new(&k / (k.diag().sum() / rows as f64)).unwrap();
+            let kernel = GramKernel::new(&k / (k.diag().sum() / rows as f64)).unwrap();
             let train: Vec<usize> = (0..rows).collect();
-            let mut states: Vec<State> = (0..60)
+            let mut states: Vec<PermutationFit> = (0..60)
                 .map(|_| {
                     let labels: Vec<bool> = (0..rows).map(|_| rng.random()).collect();
-                    State::new(&train, &labels, 1e-3)
+                    PermutationFit::new(&train, &labels, 1e-3)
                 })
                 .collect();
             for alpha in [100.0, 10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-6] {
@@ -424,7 +430,7 @@ mod tests {
             let k = &k / (k.diag().sum() / rows as f64);
             let labels: Vec<bool> = (0..rows).map(|i| i % 3 == 0 || x[[i, 0]] > 0.5).collect();
             let train: Vec<usize> = (0..rows).collect();
-            let mut newton = State::new(&train, &labels, 1e-8);
+            let mut newton = PermutationFit::new(&train, &labels, 1e-8);
             newton.finish(&k, alpha).unwrap();
             assert!(newton.done);
             newton.at(0.0);
@@ -433,8 +439,8 @@ mod tests {
             let left = first.dot(&first).sqrt() / newton.fitted.dot(&newton.fitted).sqrt();
             assert!(left < 1e-7 && newton.residual.sum().abs() < 1e-7, "{rows} {width} {alpha}: {left:e}");
             assert!((&k.dot(&newton.dual) - &newton.fitted).iter().all(|d| d.abs() < 1e-8));
-            let mut plain = [State::new(&train, &labels, 1e-8)];
-            descend(&Kernel::new(k).unwrap(), alpha, 0.25, &mut plain).unwrap();
+            let mut plain = [PermutationFit::new(&train, &labels, 1e-8)];
+            descend(&GramKernel::new(k).unwrap(), alpha, 0.25, &mut plain).unwrap();
             if plain[0].done {
                 let apart = &plain[0].fitted - &newton.fitted;
                 let size = newton.fitted.dot(&newton.fitted).sqrt();

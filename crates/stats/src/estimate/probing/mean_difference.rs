@@ -4,9 +4,9 @@ use ndarray::{Array1, Array2, Axis, concatenate, s};
 use rayon::prelude::*;
 
 use super::ProbeError;
-use super::design::Design;
+use super::design::NestedDesign;
 use super::gram::LayerGram;
-use super::rounds::{Labels, Scored, standardise};
+use super::rounds::{HeldOutScores, LabelRows, standardise};
 use crate::math::{MathError, product};
 
 /// Scores of every model, in the order of the design.
@@ -15,9 +15,9 @@ use crate::math::{MathError, product};
 /// fold serve every set of training folds.
 pub(super) fn fit(
     gram: &LayerGram,
-    design: &Design,
-    labels: &Labels,
-) -> Result<Vec<Vec<Scored>>, ProbeError> {
+    design: &NestedDesign,
+    labels: &LabelRows,
+) -> Result<Vec<Vec<HeldOutScores>>, ProbeError> {
     let n = gram.train.nrows();
     let all = concatenate(Axis(1), &[gram.train.view(), gram.cross.t()])
         .map_err(|e| MathError::decomposition("stacking", e))?;
@@ -61,7 +61,7 @@ pub(super) fn fit(
                 }
                 standardise(&mut out, &fitted);
             }
-            Ok(vec![Scored { scores, loss: None }])
+            Ok(vec![HeldOutScores { scores, loss: None }])
         })
         .collect()
 }

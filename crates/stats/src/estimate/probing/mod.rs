@@ -1,6 +1,6 @@
 //! Probing at every layer at once, with the null of the whole procedure.
 //!
-//! [`Probe`] takes rows that arrive a layer at a time ([`Layers`]), holds out whole groups, chooses
+//! [`ProbeSettings`] takes rows that arrive a layer at a time ([`Layers`]), holds out whole groups, chooses
 //! the layer (and a penalty) inside the training folds, and repeats all of it on permuted labels.
 //! Where activations are wider than there are rows everything an estimator of this module needs
 //! is in the `n × n` matrix of scalar products: a layer is read once, and what does not depend on
@@ -22,9 +22,9 @@ mod source;
 mod text;
 
 pub use error::{ProbeError, SourceError};
-pub use probe::{Probe, ProbeEstimator, TestSet, TrainSet};
+pub use probe::{ProbeEstimator, ProbeSettings, TestSet, TrainSet};
 pub use relabel::Exchange;
-pub use result::{LayerProbe, NestedProbe, Probing, TestProbe, auroc_difference};
+pub use result::{LayerProbe, NestedProbe, ProbingResult, TestProbe, auroc_difference};
 pub use source::Layers;
 pub use text::{BagOfWords, Lengths};
 
@@ -32,7 +32,7 @@ pub(super) use relabel::Relabel;
 
 /// `1/n₊` and `-1/n₋` for each relabelling, `[relabellings, n]`.
 pub(super) fn label_contrasts(labels: &[Vec<bool>]) -> ndarray::Array2<f64> {
-    let labels = rounds::Labels::new(labels.to_vec(), false);
+    let labels = rounds::LabelRows::new(labels.to_vec(), false);
     let rows: Vec<usize> = (0..labels.row(0).len()).collect();
     labels.contrasts(&rows)
 }

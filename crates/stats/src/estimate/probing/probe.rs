@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::design::Design;
+use super::design::NestedDesign;
 use super::gram::LayerGram;
-use super::logistic::Precision;
-use super::reference::Reference;
+use super::logistic::ProbeTolerances;
+use super::reference::LayerNulls;
 use super::relabel::Relabel;
-use super::result::{Probing, Shape, assemble};
+use super::result::{ProbingResult, ResultInputs, assemble};
 use super::rounds::Rounds;
 use super::select::Tests;
 use super::{Layers, ProbeError};
@@ -53,7 +53,7 @@ impl ProbeEstimator {
 
 /// Probing as asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
+pub struct ProbeSettings {
     /// What finds the direction of each fit.
     pub estimator: ProbeEstimator,
     /// Folds of whole groups, at least 3.
@@ -68,7 +68,7 @@ pub struct Probe {
     pub budget: Option<Duration>,
 }
 
-impl Probe {
+impl ProbeSettings {
     /// Five folds, dealt 20 times, 95 % intervals, 1000 permutations, no limit of time.
     #[must_use]
     pub fn new(estimator: ProbeEstimator) -> Self {
@@ -100,7 +100,7 @@ pub struct TestSet<'a> {
     pub groups: &'a [String],
 }
 
-impl Probe {
+impl ProbeSettings {
     /// Probes every layer: held-out AUROC a layer, the nested AUROC with the layer chosen in the
     /// training folds, the nulls of both and of the maximum over layers, and the transfer to test
     /// sets of the fit on all training rows.
@@ -112,18 +112,18 @@ impl Probe {
         train: &TrainSet<'_>,
         tests: &[TestSet<'_>],
         seeds: &Seeds,
-    ) -> Result<Probing, ProbeError> {
+    ) -> Result<ProbingResult, ProbeError> {
         self.run_by(train, tests, seeds, None).map(|(probing, _)| probing)
     }
 
-    /// As [`Probe::run`], layers chosen by what is given; and what they were chosen by.
+    /// As [`ProbeSettings::run`], layers chosen by what is given; and what they were chosen by.
     pub(super) fn run_by(
         &self,
         train: &TrainSet<'_>,
         tests: &[TestSet<'_>],
         seeds: &Seeds,
-        given: Option<Reference>,
-    ) -> Result<(Probing, Reference), ProbeError> {
+        given: Option<LayerNulls>,
+    ) -> Result<(ProbingResult, LayerNulls), ProbeError> {
         let begun = Instant::now();
         let estimator = self.checked()?;
         check_set("train", train.labels, train.groups)?;
@@ -142,7 +142,7 @@ impl Probe {
         }
         let groups = numbered(train.groups);
         let seeds = seeds.child("held out");
-        let design = Design::new(&groups, self.folds, &mut seeds.stream("folds"))?;
+        let design = NestedDesign::new(&groups, self.folds, &mut seeds.stream("folds"))?;
         design.check(train.labels)?;
         let relabel = Relabel::new(train.labels, &groups);
         if self.permutations > 0 && relabel.count() < LEAST_RELABELLINGS as f64 {
@@ -163,11 +163,11 @@ impl Probe {
             labels: train.labels,
             relabel: &relabel,
             estimator: &estimator,
-            precision: Precision { observed: 1e-8, permuted: 1e-4 },
+            precision: ProbeTolerances { observed: 1e-8, permuted: 1e-4 },
             tests: Tests { starts, labels: &test_labels },
             permutations: self.permutations,
             budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
-            reference: Reference::default(),
+            reference: LayerNulls::default(),
         };
         let reference = match given {
             Some(given) => given,
@@ -179,12 +179,12 @@ impl Probe {
         let others = (1..self.repeats)
             .map(|i| {
                 let seeds = seeds.child(&format!("repeat {i}"));
-                let design = Design::new(&groups, self.folds, &mut seeds.stream("folds"))?;
+                let design = NestedDesign::new(&groups, self.folds, &mut seeds.stream("folds"))?;
                 // A way to split that leaves a fold without a class is none.
                 if design.check(train.labels).is_err() {
                     return Ok(None);
                 }
-                let precision = Precision { observed: rounds.precision.permuted, ..rounds.precision };
+                let precision = ProbeTolerances { observed: rounds.precision.permuted, ..rounds.precision };
                 let again = Rounds {
                     design: &design,
                     precision,
@@ -199,8 +199,13 @@ impl Probe {
             })
             .filter_map(Result::transpose)
             .collect::<Result<Vec<_>, ProbeError>>()?;
-        let shape =
-            Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
+        let shape = ResultInputs {
+            groups: &groups,
+            design: &design,
+            relabel: &relabel,
+            grams: &grams,
+            others: &others,
+        };
         let mut probing = assemble(self, &estimator, train, tests, &shape, done)?;
         probing.seconds = begun.elapsed().as_secs_f64();
         Ok((probing, rounds.reference))

@@ -9,12 +9,12 @@ pub(super) const DRAWS: usize = 99;
 /// The null of every layer's AUROC, among held-out rows and within the training folds of each outer fold; empty where
 /// there is none, and layers go by their AUROC.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reference {
+pub(super) struct LayerNulls {
     held_out: Vec<Option<NullTest>>,
     inside: Vec<Vec<Option<NullTest>>>,
 }
 
-impl Reference {
+impl LayerNulls {
     pub fn of(relabelled: &[Selection]) -> Self {
         let null = |of: &dyn Fn(&Selection) -> f64| {
             // What is seen makes the p, which is not asked for.
@@ -64,11 +64,11 @@ mod tests {
                 selection
             })
             .collect();
-        let reference = Reference::of(&relabelled);
+        let reference = LayerNulls::of(&relabelled);
         assert!(reference.held_out(1, 1.0) > 1.5 * reference.held_out(0, 1.0));
         assert!(reference.inside(1, 2, 1.0) > reference.inside(0, 2, 1.0));
         // Four standard deviations on either side of the middle of a uniform law reach beyond it.
         assert!((reference.held_out(0, 0.5)).abs() < 1e-9);
-        assert_eq!(Reference::default().held_out(0, 0.7), 0.7);
+        assert_eq!(LayerNulls::default().held_out(0, 0.7), 0.7);
     }
 }

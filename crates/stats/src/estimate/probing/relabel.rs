@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_factorial;
 
 use super::ProbeError;
-use super::design::Design;
+use super::design::NestedDesign;
 use crate::estimate::{EstimateError, Samples, SplitBy};
 
 /// What is exchangeable when label and activation have nothing to do with each other.
@@ -113,7 +113,7 @@ impl Relabel {
     ///
     /// # Errors
     /// When there seem to be none.
-    pub fn draw(&self, design: &Design, rng: &mut impl Rng) -> Result<Vec<bool>, ProbeError> {
+    pub fn draw(&self, design: &NestedDesign, rng: &mut impl Rng) -> Result<Vec<bool>, ProbeError> {
         for _ in 0..TRIES {
             let labels = self.any(rng);
             // The observed labels pass too, so the draw is uniform over a set that they are in.

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::ProbeError;
-use super::design::Design;
+use super::design::NestedDesign;
 use super::gram::LayerGram;
-use super::probe::{Probe, ProbeEstimator, TestSet, TrainSet};
+use super::probe::{ProbeEstimator, ProbeSettings, TestSet, TrainSet};
 use super::relabel::{Exchange, Relabel};
-use super::rounds::Done;
+use super::rounds::RoundsResult;
 use super::select::{Observed, Selection};
 use crate::estimate::{Estimate, NullTest};
-use crate::math::{Clustered, MathError, Placement, numbered};
+use crate::math::{ClusteredStatistic, MathError, Placement, numbered};
 use crate::math::{permutation_p, reaches};
 
 /// What held-out probing found at one layer.
@@ -68,13 +68,13 @@ pub struct TestProbe {
     /// Groups, the clusters of the intervals.
     pub groups: usize,
     /// AUROC at each layer, with the interval over groups of test rows for the fit as it is.
-    pub layers: Vec<Clustered>,
+    pub layers: Vec<ClusteredStatistic>,
     /// The layer whose held-out AUROC on the training rows is furthest above its null.
     pub chosen: usize,
     /// AUROC at that layer.
     pub auroc: f64,
     /// Share of its rows on the right side of the threshold chosen on held-out training rows.
-    pub accuracy: Clustered,
+    pub accuracy: ClusteredStatistic,
     /// The AUROC at the chosen layer when training labels are permuted, the choice repeated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
@@ -85,7 +85,7 @@ pub struct TestProbe {
 
 /// What probing found: each layer, the layer chosen inside, and test sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probing {
+pub struct ProbingResult {
     /// What found the directions.
     pub estimator: ProbeEstimator,
     /// Training rows, over all groups.
@@ -126,13 +126,13 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-pub(super) struct Shape<'a> {
+pub(super) struct ResultInputs<'a> {
     pub groups: &'a [usize],
-    pub design: &'a Design,
+    pub design: &'a NestedDesign,
     pub relabel: &'a Relabel,
     pub grams: &'a [LayerGram],
     /// Further ways to split, and what the observed labels came to.
-    pub others: &'a [(Design, Observed)],
+    pub others: &'a [(NestedDesign, Observed)],
 }
 
 struct Clusters<'a> {
@@ -151,7 +151,7 @@ impl Clusters<'_> {
 }
 
 /// Which held-out rows a threshold a fold puts on the right side.
-fn right(scores: &[f64], labels: &[bool], design: &Design, thresholds: &[f64]) -> Vec<bool> {
+fn right(scores: &[f64], labels: &[bool], design: &NestedDesign, thresholds: &[f64]) -> Vec<bool> {
     let sides = scores.iter().zip(&design.of_rows).map(|(s, fold)| *s > thresholds[*fold]);
     sides.zip(labels).map(|(above, label)| above == *label).collect()
 }
@@ -168,21 +168,21 @@ fn null(
 }
 
 pub(super) fn assemble(
-    probe: &Probe,
+    probe: &ProbeSettings,
     estimator: &ProbeEstimator,
     train: &TrainSet<'_>,
     tests: &[TestSet<'_>],
-    shape: &Shape<'_>,
-    done: Done,
-) -> Result<Probing, ProbeError> {
-    let Done { observed, permuted, nested } = done;
+    shape: &ResultInputs<'_>,
+    done: RoundsResult,
+) -> Result<ProbingResult, ProbeError> {
+    let RoundsResult { observed, permuted, nested } = done;
     let clusters = Clusters { of_rows: shape.groups };
     let folds = shape.design.folds;
-    let splits: Vec<(&Design, &Observed)> =
+    let splits: Vec<(&NestedDesign, &Observed)> =
         std::iter::once((shape.design, &observed)).chain(shape.others.iter().map(|(d, o)| (d, o))).collect();
     let labels = train.labels;
     // A statistic of one split over all of them, and on the first.
-    let mean = |of: &dyn Fn(&Design, &Observed) -> Result<Placement, MathError>| {
+    let mean = |of: &dyn Fn(&NestedDesign, &Observed) -> Result<Placement, MathError>| {
         let placed = splits.iter().map(|(d, o)| of(d, o)).collect::<Result<Vec<_>, _>>()?;
         Ok::<_, MathError>((Estimate::new(&placed, folds, probe.level)?, placed))
     };
@@ -245,7 +245,7 @@ pub(super) fn assemble(
             scores: chosen.tests[rows].to_vec(),
         });
     }
-    Ok(Probing {
+    Ok(ProbingResult {
         estimator: estimator.clone(),
         rows: train.labels.len(),
         groups: auroc.clusters,
@@ -287,7 +287,7 @@ pub fn auroc_difference(
     labels: &[bool],
     groups: &[String],
     level: f64,
-) -> Result<Clustered, MathError> {
+) -> Result<ClusteredStatistic, MathError> {
     let clusters = numbered(groups);
     let of = |scores| Placement::auroc(scores, labels, &clusters);
     of(first)?.less(&of(second)?, level, 1.0)

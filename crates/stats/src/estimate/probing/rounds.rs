@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, ArrayViewMut1};
 use rayon::prelude::*;
 
-use super::design::Design;
+use super::design::NestedDesign;
 use super::gram::LayerGram;
-use super::logistic::Precision;
+use super::logistic::ProbeTolerances;
 use super::probe::ProbeEstimator;
-use super::reference::Reference;
+use super::reference::LayerNulls;
 use super::relabel::Relabel;
-use super::select::{At, Observed, Selection, Tests, auroc};
+use super::select::{Observed, RelabelledLayer, Selection, Tests, auroc};
 use super::{ProbeError, discriminant, logistic, mean_difference};
 use crate::estimate::EstimateError;
 use crate::math::Seeds;
@@ -24,14 +24,14 @@ const TRIAL: usize = 15;
 const SHARE: f64 = 0.9;
 
 /// Labels of several relabellings, a row each.
-pub(in super::super) struct Labels {
+pub(in super::super) struct LabelRows {
     rows: Vec<Vec<bool>>,
     /// Whether the first row is the labels as observed.
     pub observed: bool,
 }
 
 /// What a model makes of the rows it did not see.
-pub(super) struct Scored {
+pub(super) struct HeldOutScores {
     /// `[relabellings, rows]`, in standard deviations of the rows fitted on, about their mean.
     pub scores: Array2<f64>,
     /// `[relabellings, 2]`: log loss on the first and on the second fold left out; logistic only.
@@ -47,7 +47,7 @@ pub(super) fn standardise(scores: &mut ArrayViewMut1<'_, f64>, fitted: &[f64]) {
     scores.iter_mut().for_each(|s| *s = (*s - mean) / spread);
 }
 
-impl Labels {
+impl LabelRows {
     pub fn new(rows: Vec<Vec<bool>>, observed: bool) -> Self {
         Self { rows, observed }
     }
@@ -88,11 +88,11 @@ impl Labels {
 /// Scores of every model at a layer, `[model][penalty]`.
 fn fit_models(
     gram: &LayerGram,
-    design: &Design,
-    labels: &Labels,
+    design: &NestedDesign,
+    labels: &LabelRows,
     estimator: &ProbeEstimator,
-    precision: Precision,
-) -> Result<Vec<Vec<Scored>>, ProbeError> {
+    precision: ProbeTolerances,
+) -> Result<Vec<Vec<HeldOutScores>>, ProbeError> {
     let models = if gram.cross.nrows() > 0 { &design.models[..] } else { &design.models[..design.all()] };
     match estimator {
         ProbeEstimator::MeanDiff => mean_difference::fit(gram, design, labels),
@@ -107,19 +107,19 @@ fn fit_models(
 
 pub(super) struct Rounds<'a> {
     pub grams: &'a [LayerGram],
-    pub design: &'a Design,
+    pub design: &'a NestedDesign,
     pub labels: &'a [bool],
     pub relabel: &'a Relabel,
     pub estimator: &'a ProbeEstimator,
-    pub precision: Precision,
+    pub precision: ProbeTolerances,
     pub tests: Tests<'a>,
     pub permutations: usize,
     pub budget: Option<Duration>,
-    pub reference: Reference,
+    pub reference: LayerNulls,
 }
 
 /// What came out: the observed labels in full, and of each permutation what the nulls need.
-pub(super) struct Done {
+pub(super) struct RoundsResult {
     pub observed: Observed,
     pub permuted: Vec<Selection>,
     /// Nested AUROC of each permutation.
@@ -129,18 +129,18 @@ pub(super) struct Done {
 impl Rounds<'_> {
     /// What layers are chosen by: the null of each layer's AUROC, from relabellings of its own, so that observed and
     /// permuted labels meet one rule. Nothing where there is one layer, or nothing is permuted.
-    pub fn refer(&self, seeds: &Seeds) -> Result<Reference, ProbeError> {
+    pub fn refer(&self, seeds: &Seeds) -> Result<LayerNulls, ProbeError> {
         let draws = self.permutations.min(super::reference::DRAWS);
         if self.grams.len() < 2 || draws == 0 {
-            return Ok(Reference::default());
+            return Ok(LayerNulls::default());
         }
         let draw = |i| self.relabel.draw(self.design, &mut seeds.stream(&format!("reference {i}")));
         let rows = (0..draws).map(draw).collect::<Result<Vec<_>, _>>()?;
-        let (_, selections) = self.block(&Labels::new(rows, false))?;
-        Ok(Reference::of(&selections))
+        let (_, selections) = self.block(&LabelRows::new(rows, false))?;
+        Ok(LayerNulls::of(&selections))
     }
 
-    pub fn run(&self, seeds: &Seeds) -> Result<Done, ProbeError> {
+    pub fn run(&self, seeds: &Seeds) -> Result<RoundsResult, ProbeError> {
         let begun = Instant::now();
         let mut observed = None;
         let mut permuted: Vec<Selection> = Vec::new();
@@ -158,7 +158,7 @@ impl Rounds<'_> {
                 // A stream each, so that the count of the others changes nothing.
                 rows.push(self.relabel.draw(self.design, &mut seeds.stream(&format!("permutation {i}")))?);
             }
-            let labels = Labels::new(rows, first);
+            let labels = LabelRows::new(rows, first);
             let (seen, mut selections) = self.block(&labels)?;
             observed = observed.or(seen);
             for (selection, labels) in selections.iter_mut().zip(labels.rows().skip(usize::from(first))) {
@@ -180,10 +180,10 @@ impl Rounds<'_> {
             }
         }
         let observed = observed.ok_or(ProbeError::EqualScores { layer: 0 })?;
-        Ok(Done { observed, permuted, nested })
+        Ok(RoundsResult { observed, permuted, nested })
     }
 
-    fn block(&self, labels: &Labels) -> Result<(Option<Observed>, Vec<Selection>), ProbeError> {
+    fn block(&self, labels: &LabelRows) -> Result<(Option<Observed>, Vec<Selection>), ProbeError> {
         let mut selections: Vec<Selection> =
             (0..labels.count()).map(|_| Selection::new(self.design, self.tests.count())).collect();
         let mut observed = labels.observed.then(Observed::default);
@@ -199,7 +199,7 @@ impl Rounds<'_> {
                 .enumerate()
                 .map(|(p, selection)| {
                     let keep = labels.observed && p == 0;
-                    let at = At {
+                    let at = RelabelledLayer {
                         layer,
                         p,
                         labels: labels.row(p),
@@ -224,7 +224,7 @@ impl Rounds<'_> {
 /// Refuses classes of one mean.
 fn check_difference(gram: &LayerGram, labels: &[bool]) -> Result<(), ProbeError> {
     let rows: Vec<usize> = (0..labels.len()).collect();
-    let contrast = Labels::new(vec![labels.to_vec()], true).contrasts(&rows);
+    let contrast = LabelRows::new(vec![labels.to_vec()], true).contrasts(&rows);
     let c = contrast.row(0);
     let spread = (gram.train.diag().sum() / labels.len() as f64).sqrt();
     let difference = c.dot(&gram.train.dot(&c)).max(0.0).sqrt() / spread;

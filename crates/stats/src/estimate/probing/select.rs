@@ -1,9 +1,9 @@
 //! Choices made inside the training folds, a layer after the other, for one relabelling.
 
 use super::ProbeError;
-use super::design::Design;
-use super::reference::Reference;
-use super::rounds::Scored;
+use super::design::NestedDesign;
+use super::reference::LayerNulls;
+use super::rounds::HeldOutScores;
 
 /// Where each test set's rows are among the columns of the fit on all rows.
 pub(super) struct Tests<'a> {
@@ -67,19 +67,19 @@ pub(super) struct Observed {
 
 /// Which layer of which relabelling is taken in.
 #[derive(Clone, Copy)]
-pub(super) struct At<'a> {
+pub(super) struct RelabelledLayer<'a> {
     pub layer: usize,
     /// Row of the relabelling among the scores.
     pub p: usize,
     pub labels: &'a [bool],
-    pub design: &'a Design,
+    pub design: &'a NestedDesign,
     /// Whether what only the observed labels need is wanted.
     pub keep: bool,
-    pub reference: &'a Reference,
+    pub reference: &'a LayerNulls,
 }
 
 impl Selection {
-    pub fn new(design: &Design, tests: usize) -> Self {
+    pub fn new(design: &NestedDesign, tests: usize) -> Self {
         Self {
             inner_layers: Vec::new(),
             best: (0, f64::NEG_INFINITY),
@@ -95,11 +95,11 @@ impl Selection {
     /// Takes in a layer.
     pub fn take(
         &mut self,
-        at: &At<'_>,
-        models: &[Vec<Scored>],
+        at: &RelabelledLayer<'_>,
+        models: &[Vec<HeldOutScores>],
         tests: &Tests<'_>,
     ) -> Result<Option<ObservedLayer>, ProbeError> {
-        let At { layer, p, labels, design, keep, reference } = *at;
+        let RelabelledLayer { layer, p, labels, design, keep, reference } = *at;
         let n = labels.len();
         let mut held_out = vec![0.0; n];
         let (mut penalties, mut thresholds) = (Vec::new(), Vec::new());
@@ -196,7 +196,7 @@ impl Selection {
     }
 }
 
-fn loss(scored: &Scored, p: usize, part: usize) -> f64 {
+fn loss(scored: &HeldOutScores, p: usize, part: usize) -> f64 {
     scored.loss.as_ref().expect("who has penalties to choose from keeps losses")[[p, part]]
 }
 

@@ -77,8 +77,8 @@ fn classes(groups: usize, width: usize, strength: f64, seed: u64) -> Rows {
     }
 }
 
-fn quick(estimator: ProbeEstimator, permutations: usize) -> Probe {
-    Probe { permutations, repeats: 1, folds: 4, ..Probe::new(estimator) }
+fn quick(estimator: ProbeEstimator, permutations: usize) -> ProbeSettings {
+    ProbeSettings { permutations, repeats: 1, folds: 4, ..ProbeSettings::new(estimator) }
 }
 
 fn every() -> [ProbeEstimator; 3] {
@@ -167,7 +167,7 @@ fn a_permutation_is_the_whole_procedure_on_its_labels() {
         let null = found.nested.null.unwrap();
         let groups = crate::math::numbered(&rows.groups);
         let seeds = Seeds::new(3).child("held out");
-        let design = design::Design::new(&groups, 4, &mut seeds.stream("folds")).unwrap();
+        let design = design::NestedDesign::new(&groups, 4, &mut seeds.stream("folds")).unwrap();
         let relabel = Relabel::new(&rows.labels, &groups);
         assert_eq!(relabel.exchange, Exchange::PairFlips);
         let (mut nested, mut largest) = (0.0, 0.0);
@@ -240,7 +240,7 @@ fn the_null_is_null() {
             .into_par_iter()
             .filter_map(|run| {
                 let rows = if paired { pairs(9, 10, 2, 9, 0.0, run) } else { classes(12, 10, 0.0, run) };
-                let probe = Probe { folds: 3, ..quick(estimator.clone(), 39) };
+                let probe = ProbeSettings { folds: 3, ..quick(estimator.clone(), 39) };
                 let found = match probe.run(&rows.train(), &[], &Seeds::new(run)) {
                     // Three folds of few groups; relabellings are drawn from those without this too.
                     Err(ProbeError::OneClassFold { .. }) => return None,
@@ -263,14 +263,14 @@ fn the_null_is_null() {
 #[test]
 fn time_ends_the_permutations_and_the_count_says_so() {
     let rows = pairs(20, 30, 2, 0, 1.0, 9);
-    let probe = Probe {
+    let probe = ProbeSettings {
         budget: Some(Duration::ZERO),
         ..quick(ProbeEstimator::Logistic { alphas: vec![0.1, 1.0] }, 500)
     };
     let found = probe.run(&rows.train(), &[], &Seeds::new(0)).unwrap();
     assert!(found.permutations < 500 && found.permutations_asked == 500);
     assert_eq!(found.nested.null.unwrap().permutations, found.permutations);
-    let unhurried = Probe { budget: Some(Duration::from_secs(3600)), permutations: 40, ..probe };
+    let unhurried = ProbeSettings { budget: Some(Duration::from_secs(3600)), permutations: 40, ..probe };
     assert_eq!(unhurried.run(&rows.train(), &[], &Seeds::new(0)).unwrap().permutations, 40);
 }
 
@@ -340,13 +340,13 @@ fn what_can_not_be_probed_is_refused_by_name() {
 
     let few = pairs(3, 20, 1, 0, 2.0, 4);
     assert!(matches!(run(&few.train(), &[]), ProbeError::Split(_)));
-    let e = Probe { folds: 3, ..probe.clone() }.run(&few.train(), &[], &Seeds::new(0)).unwrap_err();
+    let e = ProbeSettings { folds: 3, ..probe.clone() }.run(&few.train(), &[], &Seeds::new(0)).unwrap_err();
     assert!(matches!(e, ProbeError::FewRelabellings { .. }) && e.to_string().contains('8'), "{e}");
-    let e = Probe { folds: 2, ..probe.clone() }.run(&good.train(), &[], &Seeds::new(0)).unwrap_err();
+    let e = ProbeSettings { folds: 2, ..probe.clone() }.run(&good.train(), &[], &Seeds::new(0)).unwrap_err();
     assert!(matches!(e, ProbeError::Parameter { what: "number of folds", .. }), "{e}");
     // Two groups hold all positive rows, so some fit has none.
     let labels: Vec<bool> = (0..24).map(|i| i % 12 < 2).collect();
-    let e = Probe { folds: 12, ..probe.clone() }
+    let e = ProbeSettings { folds: 12, ..probe.clone() }
         .run(&TrainSet { labels: &labels, ..good.train() }, &[], &Seeds::new(0))
         .unwrap_err();
     assert!(matches!(e, ProbeError::OneClassFold { positive: 0, .. }), "{e}");

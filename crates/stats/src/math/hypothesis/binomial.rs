@@ -5,7 +5,7 @@ use statrs::distribution::{Binomial, Discrete, DiscreteCDF};
 
 use super::super::MathError;
 use super::super::interval::{Interval, clopper_pearson, wilson};
-use super::{Alternative, Method, Tested};
+use super::{Alternative, Method, TestResult};
 
 /// Successes among trials, with the intervals of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub fn binomial_test(
     trials: u64,
     rate: f64,
     alternative: Alternative,
-) -> Result<Tested, MathError> {
+) -> Result<TestResult, MathError> {
     if trials == 0 {
         return Err(MathError::TooFew { what: "trials", least: 1, found: 0 });
     }
@@ -75,7 +75,7 @@ pub fn binomial_test(
         Alternative::Less => law.cdf(successes),
         Alternative::TwoSided => two_sided(&law, successes, trials, rate),
     };
-    Ok(Tested {
+    Ok(TestResult {
         statistic: successes as f64 / trials as f64,
         p: p.min(1.0),
         n: usize::try_from(trials).unwrap_or(usize::MAX),

@@ -2,7 +2,7 @@
 
 use super::super::MathError;
 use super::super::rank::ranks;
-use super::{Alternative, Method, Tested, discrete_p, normal_p, over_ties};
+use super::{Alternative, Method, TestResult, discrete_p, normal_p, over_ties};
 
 /// Up to these sizes of the smaller and the larger sample the law is counted out.
 const EXACT: (usize, usize) = (8, 500);
@@ -15,7 +15,11 @@ const EXACT: (usize, usize) = (8, 500);
 ///
 /// # Errors
 /// When a sample is empty, a value is not finite, or all values are equal.
-pub fn mann_whitney(first: &[f64], second: &[f64], alternative: Alternative) -> Result<Tested, MathError> {
+pub fn mann_whitney(
+    first: &[f64],
+    second: &[f64],
+    alternative: Alternative,
+) -> Result<TestResult, MathError> {
     for (what, sample) in [("values of the first sample", first), ("values of the second sample", second)] {
         if sample.is_empty() {
             return Err(MathError::TooFew { what, least: 1, found: 0 });
@@ -49,7 +53,7 @@ pub fn mann_whitney(first: &[f64], second: &[f64], alternative: Alternative) -> 
         }
     };
     let method = if exact { Method::Exact } else { Method::Asymptotic };
-    Ok(Tested { statistic: u, p, n: all.len(), method, alternative })
+    Ok(TestResult { statistic: u, p, n: all.len(), method, alternative })
 }
 
 /// The chance of each U for samples of `a` and `b` values without ties: the largest value is of

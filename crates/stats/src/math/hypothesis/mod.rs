@@ -56,7 +56,7 @@ pub enum Method {
 
 /// A statistic and its p value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tested {
+pub struct TestResult {
     /// The statistic; each test's page says which.
     pub statistic: f64,
     /// The p value, in (0, 1].

@@ -7,7 +7,7 @@ use super::super::MathError;
 use super::super::bootstrap::{Bootstrap, cluster_bootstrap};
 use super::super::dense::{dense, dense_count};
 use super::super::rank::spearman;
-use super::{Alternative, Method, Tested, next_permutation};
+use super::{Alternative, Method, TestResult, next_permutation};
 use crate::math::reaches;
 
 /// Up to this many pairs every order is counted.
@@ -22,7 +22,7 @@ const EXACT: usize = 8;
 /// # Errors
 /// When lengths differ, there are fewer than three pairs, a value is not finite, or a list is
 /// constant.
-pub fn spearman_test(a: &[f64], b: &[f64], alternative: Alternative) -> Result<Tested, MathError> {
+pub fn spearman_test(a: &[f64], b: &[f64], alternative: Alternative) -> Result<TestResult, MathError> {
     let statistic = spearman(a, b)?;
     let n = a.len();
     if n < 3 {
@@ -33,7 +33,7 @@ pub fn spearman_test(a: &[f64], b: &[f64], alternative: Alternative) -> Result<T
     } else {
         (student(statistic, n, alternative)?, Method::Asymptotic)
     };
-    Ok(Tested { statistic, p, n, method, alternative })
+    Ok(TestResult { statistic, p, n, method, alternative })
 }
 
 fn student(r: f64, n: usize, alternative: Alternative) -> Result<f64, MathError> {

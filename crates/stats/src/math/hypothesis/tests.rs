@@ -29,7 +29,7 @@ fn close(found: f64, expected: &Value, case: &Value) {
 const SIDES: [(&str, Alternative); 3] =
     [("two-sided", Alternative::TwoSided), ("greater", Alternative::Greater), ("less", Alternative::Less)];
 
-fn sides(case: &Value, test: impl Fn(Alternative) -> Tested) {
+fn sides(case: &Value, test: impl Fn(Alternative) -> TestResult) {
     for (name, side) in SIDES {
         let found = test(side);
         close(found.p, &case["p"][name], case);

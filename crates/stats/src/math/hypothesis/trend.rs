@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use super::super::MathError;
 use super::super::error::finite;
 use super::super::rank::ranks;
-use super::{Alternative, Method, Tested, discrete_p, next_permutation, normal_p, over_ties};
+use super::{Alternative, Method, TestResult, discrete_p, next_permutation, normal_p, over_ties};
 
 /// Up to this many doses, and values in all, Page's law is counted out.
 const EXACT: (usize, usize) = (8, 400);
@@ -24,7 +24,7 @@ pub fn jonckheere_terpstra(
     dose: &[f64],
     value: &[f64],
     alternative: Alternative,
-) -> Result<Tested, MathError> {
+) -> Result<TestResult, MathError> {
     if dose.len() != value.len() {
         return Err(MathError::Length { what: "values", expected: dose.len(), found: value.len() });
     }
@@ -62,7 +62,7 @@ pub fn jonckheere_terpstra(
         + over_ties(dose, two) * over_ties(value, two) / (8.0 * two(n));
     let mean = (n * n - over_ties(dose, |t| t * t)) / 4.0;
     let p = normal_p((statistic - mean) / variance.sqrt(), alternative);
-    Ok(Tested { statistic, p, n: dose.len(), method: Method::Asymptotic, alternative })
+    Ok(TestResult { statistic, p, n: dose.len(), method: Method::Asymptotic, alternative })
 }
 
 /// Page's test (1963) that values do not grow with the dose, where every subject is seen at every
@@ -75,7 +75,7 @@ pub fn jonckheere_terpstra(
 /// # Errors
 /// With fewer than two subjects or three doses, a value that is not finite, or when every row is
 /// constant.
-pub fn page_trend(values: ArrayView2<'_, f64>, alternative: Alternative) -> Result<Tested, MathError> {
+pub fn page_trend(values: ArrayView2<'_, f64>, alternative: Alternative) -> Result<TestResult, MathError> {
     let (subjects, doses) = values.dim();
     for (what, least, found) in [("subjects", 2, subjects), ("doses", 3, doses)] {
         if found < least {
@@ -103,7 +103,7 @@ pub fn page_trend(values: ArrayView2<'_, f64>, alternative: Alternative) -> Resu
         normal_p((statistic - mean) / variance.sqrt(), alternative)
     };
     let method = if exact { Method::Exact } else { Method::Asymptotic };
-    Ok(Tested { statistic, p, n: subjects, method, alternative })
+    Ok(TestResult { statistic, p, n: subjects, method, alternative })
 }
 
 /// The chance of each L: one row's from all orders, then a sum of independent rows.

@@ -3,7 +3,7 @@
 use super::super::MathError;
 use super::super::error::finite;
 use super::super::rank::ranks;
-use super::{Alternative, Method, Tested, discrete_p, normal_p, over_ties};
+use super::{Alternative, Method, TestResult, discrete_p, normal_p, over_ties};
 
 /// Up to this many differences the law is counted out.
 const EXACT: usize = 50;
@@ -16,7 +16,7 @@ const EXACT: usize = 50;
 ///
 /// # Errors
 /// When a difference is not finite, or all are zero.
-pub fn wilcoxon_signed_rank(differences: &[f64], alternative: Alternative) -> Result<Tested, MathError> {
+pub fn wilcoxon_signed_rank(differences: &[f64], alternative: Alternative) -> Result<TestResult, MathError> {
     finite("differences", differences)?;
     let kept: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
     if kept.is_empty() {
@@ -35,7 +35,7 @@ pub fn wilcoxon_signed_rank(differences: &[f64], alternative: Alternative) -> Re
         normal_p((sum - n * (n + 1.0) / 4.0) / variance.sqrt(), alternative)
     };
     let method = if exact { Method::Exact } else { Method::Asymptotic };
-    Ok(Tested { statistic: sum, p, n: kept.len(), method, alternative })
+    Ok(TestResult { statistic: sum, p, n: kept.len(), method, alternative })
 }
 
 /// The chance of each sum of ranks: every rank is in or out with chance one half.

@@ -13,7 +13,7 @@ const PRIOR: f64 = 2.0;
 
 /// A statistic of clusters with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Clustered {
+pub struct ClusteredStatistic {
     /// The AUROC or share, in [0, 1].
     pub value: f64,
     /// Its confidence interval, as [`Placement`] says.
@@ -45,11 +45,11 @@ pub struct Placement {
     mistaken: f64,
     /// Clusters with positive and with negative rows; for a share the same number twice.
     classes: [usize; 2],
-    kind: Kind,
+    kind: StatisticKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StatisticKind {
     Auroc,
     Share,
 }
@@ -94,7 +94,7 @@ impl Placement {
             parts,
             mistaken: tally(&mistaken) as f64,
             classes: [tally(&of_class[0]), tally(&of_class[1])],
-            kind: Kind::Auroc,
+            kind: StatisticKind::Auroc,
         }
         .checked()
     }
@@ -119,7 +119,7 @@ impl Placement {
             mistaken[c] |= if value > 0.5 { win < 1.0 } else { win > 0.0 };
         }
         let mistaken = mistaken.iter().filter(|m| **m).count() as f64;
-        Self { value, parts, mistaken, classes: [count; 2], kind: Kind::Share }.checked()
+        Self { value, parts, mistaken, classes: [count; 2], kind: StatisticKind::Share }.checked()
     }
 
     /// The mean of the same statistic over several ways to split: value and parts are means. None where there are
@@ -160,7 +160,8 @@ impl Placement {
                 return Err(MathError::TooFew { what, least: 1, found });
             }
         }
-        Self { value: 0.5, parts: vec![0.0; clusters], mistaken: 0.0, classes, kind: Kind::Auroc }.checked()
+        Self { value: 0.5, parts: vec![0.0; clusters], mistaken: 0.0, classes, kind: StatisticKind::Auroc }
+            .checked()
     }
 
     /// A share that is not measured yet, of so many clusters.
@@ -169,7 +170,8 @@ impl Placement {
     /// With fewer than two clusters.
     pub fn planned_share(clusters: usize) -> Result<Self, MathError> {
         let parts = vec![0.0; clusters];
-        Self { value: 0.5, parts, mistaken: 0.0, classes: [clusters; 2], kind: Kind::Share }.checked()
+        Self { value: 0.5, parts, mistaken: 0.0, classes: [clusters; 2], kind: StatisticKind::Share }
+            .checked()
     }
 
     fn checked(self) -> Result<Self, MathError> {
@@ -203,8 +205,8 @@ impl Placement {
     fn independent(&self, t: f64) -> f64 {
         let [up, down] = self.classes.map(|c| c as f64);
         match self.kind {
-            Kind::Share => t * (1.0 - t) / up,
-            Kind::Auroc => {
+            StatisticKind::Share => t * (1.0 - t) / up,
+            StatisticKind::Auroc => {
                 let half = f64::midpoint(up, down) - 1.0;
                 t * (1.0 - t) * (1.0 + half * ((1.0 - t) / (2.0 - t) + t / (1.0 + t))) / (up * down)
             }
@@ -256,8 +258,8 @@ impl Placement {
     ///
     /// # Errors
     /// As [`Placement::interval`].
-    pub fn estimate(&self, level: f64, widen: f64) -> Result<Clustered, MathError> {
-        Ok(Clustered {
+    pub fn estimate(&self, level: f64, widen: f64) -> Result<ClusteredStatistic, MathError> {
+        Ok(ClusteredStatistic {
             value: self.value,
             interval: self.interval(level, widen)?,
             clusters: self.parts.len(),
@@ -271,7 +273,7 @@ impl Placement {
     ///
     /// # Errors
     /// When the clusters differ, or as [`Placement::interval`].
-    pub fn less(&self, other: &Self, level: f64, widen: f64) -> Result<Clustered, MathError> {
+    pub fn less(&self, other: &Self, level: f64, widen: f64) -> Result<ClusteredStatistic, MathError> {
         if self.parts.len() != other.parts.len() {
             return Err(MathError::Length {
                 what: "clusters",
@@ -287,7 +289,7 @@ impl Placement {
         let arm = |x: f64, y: f64| (x * x + y * y - 2.0 * shared * x * y).max(0.0).sqrt();
         let low = value - arm(self.value - a.low, b.high - other.value);
         let high = value + arm(a.high - self.value, other.value - b.low);
-        Ok(Clustered {
+        Ok(ClusteredStatistic {
             value,
             interval: Interval { low: low.max(-1.0), high: high.min(1.0), level },
             clusters: self.parts.len(),

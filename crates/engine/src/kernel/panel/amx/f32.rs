@@ -10,13 +10,13 @@ use std::mem::MaybeUninit;
 
 use super::super::dpbf16::stage_parts;
 use super::super::kernel::{Kernel, Tile};
-use super::super::lines::Line;
+use super::super::lines::CacheLine;
 use super::{ROWS, begin, configure, end, load_rows, load_weights, multiply, release};
 
 /// f32 by f32. Made only where AMX is.
-pub(in super::super) struct Split(());
+pub(in super::super) struct SplitF32(());
 
-impl Split {
+impl SplitF32 {
     pub(in super::super) fn new() -> Option<Self> {
         super::super::cpu().amx.then_some(Self(()))
     }
@@ -29,7 +29,7 @@ const STRIDE: usize = STEPS / 2;
 /// Lines of a part of the weights of 32 inputs: pairs of 32 outputs each.
 const PART: usize = 32;
 
-impl Kernel for Split {
+impl Kernel for SplitF32 {
     const ROWS: usize = ROWS;
     const EVEN: bool = false;
     const LEAST: usize = 512;
@@ -46,7 +46,7 @@ impl Kernel for Split {
         unsafe { stage_parts::<3>(x, steps / 2, part, row / 16 * 16 * STRIDE + row % 16 * 16, 256, out) }
     }
 
-    fn unfold(&self, w: &[Line], steps: usize, out: &mut [Line]) {
+    fn unfold(&self, w: &[CacheLine], steps: usize, out: &mut [CacheLine]) {
         for (k, out) in out.as_chunks_mut::<{ 3 * PART }>().0.iter_mut().take(steps / 32).enumerate() {
             // SAFETY: `cpu` finds AMX only where it finds AVX-512, and `out` is of that many lines.
             (0..16).for_each(|pair| unsafe { unfold(w, k, pair, out.as_mut_ptr()) });
@@ -63,7 +63,7 @@ impl Kernel for Split {
 
     unsafe fn tile(&self, rows: usize, t: &Tile) {
         /// Two of them, so that one is not waited for to be read before the other is written.
-        type Unfolded = [[Line; 3 * PART]; 2];
+        type Unfolded = [[CacheLine; 3 * PART]; 2];
         // SAFETY: the caller's word; `cpu` finds AMX only where it finds AVX-512.
         unsafe {
             begin(rows, t);
@@ -71,7 +71,7 @@ impl Kernel for Split {
             if t.w.is_null() {
                 // Zeroing it would take as many stores as the weights take loads.
                 let mut here = MaybeUninit::<Unfolded>::uninit();
-                let room = here.as_mut_ptr().cast::<Line>();
+                let room = here.as_mut_ptr().cast::<CacheLine>();
                 let part = |k: usize| room.wrapping_add(3 * PART * (k % 2));
                 (0..16).for_each(|pair| unfold(t.held, 0, pair, part(0)));
                 for k in 0..chunks {
@@ -104,11 +104,11 @@ impl Kernel for Split {
 /// There is room for `3 * PART` lines at `out`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn unfold(w: &[Line], k: usize, pair: usize, out: *mut Line) {
+unsafe fn unfold(w: &[CacheLine], k: usize, pair: usize, out: *mut CacheLine) {
     let at = 64 * k + 4 * pair;
     // Two inputs of 32 outputs, or the last one alone.
-    let mut last = [Line([0; 16]); 4];
-    let lines = match w.get(at..at + 4).and_then(<[Line]>::first_chunk) {
+    let mut last = [CacheLine([0; 16]); 4];
+    let lines = match w.get(at..at + 4).and_then(<[CacheLine]>::first_chunk) {
         Some(lines) => lines,
         None => {
             // Behind the last input are zeros.
@@ -119,7 +119,7 @@ unsafe fn unfold(w: &[Line], k: usize, pair: usize, out: *mut Line) {
     ask(w, 64 * k + 2 * pair, 2);
     for half in 0..2 {
         // SAFETY: a line is a vector.
-        let load = |line: &Line| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
+        let load = |line: &CacheLine| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
         let (mut a, mut b) = (load(&lines[half]), load(&lines[2 + half]));
         for part in 0..3 {
             // What is above a bf16's last bit is the part; the rest is left for the next.
@@ -136,7 +136,7 @@ unsafe fn unfold(w: &[Line], k: usize, pair: usize, out: *mut Line) {
 /// Asks for lines of the chunk after the one given: half of them while that is unfolded, half while it is
 /// multiplied by, since few can be on their way at a time.
 #[inline]
-fn ask(chunk: &[Line], from: usize, count: usize) {
+fn ask(chunk: &[CacheLine], from: usize, count: usize) {
     for line in from..from + count {
         // SAFETY: asking for memory that is not there does nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(chunk.as_ptr().wrapping_add(2 * STEPS + line).cast()) };
@@ -157,7 +157,13 @@ fn rest(x: __m512i) -> __m512i {
 /// # Safety
 /// As [`Kernel::tile`], of three parts of the staged rows `part` words apart; `w` is what `unfold` made.
 #[inline]
-unsafe fn step(rows: usize, x: *const u32, part: usize, w: *const Line, mut meanwhile: impl FnMut(usize)) {
+unsafe fn step(
+    rows: usize,
+    x: *const u32,
+    part: usize,
+    w: *const CacheLine,
+    mut meanwhile: impl FnMut(usize),
+) {
     let turns = [
         (Some(0), Some(2)),
         (None, Some(1)),

@@ -6,10 +6,10 @@ mod f32;
 use std::arch::asm;
 
 use super::kernel::Tile;
-use super::lines::Line;
+use super::lines::CacheLine;
 
 pub(super) use bf16::Amx;
-pub(super) use f32::Split;
+pub(super) use f32::SplitF32;
 
 /// Rows of two tiles, which a call computes.
 const ROWS: usize = 32;
@@ -19,8 +19,8 @@ const ROWS: usize = 32;
 fn configure(rows: usize) {
     /// The palette, the row to start at, bytes a row and rows of each tile.
     #[repr(C, align(64))]
-    struct Config([u8; 64]);
-    let mut config = Config([0; 64]);
+    struct TileConfig([u8; 64]);
+    let mut config = TileConfig([0; 64]);
     config.0[0] = 1;
     for tile in 0..8 {
         config.0[16 + 2 * tile] = 64;
@@ -114,7 +114,7 @@ unsafe fn load_rows<const STRIDE: usize>(rows: usize, x: *const u32) {
 /// # Safety
 /// 16 pairs of lines are at `w`, and the tiles are configured.
 #[inline(always)]
-unsafe fn load_weights(w: *const Line) {
+unsafe fn load_weights(w: *const CacheLine) {
     // SAFETY: the caller's word.
     unsafe {
         asm!(

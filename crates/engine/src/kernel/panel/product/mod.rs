@@ -7,7 +7,7 @@ use super::choose::choose;
 use super::pack::Panels;
 use crate::config::Act;
 
-pub(super) use run::Shared;
+pub(super) use run::ProductInput;
 
 /// Slices that do not fit a product.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,16 +45,16 @@ pub enum Then<'a> {
 
 /// A product of rows that other products share.
 #[derive(Debug)]
-pub struct Job<'a> {
+pub struct Product<'a> {
     pub of: Affine<'a>,
     pub then: Then<'a>,
     /// The results, `[rows, outputs]`.
     pub y: &'a mut [f32],
     /// Whether the results are added to what is there.
-    pub onto: bool,
+    pub accumulate: bool,
 }
 
-impl Job<'_> {
+impl Product<'_> {
     fn gate(&self) -> Option<Affine<'_>> {
         if let Then::Gate(_, gate) = self.then { Some(gate) } else { None }
     }
@@ -84,7 +84,7 @@ impl Job<'_> {
 ///
 /// # Errors
 /// Slices of other sizes, weights that differ in format or inputs, or weights without inputs.
-pub fn products(x: &[f32], rows: usize, jobs: &mut [Job]) -> Result<(), PanelError> {
+pub fn products(x: &[f32], rows: usize, jobs: &mut [Product]) -> Result<(), PanelError> {
     let Some(first) = jobs.first().map(|j| j.of.w) else { return Ok(()) };
     PanelError::check("the input of a product", x.len(), rows * first.inputs)?;
     jobs.iter().try_for_each(|job| job.check(rows, first))?;

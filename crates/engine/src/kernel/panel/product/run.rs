@@ -6,30 +6,30 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::act;
-use super::super::exp::{Loop, vectors};
+use super::super::exp::{CpuLoop, vectors};
 use super::super::kernel::{Kernel, OUTPUTS, Tile};
-use super::super::lines::{Line, floats_mut, with_scratch, words, words_mut};
+use super::super::lines::{CacheLine, floats_mut, with_scratch, words, words_mut};
 use super::super::pack::Panels;
 use super::super::threads::threads;
-use super::tasks::{STAGED, Task, chunk, tasks};
-use super::{Affine, Job, Then};
+use super::tasks::{ProductTask, STAGED, chunk, tasks};
+use super::{Affine, Product, Then};
 
 #[derive(Clone, Copy)]
-pub(in super::super) struct Shared<'a> {
+pub(in super::super) struct ProductInput<'a> {
     pub(in super::super) x: &'a [f32],
     pub(in super::super) rows: usize,
 }
 
 /// A product and where its results go.
-struct Target<'a> {
+struct ProductOutput<'a> {
     of: Affine<'a>,
     then: Then<'a>,
     y: *mut f32,
-    onto: bool,
+    accumulate: bool,
 }
 
 // SAFETY: tasks write through `y` to rows and columns of their own only.
-unsafe impl Sync for Target<'_> {}
+unsafe impl Sync for ProductOutput<'_> {}
 
 /// Rows as a kernel staged them, a stretch of their inputs.
 struct Staged<'a> {
@@ -50,11 +50,11 @@ const SERIAL: usize = 1 << 17;
 /// Lines of a row's results by a panel.
 const RESULTS: usize = OUTPUTS / 16;
 
-impl Shared<'_> {
-    pub(in super::super) fn run<K: Kernel>(self, kernel: &K, jobs: &mut [Job]) {
-        let targets: Vec<Target> = jobs
+impl ProductInput<'_> {
+    pub(in super::super) fn run<K: Kernel>(self, kernel: &K, jobs: &mut [Product]) {
+        let targets: Vec<ProductOutput> = jobs
             .iter_mut()
-            .map(|j| Target { of: j.of, then: j.then, y: j.y.as_mut_ptr(), onto: j.onto })
+            .map(|j| ProductOutput { of: j.of, then: j.then, y: j.y.as_mut_ptr(), accumulate: j.accumulate })
             .collect();
         let Some(inputs) = targets.first().map(|t| t.of.w.inputs) else { return };
         let steps = inputs.div_ceil(K::INPUTS).next_multiple_of(K::UNIT);
@@ -63,7 +63,7 @@ impl Shared<'_> {
         let serial = self.rows * panels * OUTPUTS * inputs < SERIAL;
         let threads = if serial { 1 } else { threads() };
         let tasks = tasks::<K>(self.rows, panels, steps.div_ceil(chunk), threads);
-        let one = |task: &Task| self.task(kernel, &targets, task, steps, chunk);
+        let one = |task: &ProductTask| self.task(kernel, &targets, task, steps, chunk);
         if threads == 1 || tasks.len() == 1 {
             tasks.iter().for_each(one);
         } else {
@@ -71,7 +71,14 @@ impl Shared<'_> {
         }
     }
 
-    fn task<K: Kernel>(self, kernel: &K, targets: &[Target], task: &Task, steps: usize, chunk: usize) {
+    fn task<K: Kernel>(
+        self,
+        kernel: &K,
+        targets: &[ProductOutput],
+        task: &ProductTask,
+        steps: usize,
+        chunk: usize,
+    ) {
         // A tile reads and writes as if it were full.
         let held = task.rows.len().next_multiple_of(K::ROWS);
         let part = held * K::STRIDE;
@@ -107,7 +114,7 @@ impl Shared<'_> {
                         let done = target.finish(panel, task.rows.len(), sums, gates);
                         // SAFETY: tasks share no panel of the same rows.
                         let y = unsafe { target.results(task, panel) };
-                        vectors(Store { y, sums: done, onto: target.onto });
+                        vectors(StoreResults { y, sums: done, accumulate: target.accumulate });
                     }
                 }
             }
@@ -119,8 +126,8 @@ impl Shared<'_> {
     fn stage<K: Kernel>(
         self,
         kernel: &K,
-        targets: &[Target],
-        task: &Task,
+        targets: &[ProductOutput],
+        task: &ProductTask,
         staged: &mut [u32],
         chunks: &Range<usize>,
         [steps, chunk, part]: [usize; 3],
@@ -147,7 +154,7 @@ unsafe fn tiles<K: Kernel>(
     panel: usize,
     staged: &Staged,
     sums: &mut [f32],
-    unfolded: &mut [Line],
+    unfolded: &mut [CacheLine],
 ) {
     let tiles = staged.rows.div_ceil(K::ROWS);
     for c in staged.chunks.clone() {
@@ -198,30 +205,33 @@ unsafe fn tiles<K: Kernel>(
 }
 
 /// The results of some rows by one panel, in the matrix of all.
-struct Results {
+struct PanelResults {
     first: *mut f32,
     stride: usize,
     rows: usize,
     cols: usize,
 }
 
-impl Task {
+impl ProductTask {
     /// The panels of this task, and the product that each is of.
-    fn targets<'a>(&self, targets: &'a [Target<'a>]) -> impl Iterator<Item = (&'a Target<'a>, usize)> {
+    fn targets<'a>(
+        &self,
+        targets: &'a [ProductOutput<'a>],
+    ) -> impl Iterator<Item = (&'a ProductOutput<'a>, usize)> {
         let all = targets.iter().flat_map(|t| (0..t.of.w.panels()).map(move |panel| (t, panel)));
         all.skip(self.panels.start).take(self.panels.len())
     }
 }
 
-impl Target<'_> {
+impl ProductOutput<'_> {
     /// # Safety
     /// The task's rows and the panel are the target's; nothing else reads or writes its results while
     /// these are used.
-    unsafe fn results(&self, task: &Task, panel: usize) -> Results {
+    unsafe fn results(&self, task: &ProductTask, panel: usize) -> PanelResults {
         let stride = self.of.w.outputs;
         // SAFETY: the caller's word.
         let first = unsafe { self.y.add(task.rows.start * stride + panel * OUTPUTS) };
-        Results { first, stride, rows: task.rows.len(), cols: OUTPUTS.min(stride - panel * OUTPUTS) }
+        PanelResults { first, stride, rows: task.rows.len(), cols: OUTPUTS.min(stride - panel * OUTPUTS) }
     }
 
     /// Finishes the sums of some rows by a panel, and tells which are the results.
@@ -259,7 +269,7 @@ struct Add<'a> {
     bias: &'a [f32; OUTPUTS],
 }
 
-impl Loop for Add<'_> {
+impl CpuLoop for Add<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -271,13 +281,13 @@ impl Loop for Add<'_> {
 }
 
 /// Writes results, or adds them to what is there.
-struct Store<'a> {
-    y: Results,
+struct StoreResults<'a> {
+    y: PanelResults,
     sums: &'a [f32],
-    onto: bool,
+    accumulate: bool,
 }
 
-impl Loop for Store<'_> {
+impl CpuLoop for StoreResults<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -286,7 +296,7 @@ impl Loop for Store<'_> {
             // SAFETY: the results have these rows and columns, and are this task's.
             let y =
                 unsafe { std::slice::from_raw_parts_mut(self.y.first.add(r * self.y.stride), self.y.cols) };
-            match (y.first_chunk_mut::<OUTPUTS>(), self.onto) {
+            match (y.first_chunk_mut::<OUTPUTS>(), self.accumulate) {
                 (Some(y), false) => *y = *row,
                 (Some(y), true) => y.iter_mut().zip(row).for_each(|(y, s)| *y += *s),
                 (None, false) => y.iter_mut().zip(row).for_each(|(y, s)| *y = *s),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::kernel::Kernel;
 
 /// Rows, and panels counted through all products, that a thread does at a time.
-pub(super) struct Task {
+pub(super) struct ProductTask {
     pub(super) rows: Range<usize>,
     pub(super) panels: Range<usize>,
 }
@@ -19,7 +19,12 @@ pub(super) fn chunk<K: Kernel>(steps: usize) -> usize {
 }
 
 /// Shares out rows where there are many, as staging them costs least so; and panels where not.
-pub(super) fn tasks<K: Kernel>(rows: usize, panels: usize, chunks: usize, threads: usize) -> Vec<Task> {
+pub(super) fn tasks<K: Kernel>(
+    rows: usize,
+    panels: usize,
+    chunks: usize,
+    threads: usize,
+) -> Vec<ProductTask> {
     let staged_row = chunks * K::X_PARTS * K::STRIDE * 4;
     let most = (STAGED / staged_row.max(1)).clamp(K::LEAST, 512) / K::ROWS;
     let tiles = rows.div_ceil(K::ROWS);
@@ -34,7 +39,7 @@ pub(super) fn tasks<K: Kernel>(rows: usize, panels: usize, chunks: usize, thread
         let at = |g: usize| (g * tiles / groups * K::ROWS).min(rows);
         for s in 0..splits {
             let at_panel = |s: usize| s * panels / splits;
-            tasks.push(Task { rows: at(g)..at(g + 1), panels: at_panel(s)..at_panel(s + 1) });
+            tasks.push(ProductTask { rows: at(g)..at(g + 1), panels: at_panel(s)..at_panel(s + 1) });
         }
     }
     tasks

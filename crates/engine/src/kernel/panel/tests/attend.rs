@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::super::attend::share;
-use super::super::plain::Plain;
+use super::super::plain::PlainF32;
 use super::super::*;
 use super::noise;
 
-fn slow(a: &Attend, q: &[f32], positions: &[usize], k: &[f32], v: &[f32]) -> Vec<f64> {
+fn slow(a: &AttentionShape, q: &[f32], positions: &[usize], k: &[f32], v: &[f32]) -> Vec<f64> {
     let (width, kv) = (a.heads * a.dim, a.kv_heads * a.dim);
     let mut out = Vec::new();
     for (row, p) in positions.iter().enumerate() {
@@ -51,7 +51,7 @@ proptest! {
         seed: u64,
     ) {
         let (heads, width) = (kv_heads * group, kv_heads * dim);
-        let a = Attend { heads, kv_heads, dim, scale: 3.0 / dim as f32, softcap, window };
+        let a = AttentionShape { heads, kv_heads, dim, scale: 3.0 / dim as f32, softcap, window };
         let mut held = Vec::new();
         for (i, (new, past)) in lengths.iter().enumerate() {
             let len = new + past;
@@ -84,16 +84,16 @@ proptest! {
         let want: Vec<f64> = held.iter().flat_map(|h| slow(&a, &h.5, &h.4, &h.0, &h.1)).collect();
         let spans: Vec<[&Kv; 1]> = held.iter().map(|h| [&h.2]).collect();
         let split: Vec<Vec<&Kv>> = held.iter().map(|h| h.3.iter().collect()).collect();
-        let parts: Vec<Part> = held.iter().zip(&spans).map(|(h, s)| Part { positions: &h.4, spans: s }).collect();
-        let shared: Vec<Part> = held.iter().zip(&split).map(|(h, s)| Part { positions: &h.4, spans: s }).collect();
+        let parts: Vec<SequenceQueries> = held.iter().zip(&spans).map(|(h, s)| SequenceQueries { positions: &h.4, spans: s }).collect();
+        let shared: Vec<SequenceQueries> = held.iter().zip(&split).map(|(h, s)| SequenceQueries { positions: &h.4, spans: s }).collect();
         let mut got = vec![f32::NAN; q.len()];
         attend(&a, &q, &parts, &mut got).unwrap();
         let mut joined = vec![f32::NAN; q.len()];
         attend(&a, &q, &shared, &mut joined).unwrap();
         let mut portable = vec![f32::NAN; q.len()];
-        share(&Plain::new(false), &a, &q, &parts, &mut portable);
+        share(&PlainF32::new(false), &a, &q, &parts, &mut portable);
         prop_assert_eq!(&joined, &got, "the cuts show");
-        for k in [Plain::new(false), Plain::new(true)] {
+        for k in [PlainF32::new(false), PlainF32::new(true)] {
             share(&k, &a, &q, &parts, &mut portable);
             share(&k, &a, &q, &shared, &mut joined);
             prop_assert_eq!(&joined, &portable, "the cuts show");
@@ -109,7 +109,7 @@ proptest! {
             if let Some(last) = h.4.last() {
                 let from = at + (h.4.len() - 1) * heads * dim;
                 let mut alone = vec![f32::NAN; heads * dim];
-                attend(&a, &q[from..from + heads * dim], &[Part { positions: &[*last], spans: s }], &mut alone).unwrap();
+                attend(&a, &q[from..from + heads * dim], &[SequenceQueries { positions: &[*last], spans: s }], &mut alone).unwrap();
                 prop_assert_eq!(&alone[..], &got[from..from + heads * dim]);
             }
             at += h.5.len();
@@ -119,16 +119,16 @@ proptest! {
 
 #[test]
 fn a_query_without_a_key_is_refused() {
-    let a = Attend { heads: 1, kv_heads: 1, dim: 2, scale: 1.0, softcap: None, window: None };
+    let a = AttentionShape { heads: 1, kv_heads: 1, dim: 2, scale: 1.0, softcap: None, window: None };
     let mut kv = Kv::new(1, 2, 0);
     kv.append(&[0.0; 6], &[0.0; 6]).unwrap();
-    let part = Part { positions: &[3], spans: &[&kv] };
+    let part = SequenceQueries { positions: &[3], spans: &[&kv] };
     let e = attend(&a, &[0.0; 2], &[part], &mut [0.0; 2]).unwrap_err();
     assert_eq!((e.found, e.expected), (3, 4));
     // Stretches with a gap between them.
     let mut far = Kv::from(1, 2, 4, 1);
     far.append(&[0.0; 2], &[0.0; 2]).unwrap();
-    let part = Part { positions: &[3], spans: &[&kv, &far] };
+    let part = SequenceQueries { positions: &[3], spans: &[&kv, &far] };
     let e = attend(&a, &[0.0; 2], &[part], &mut [0.0; 2]).unwrap_err();
     assert_eq!((e.what, e.found, e.expected), ("the keys before a stretch", 4, 3));
 }

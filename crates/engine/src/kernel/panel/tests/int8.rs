@@ -7,7 +7,7 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use proptest::prelude::*;
 
 use super::super::int8::PlainInt8;
-use super::super::product::Shared;
+use super::super::product::ProductInput;
 use super::super::*;
 use super::{noise, product};
 
@@ -26,14 +26,14 @@ fn random_blocks(blocks: usize, size: usize, halves: &[usize], seed: u64) -> Vec
 #[test]
 fn blocks_are_what_the_format_says() {
     for (block, kind, halves) in [
-        (Block::Q8_0, GgmlDType::Q8_0, &[0][..]),
-        (Block::Q4_0, GgmlDType::Q4_0, &[0]),
-        (Block::Q4_1, GgmlDType::Q4_1, &[0, 2]),
-        (Block::Q5_0, GgmlDType::Q5_0, &[0]),
-        (Block::Q5_1, GgmlDType::Q5_1, &[0, 2]),
-        (Block::Q4K, GgmlDType::Q4K, &[0, 2]),
-        (Block::Q5K, GgmlDType::Q5K, &[0, 2]),
-        (Block::Q6K, GgmlDType::Q6K, &[208]),
+        (BlockFormat::Q8_0, GgmlDType::Q8_0, &[0][..]),
+        (BlockFormat::Q4_0, GgmlDType::Q4_0, &[0]),
+        (BlockFormat::Q4_1, GgmlDType::Q4_1, &[0, 2]),
+        (BlockFormat::Q5_0, GgmlDType::Q5_0, &[0]),
+        (BlockFormat::Q5_1, GgmlDType::Q5_1, &[0, 2]),
+        (BlockFormat::Q4K, GgmlDType::Q4K, &[0, 2]),
+        (BlockFormat::Q5K, GgmlDType::Q5K, &[0, 2]),
+        (BlockFormat::Q6K, GgmlDType::Q6K, &[208]),
     ] {
         let (weights, size) = block.size();
         assert_eq!((weights, size), (kind.block_size(), kind.type_size()));
@@ -68,7 +68,7 @@ proptest! {
         let mut y = vec![f32::NAN; rows * outputs];
         product(&x, rows, &w, &mut y).unwrap();
         let mut plain = vec![f32::NAN; rows * outputs];
-        let job = Shared { x: &x, rows };
+        let job = ProductInput { x: &x, rows };
         let mut jobs = [super::job(&w, None, &mut plain)];
         match (group, offset) {
             (16, false) => job.run(&PlainInt8::<2, 4, false>, &mut jobs),

@@ -16,8 +16,8 @@ pub(super) fn product(
 }
 
 /// A product with nothing done to it.
-pub(super) fn job<'a>(w: &'a super::Panels, bias: Option<&'a [f32]>, y: &'a mut [f32]) -> super::Job<'a> {
-    super::Job { of: super::Affine { w, bias }, then: super::Then::Keep, y, onto: false }
+pub(super) fn job<'a>(w: &'a super::Panels, bias: Option<&'a [f32]>, y: &'a mut [f32]) -> super::Product<'a> {
+    super::Product { of: super::Affine { w, bias }, then: super::Then::Keep, y, accumulate: false }
 }
 
 /// Numbers in -1..1 from a seed.

@@ -4,12 +4,12 @@ use half::bf16;
 use proptest::prelude::*;
 
 use super::super::act::here;
-use super::super::amx::{Amx, Split};
+use super::super::amx::{Amx, SplitF32};
 use super::super::avx512::{F32, Wide};
-use super::super::dpbf16::Pairs;
+use super::super::dpbf16::Bf16Pairs;
 use super::super::kernel::Kernel;
-use super::super::plain::{Plain, PlainWide};
-use super::super::product::Shared;
+use super::super::plain::{PlainF32, PlainWide};
+use super::super::product::ProductInput;
 use super::super::*;
 use super::{job, noise, product};
 use crate::config::Act;
@@ -42,7 +42,7 @@ fn check<K: Kernel>(
     let (panels, w) = pack(&noise(outputs * inputs, seed ^ 5), outputs, inputs);
     let bias = noise(outputs, seed ^ 9);
     let run = |x: &[f32], rows: usize, y: &mut [f32], bias: Option<&[f32]>| {
-        Shared { x, rows }.run(k, &mut [job(&panels, bias, y)]);
+        ProductInput { x, rows }.run(k, &mut [job(&panels, bias, y)]);
     };
     let mut biased = vec![f32::NAN; rows * outputs];
     run(&x, rows, &mut biased, Some(&bias));
@@ -90,12 +90,12 @@ proptest! {
     #[test]
     fn f32_agrees(shape in shapes(), seed: u64) {
         let tight = 6e-7;
-        prop_assert!(check(&Plain::new(false), plain, shape, seed) < tight);
-        prop_assert!(check(&Plain::new(true), plain, shape, seed) < tight);
+        prop_assert!(check(&PlainF32::new(false), plain, shape, seed) < tight);
+        prop_assert!(check(&PlainF32::new(true), plain, shape, seed) < tight);
         if let Some(k) = F32::new() {
             prop_assert!(check(&k, plain, shape, seed) < tight);
         }
-        if let Some(k) = Split::new() {
+        if let Some(k) = SplitF32::new() {
             prop_assert!(check(&k, plain, shape, seed) < tight);
         }
     }
@@ -113,7 +113,7 @@ proptest! {
     #[test]
     fn bf16_by_bf16_agrees(shape in shapes(), seed: u64) {
         let loose = 0.5 / 128.0;
-        if let Some(k) = Pairs::anyhow() {
+        if let Some(k) = Bf16Pairs::anyhow() {
             prop_assert!(check(&k, narrow, shape, seed) < loose);
         }
         if let Some(k) = Amx::new() {
@@ -127,7 +127,7 @@ proptest! {
         let w: Vec<Panels> = outputs.iter().map(|o| Panels::f32(&noise(o * inputs, seed ^ *o as u64), *o, inputs)).collect();
         let mut y: Vec<Vec<f32>> = outputs.iter().map(|o| vec![f32::NAN; o * rows]).collect();
         let bias = noise(outputs[0], 3);
-        let mut jobs: Vec<Job> = w.iter().zip(&mut y).map(|(w, y)| job(w, None, y)).collect();
+        let mut jobs: Vec<Product> = w.iter().zip(&mut y).map(|(w, y)| job(w, None, y)).collect();
         jobs[0].of.bias = Some(&bias);
         products(&x, rows, &mut jobs).unwrap();
         for (i, (w, y)) in w.iter().zip(&y).enumerate() {
@@ -162,7 +162,7 @@ proptest! {
         let [b, c] = [&b, &c].map(|b| biased.then_some(&b[..]));
         let run = |w, bias, then| {
             let mut y = vec![f32::NAN; rows * outputs];
-            products(&x, rows, &mut [Job { of: Affine { w, bias }, then, y: &mut y, onto: false }]).unwrap();
+            products(&x, rows, &mut [Product { of: Affine { w, bias }, then, y: &mut y, accumulate: false }]).unwrap();
             y
         };
         let mut alone = run(&w, b, Then::Keep);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::act::here;
-use super::super::exp::{Loop, exp, vectors};
+use super::super::exp::{CpuLoop, exp, vectors};
 use super::super::*;
 use super::noise;
 use crate::config::Act;
@@ -18,7 +18,7 @@ fn close(got: &[f32], want: &[f64], tight: f64) -> Result<(), TestCaseError> {
 }
 
 struct Exps<'a>(&'a mut [f32]);
-impl Loop for Exps<'_> {
+impl CpuLoop for Exps<'_> {
     type Output = ();
     #[inline(always)]
     fn run<const FMA: bool>(self) {

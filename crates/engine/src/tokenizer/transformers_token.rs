@@ -5,7 +5,7 @@ use tokenizers::AddedToken;
 
 /// A token as transformers holds it. A plain text equals no object.
 #[derive(Clone, PartialEq)]
-pub(super) enum Given {
+pub(super) enum TransformersToken {
     Text(String),
     Object(Object),
 }
@@ -47,7 +47,7 @@ impl From<AddedToken> for Object {
     }
 }
 
-impl Given {
+impl TransformersToken {
     pub(super) fn content(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -65,14 +65,14 @@ impl Given {
 
 /// A token of the configuration or, if `mapped`, of `special_tokens_map.json`, whose objects are special whatever they
 /// say. So are objects of the configuration without their type, which transformers refuses.
-pub(super) fn given(value: &Value, mapped: bool) -> Option<Given> {
+pub(super) fn given(value: &Value, mapped: bool) -> Option<TransformersToken> {
     if let Some(text) = value.as_str() {
-        return Some(Given::Text(text.to_owned()));
+        return Some(TransformersToken::Text(text.to_owned()));
     }
     let object = Object::read(value, mapped || value.get("__type").is_none())?;
-    Some(Given::Object(object.special(mapped)))
+    Some(TransformersToken::Object(object.special(mapped)))
 }
 
-pub(super) fn list(value: Option<&Value>, mapped: bool) -> Vec<Given> {
+pub(super) fn list(value: Option<&Value>, mapped: bool) -> Vec<TransformersToken> {
     value.and_then(Value::as_array).into_iter().flatten().filter_map(|value| given(value, mapped)).collect()
 }

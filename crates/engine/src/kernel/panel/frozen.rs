@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::lines::{LINE, Line};
+use super::lines::{CacheLine, LINE};
 
 /// Bytes of a large page.
 const HUGE: usize = 2 << 20;
@@ -16,7 +16,7 @@ const SHARED: usize = 32 << 20;
 
 /// Lines that no longer change.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct FrozenLines {
     region: Option<Arc<Region>>,
     from: usize,
     len: usize,
@@ -24,7 +24,7 @@ pub(super) struct Held {
 
 /// A stretch of memory.
 struct Region {
-    at: NonNull<Line>,
+    at: NonNull<CacheLine>,
     layout: Layout,
 }
 
@@ -36,13 +36,13 @@ unsafe impl Sync for Region {}
 /// The stretch that is being filled, and the lines of it that are given out.
 static CURRENT: Mutex<(Weak<Region>, usize)> = Mutex::new((Weak::new(), 0));
 
-impl Held {
+impl FrozenLines {
     pub(super) const fn none() -> Self {
         Self { region: None, from: 0, len: 0 }
     }
 
     /// Lines that `f` writes, zeroed before.
-    pub(super) fn fill(lines: usize, f: impl FnOnce(&mut [Line])) -> Self {
+    pub(super) fn fill(lines: usize, f: impl FnOnce(&mut [CacheLine])) -> Self {
         if lines == 0 {
             return Self::none();
         }
@@ -100,10 +100,10 @@ impl Drop for Region {
     }
 }
 
-impl Deref for Held {
-    type Target = [Line];
+impl Deref for FrozenLines {
+    type Target = [CacheLine];
 
-    fn deref(&self) -> &[Line] {
+    fn deref(&self) -> &[CacheLine] {
         match &self.region {
             // SAFETY: the region has these lines, and nobody writes them any more.
             Some(region) => unsafe {
@@ -114,7 +114,7 @@ impl Deref for Held {
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for FrozenLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Held({} lines)", self.len)
     }
@@ -126,12 +126,12 @@ mod tests {
 
     #[test]
     fn lines_are_zeros_then_what_was_written_and_nobody_elses() {
-        let word = |lines: &Held| lines.iter().map(|l| l.0[3]).collect::<Vec<_>>();
-        let all: Vec<Held> = (0..40_u32)
+        let word = |lines: &FrozenLines| lines.iter().map(|l| l.0[3]).collect::<Vec<_>>();
+        let all: Vec<FrozenLines> = (0..40_u32)
             .map(|i| {
                 // Some share a stretch, some have one of their own.
                 let lines = if i % 10 == 9 { SHARED / LINE / 2 + 1 } else { 20_000 + i as usize };
-                Held::fill(lines, |lines| {
+                FrozenLines::fill(lines, |lines| {
                     assert!(lines.iter().all(|l| l.0 == [0; 16]));
                     lines.iter_mut().for_each(|l| l.0[3] = i);
                 })
@@ -143,6 +143,6 @@ mod tests {
             assert!(word(&held).iter().all(|w| *w == i));
         }
         assert!(kept.is_some_and(|k| k.len() == 20_005 && word(&k).iter().all(|w| *w == 5)));
-        assert!(Held::fill(0, |_| ()).is_empty());
+        assert!(FrozenLines::fill(0, |_| ()).is_empty());
     }
 }

@@ -11,14 +11,14 @@ use truenorth_protocol::run::Watch;
 const LONGEST: usize = 4000;
 
 #[derive(Clone, Copy)]
-pub(super) struct See<'a> {
+pub(super) struct JobWatch<'a> {
     pub watch: &'a dyn Watch,
     /// Set when another job failed and this one should stop where nothing is lost.
     pub stop: &'a AtomicBool,
     pub tick: Duration,
 }
 
-impl See<'_> {
+impl JobWatch<'_> {
     pub(super) fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.watch.interrupted()
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::see::See;
+use super::job_watch::JobWatch;
 use super::{Client, ClientError};
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
@@ -19,26 +19,26 @@ const BYTES: usize = 1 << 20;
 /// Bytes of texts and tokens that are remembered.
 const MEMORY: usize = 64 << 20;
 
-pub(super) enum Words {
+pub(super) enum TokenizerSource {
     /// A tokenizer in this process.
-    Here(Arc<dyn Vocabulary>),
+    Local(Arc<dyn Vocabulary>),
     /// The service, what it said before, and the chat templates that it told.
-    There {
+    Remote {
         /// Tokens of texts.
-        memory: Mutex<Memory>,
+        memory: Mutex<EncodedMemory>,
         chat: Option<ChatTemplates>,
     },
 }
 
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct EncodedMemory {
     tokens: HashMap<(String, bool), Vec<u32>>,
     pieces: HashMap<String, Pieces>,
     bytes: usize,
 }
 
 #[derive(Serialize)]
-struct Question<'a> {
+struct EncodeRequest<'a> {
     texts: &'a [&'a str],
     special: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -46,7 +46,7 @@ struct Question<'a> {
 }
 
 #[derive(Deserialize)]
-struct Reply {
+struct EncodeReply {
     tokens: Vec<Vec<u32>>,
     #[serde(default)]
     bytes: Option<Vec<Vec<[u32; 2]>>>,
@@ -55,10 +55,10 @@ struct Reply {
 impl Client {
     pub(super) fn words(&self, texts: &[&str], special: bool) -> Result<Vec<Vec<u32>>, ClientError> {
         let memory = match &self.words {
-            Words::Here(vocabulary) => {
+            TokenizerSource::Local(vocabulary) => {
                 return texts.iter().map(|text| Ok(vocabulary.encode(text, special)?)).collect();
             }
-            Words::There { memory, .. } => memory,
+            TokenizerSource::Remote { memory, .. } => memory,
         };
         let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: HashMap<&str, Vec<u32>> = HashMap::new();
@@ -92,10 +92,10 @@ impl Client {
     /// The tokens of texts with the bytes of each; none where who has the tokenizer can't tell them.
     pub(super) fn all_pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, ClientError> {
         let memory = match &self.words {
-            Words::Here(vocabulary) => {
+            TokenizerSource::Local(vocabulary) => {
                 return Ok(texts.iter().map(|text| vocabulary.pieces(text)).collect::<Result<_, _>>()?);
             }
-            Words::There { memory, .. } => memory,
+            TokenizerSource::Remote { memory, .. } => memory,
         };
         let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wanted: Vec<&str> = {
@@ -134,12 +134,13 @@ impl Client {
         Ok(self.ask_there(texts, special, false)?.tokens)
     }
 
-    fn ask_there(&self, texts: &[&str], special: bool, bytes: bool) -> Result<Reply, ClientError> {
+    fn ask_there(&self, texts: &[&str], special: bool, bytes: bool) -> Result<EncodeReply, ClientError> {
         let doing = "encoding texts";
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
-        let question = Question { texts, special, bytes };
-        let reply: Reply = self.service.block(self.service.http.ask("/encode", &question, doing, &see))?;
+        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
+        let question = EncodeRequest { texts, special, bytes };
+        let reply: EncodeReply =
+            self.service.block(self.service.http.ask("/encode", &question, doing, &job_watch))?;
         let vocab = self.wire.info().vocab;
         if reply.tokens.len() != texts.len() || reply.tokens.iter().flatten().any(|t| *t >= vocab) {
             return Err(ClientError::Message { doing, source: None });
@@ -158,7 +159,7 @@ fn portion(texts: &[&str]) -> usize {
     texts.iter().take(TEXTS).take_while(fit).count().max(1)
 }
 
-impl Memory {
+impl EncodedMemory {
     fn learn_pieces(&mut self, text: String, pieces: Pieces) {
         let bytes = text.len() + 12 * pieces.ids.len();
         if self.bytes + bytes > MEMORY {

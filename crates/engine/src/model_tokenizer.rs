@@ -10,7 +10,7 @@ use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::run::{RunError, Vocabulary};
 
 /// The tokenizer, if the model came with one, and the tokens that end a generation.
-pub struct Words {
+pub struct ModelTokenizer {
     model: String,
     tokenizer: Option<Tokenizer>,
     /// Why there is none, where files lie there that are not read.
@@ -28,7 +28,7 @@ pub const NO_TOKENIZER: &str = "put the model's own tokenizer.json and tokenizer
     beside the GGUF file (`save_pretrained` of its tokenizer in transformers writes them); or give token ids, `tokens` in \
     place of `text`, where a verb takes them";
 
-impl Words {
+impl ModelTokenizer {
     /// The words of the model of this name; `unread` says why it has no tokenizer, where more is known.
     pub(super) fn new(
         model: &str,
@@ -71,7 +71,7 @@ impl Words {
     }
 }
 
-impl Words {
+impl ModelTokenizer {
     fn tokenizer(&self) -> Result<&Tokenizer, RunError> {
         self.tokenizer.as_ref().ok_or_else(|| self.none("it can't take text"))
     }
@@ -90,7 +90,7 @@ fn refused(source: TokenizerError) -> RunError {
     }
 }
 
-impl Vocabulary for Words {
+impl Vocabulary for ModelTokenizer {
     fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
         self.tokenizer()?.encode(text, special).map_err(refused)
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use truenorth_protocol::Checked;
+use truenorth_protocol::CheckedGraph;
 pub(super) use truenorth_protocol::clock::seconds as now;
 use truenorth_protocol::hash::sha256_hex;
 
 use super::ClientError;
-use super::see::See;
+use super::job_watch::JobWatch;
 use super::wire::Wire;
 use truenorth_protocol::journal::{Hold, Job, JobState, Journal};
 
@@ -19,9 +19,9 @@ const NOTE: usize = 2000;
 const TURN: Duration = Duration::from_millis(200);
 
 /// Where jobs are written down, if anywhere.
-pub(super) struct Book(pub Option<Arc<dyn Journal>>);
+pub(super) struct ClientJournal(pub Option<Arc<dyn Journal>>);
 
-impl Book {
+impl ClientJournal {
     pub(super) fn find(&self, key: &str) -> Result<Option<Job>, ClientError> {
         self.0.as_ref().map_or(Ok(None), |journal| journal.find(key).map_err(ClientError::Journal))
     }
@@ -30,7 +30,11 @@ impl Book {
     ///
     /// # Errors
     /// When it can't be told who has it, or the user wants to stop.
-    pub(super) async fn hold(&self, key: &str, see: &See<'_>) -> Result<Option<Hold>, ClientError> {
+    pub(super) async fn hold(
+        &self,
+        key: &str,
+        job_watch: &JobWatch<'_>,
+    ) -> Result<Option<Hold>, ClientError> {
         let Some(journal) = &self.0 else { return Ok(None) };
         let mut said = false;
         loop {
@@ -38,10 +42,10 @@ impl Book {
                 return Ok(Some(hold));
             }
             if !said {
-                see.say("another run of this program is at the same job; waiting for it");
+                job_watch.say("another run of this program is at the same job; waiting for it");
                 said = true;
             }
-            see.sleep(TURN).await?;
+            job_watch.sleep(TURN).await?;
         }
     }
 
@@ -55,19 +59,19 @@ impl Book {
     }
 
     /// Writes down how far a job came. That it could not be is said, and no reason to leave the job.
-    pub(super) fn note(&self, job: &mut Job, state: JobState, note: &str, see: &See<'_>) {
+    pub(super) fn note(&self, job: &mut Job, state: JobState, note: &str, job_watch: &JobWatch<'_>) {
         job.state = state;
         job.note = note.chars().take(NOTE).collect();
         if let Err(error) = self.put(job) {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             let id = job.id.as_deref().unwrap_or("without an id");
-            see.say(&format!("can't write down how job {id} goes on: {cause}"));
+            job_watch.say(&format!("can't write down how job {id} goes on: {cause}"));
         }
     }
 }
 
 /// A job that is to be sent.
-pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<Job, ClientError> {
+pub(super) fn job(wire: &dyn Wire, service: &str, checked: &CheckedGraph) -> Result<Job, ClientError> {
     let model = wire.info().clone();
     let graph = checked.graph().to_bytes()?;
     let hash = sha256_hex(&graph);

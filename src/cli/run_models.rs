@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use truenorth::engine::Outline;
-use truenorth::error::{Context as _, Error};
+use truenorth::error::{Error, ErrorContext as _};
 use truenorth::host::{Desk, Fallen, Host};
 use truenorth::run::Watch;
 use truenorth::session::Session;
 use truenorth::store::Store;
-use truenorth::study::verify::{Finished, Words, untrained};
+use truenorth::study::verify::{FinishedRun, StoredTokenizer, untrained};
 
 use super::args::{ModelArgs, On};
 use super::desk::{Terminal, ours};
@@ -16,14 +16,14 @@ use super::progress::Bar;
 use super::{hosted, session};
 
 /// A run's models.
-pub struct Again<'a> {
-    pub run: &'a Finished,
+pub struct RunModels<'a> {
+    pub run: &'a FinishedRun,
     pub args: ModelArgs,
     /// The store that has all they computed; without one they compute again.
     pub stored: Option<Arc<Store>>,
 }
 
-impl Again<'_> {
+impl RunModels<'_> {
     /// What ran in this process in place of a hosted model is opened as what it is.
     fn flags(&self, name: &str) -> ModelArgs {
         let mut args = ModelArgs { model: name.to_owned(), ..self.args.clone() };
@@ -54,7 +54,7 @@ impl Again<'_> {
         };
         if let On::Url(_) = args.place.on {
             let service = hosted::open(&args.place.on, &args, None)?;
-            return Ok(self.run.stored(name, Words::There(Box::new(service)), store.clone())?);
+            return Ok(self.run.stored(name, StoredTokenizer::Remote(Box::new(service)), store.clone())?);
         }
         let found = match (&args.place.on, &args.place.service.config) {
             (On::Local, _) if args.model.starts_with("hf:") => {
@@ -75,7 +75,7 @@ impl Again<'_> {
         let choices = args.numerics.reading.choices();
         let outline = Outline::open(found.files.path(), &found.name, &found.identity, &choices)
             .context(format!("can't read the tokenizer of {name}"))?;
-        Ok(self.run.stored(name, Words::Here(Arc::new(outline.words)), store.clone())?)
+        Ok(self.run.stored(name, StoredTokenizer::Local(Arc::new(outline.words)), store.clone())?)
     }
 
     /// Says where a model is no longer the one that ran.
@@ -92,7 +92,7 @@ impl Again<'_> {
     }
 }
 
-impl Host for Again<'_> {
+impl Host for RunModels<'_> {
     /// What the run said of its files it says again, and that is no news.
     fn desk(&self) -> &dyn Desk {
         &Terminal::SILENT
