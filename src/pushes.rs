@@ -141,6 +141,7 @@ impl PushContext<'_> {
                 coefficient: p.coefficient,
                 norm,
                 clamp,
+                spares_first: how.clamp == Some(Clamp::Neutral),
             })
             .collect())
     }

@@ -347,7 +347,10 @@ fn show(found: &Rehearsed) -> anyhow::Result<()> {
         );
     }
     if told.models.iter().any(|r| r.tokens_guessed) {
-        eprintln!("Tokens are guessed at four bytes each: the tokenizer is not at hand.");
+        eprintln!(
+            "Tokens of texts are guessed at four bytes each, as the tokenizer is not at hand; prompts of token ids are \
+             counted."
+        );
     }
     eprintln!("Nothing was sent, and what the cache holds is not taken off.");
     Ok(())

@@ -316,3 +316,35 @@ impl Geometry {
         if found.iter().all(|d| seen.insert((&d.category, &d.checkpoint))) { found } else { all(true) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use truenorth::analyses::ChatChoice;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        verb: Geometry,
+    }
+
+    #[test]
+    fn the_template_of_the_checkpoints_is_not_that_of_the_steered_model() {
+        let parse = |more: &[&str]| {
+            let line = ["geometry", "--checkpoint", "s=m", "--classes", "c.jsonl", "--site", "resid_post.1"];
+            Alone::try_parse_from(line.iter().chain(more)).map(|alone| alone.verb)
+        };
+        let own = Some(ChatChoice::Own(true));
+        let read = parse(&["--chat"]).unwrap();
+        assert!(read.speech.chat == own && read.steer.is_none(), "{read:?}");
+        let into = ["--steer-into", "t", "--prompts", "p.txt"];
+        let read = parse(&[&into[..], &["--chat"]].concat()).unwrap();
+        assert!(read.speech.chat == own && read.steer.unwrap().chat.is_none());
+        let read = parse(&[&into[..], &["--steer-chat=chatml"]].concat()).unwrap();
+        assert_eq!(read.speech.chat, None);
+        assert_eq!(read.steer.unwrap().chat, Some(ChatChoice::Named("chatml".into())));
+        assert!(parse(&["--steer-chat"]).is_err());
+    }
+}

@@ -214,6 +214,25 @@ mod tests {
     }
 
     #[test]
+    fn no_two_flags_of_a_command_share_an_id_or_a_name() {
+        // clap checks this where debug assertions are on, and programs and tests are built without them.
+        command().debug_assert();
+        let mut all = vec![(String::new(), command())];
+        commands(&command(), "", &mut all);
+        for (path, command) in &all {
+            let mut ids = std::collections::HashSet::new();
+            let mut names = std::collections::HashSet::new();
+            for arg in command.get_arguments() {
+                let id = arg.get_id();
+                assert!(ids.insert(id.to_string()), "{path}: two flags have the id `{id}`");
+                for name in arg.get_long().into_iter().chain(arg.get_all_aliases().unwrap_or_default()) {
+                    assert!(names.insert(name.to_owned()), "{path}: two flags are called --{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_help_of_every_verb_is_all_that_its_type_says() {
         let mut all = Vec::new();
         commands(&command(), "", &mut all);

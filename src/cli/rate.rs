@@ -348,17 +348,16 @@ impl Unblind {
         // Whatever is shown from here on can't be unseen, so the mark comes first.
         set_opened(&folder, &seal, &registration)?;
         output::listing(&rate::Rate::table(&found));
+        let rows: Vec<usize> = found.raters.iter().map(rate::RaterResult::rows).collect();
         let mut record = ResultRecord::new(rate::Rate::NAME, self.seed, found)
             .params(&self.params)?
             .file("key", seal.items, &seal.key_sha256)
             .file("sheet", seal.items, &seal.sheet_sha256)
             .choice("registration", registration.sha256.as_str());
-        for sheet in &sheets {
-            record = record.file(
-                format!("ratings of {}", sheet.rater),
-                seal.items,
-                &sha256_hex(sheet.csv.as_bytes()),
-            );
+        // The raters are in the order of their sheets.
+        for (sheet, rows) in sheets.iter().zip(rows) {
+            let (role, sha256) = (format!("ratings of {}", sheet.rater), sha256_hex(sheet.csv.as_bytes()));
+            record = record.file(role, rows, &sha256);
         }
         self.out.write(&record, rate::Rate::TITLE, |found| {
             let page = rate::Rate::page(found);
@@ -388,13 +387,14 @@ impl Unblind {
             "note: counted are wins of `{}`; no predictions were registered for this key",
             read.steered
         );
+        let rows: Vec<usize> = found.raters.iter().map(rate::RaterResult::rows).collect();
         let mut record = ResultRecord::new(rate::Rate::NAME, self.seed, found)
             .params(&self.params)?
             .choice("steered", read.steered.as_str())
             .file("key", read.registration.seal.items, &sha256_hex(key.as_bytes()));
-        for sheet in sheets {
+        for (sheet, rows) in sheets.iter().zip(rows) {
             let (role, sha256) = (format!("ratings of {}", sheet.rater), sha256_hex(sheet.csv.as_bytes()));
-            record = record.file(role, read.registration.seal.items, &sha256);
+            record = record.file(role, rows, &sha256);
         }
         self.out.write(&record, rate::Rate::TITLE, |found| {
             let page = rate::Rate::page(found);

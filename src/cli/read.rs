@@ -51,6 +51,7 @@ impl Read {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
+        self.site.iter().flat_map(SiteRange::notes).for_each(|note| eprintln!("note: {note}"));
         let sites = SiteRange::all(&self.site);
         let session = Session::open(&self.model)?;
         let reader = session.reader();

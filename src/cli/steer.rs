@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::NamedPrompt;
 use truenorth::analyses::steer::{
-    self, DAMAGING, Damage, Dose, EditSize, How, TokenMeans, WhenThreshold, unlike,
+    self, Clamp, DAMAGING, Damage, Dose, EditSize, How, TokenMeans, WhenThreshold, unlike,
 };
 use truenorth::data::{NearCopies, first_prompts};
-use truenorth_protocol::graph::Sampling;
+use truenorth_protocol::graph::{PromptPart, Sampling, Take};
 use truenorth_protocol::{ModelInfo, WriteAt};
 
 use super::args::{InputArgs, ModelArgs};
@@ -68,8 +68,9 @@ pub struct Steer {
     neutral: Option<PathBuf>,
     /// Which tokens: all, prompt, generated, last (of the prompt), an index such as -3, a range such as 2..5, or of a
     /// conversation response, user, assistant, system, each also as first-user or last-user.
-    #[arg(long, value_name = "P", default_value = "all", allow_hyphen_values = true)]
-    positions: WriteAt,
+    /// Default all; the clamp of `--clamp neutral` then leaves out the first token of each prompt, as its range does.
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    positions: Option<WriteAt>,
     #[command(flatten)]
     how: How,
     /// A direction that decides: nothing is done where the projection on it, at its own site, is not above --when-above.
@@ -100,6 +101,43 @@ fn largest(sizes: &[EditSize]) -> Option<&EditSize> {
     sizes.iter().max_by(|a, b| angle(a).total_cmp(&angle(b)))
 }
 
+/// What the numbers are of, where that is not the edit of the prompts as it is in every step.
+fn measured_on(damage: &[Damage]) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(step) = damage.iter().find_map(|d| d.largest_step) {
+        let at = match step.pass {
+            0 => "at the prompt".to_owned(),
+            pass => format!("with generated token {pass}"),
+        };
+        said.push(format!(
+            "α changes with the tokens: divergence and size are of its largest step, {} times α, {at}",
+            step.factor
+        ));
+    }
+    if let Some(damage) = damage.iter().find(|d| d.stand_in) {
+        said.push(format!(
+            "the prompts stay as they are, and nothing of them is damaged: divergence and size are of the same edit of \
+             the prompts' tokens ({}) in place of generated ones",
+            damage.positions
+        ));
+    }
+    said
+}
+
+/// So many of something, by its name in the singular.
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Whether positions that are named hold the first token of a prompt.
+fn holds_first(positions: WriteAt) -> bool {
+    match positions {
+        WriteAt::All | WriteAt::Prompt | WriteAt::Index(0) => true,
+        WriteAt::In(PromptPart::Prompt | PromptPart::Range(0, _), take) => take != Take::Last,
+        _ => false,
+    }
+}
+
 /// Says what each dose breaks and how large it is.
 fn table(alphas: &[f64], damage: &[Damage]) {
     let head = ["α", "divergence, nats", "size, of the norm", "angle", "along", "first tokens", ""];
@@ -122,6 +160,9 @@ fn table(alphas: &[f64], damage: &[Damage]) {
     }
     output::table(&rows);
     let sizes: Vec<Vec<EditSize>> = damage.iter().map(|d| d.size.clone()).collect();
+    for line in measured_on(damage) {
+        eprintln!("{line}");
+    }
     if let Some(several) = sizes.iter().map(Vec::len).max().filter(|n| *n > 1) {
         eprintln!("sizes are those of the site that turns most, of {several}; `damage.size` has all");
     }
@@ -154,7 +195,11 @@ impl Steer {
         let n = self.direction.len();
         if !self.coefficient.is_empty() && self.coefficient.len() != n {
             return Err(wrong_hint(
-                format!("--coefficient has {} numbers for {n} directions", self.coefficient.len()),
+                format!(
+                    "--coefficient has {} for {}",
+                    counted(self.coefficient.len(), "number"),
+                    counted(n, "direction")
+                ),
                 "give one a direction, in their order, or leave it out",
             ));
         }
@@ -202,6 +247,9 @@ impl Steer {
         let (prompts, loaded) = session::prompts(&self.input.input)?;
         let neutral = self.neutral.as_ref().map(|f| texts::at(NearCopies::default()).distinct_prompts(f));
         let neutral = neutral.transpose()?;
+        if let Some(PushSites::Sites(sites)) = &self.at {
+            sites.notes().iter().for_each(|note| eprintln!("note: {note}"));
+        }
         let session = Session::open(&self.model)?;
         let reader = session.reader();
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
@@ -216,12 +264,27 @@ impl Steer {
         let coefficients = self.coefficient.iter().copied().chain(std::iter::repeat(1.0));
         let files: Vec<(PathBuf, f64)> = self.direction.iter().cloned().zip(coefficients).collect();
         let added = !self.only_edits() || self.alpha.iter().any(|a| *a != 0.0);
-        let pushes = opened.pushes(&files, self.at.as_ref(), &self.how, added)?;
+        let mut pushes = opened.pushes(&files, self.at.as_ref(), &self.how, added)?;
         let when = self.when.as_ref().map(|file| opened.when(file, &self.threshold, &pushes)).transpose()?;
         drop(bar);
+        if self.how.clamp == Some(Clamp::Neutral) {
+            match self.positions {
+                None => eprintln!(
+                    "note: --clamp neutral leaves out the first token of each prompt, as the neutral range does; --positions \
+                     all clamps it too"
+                ),
+                Some(named) if holds_first(named) => eprintln!(
+                    "warning: --positions {named} clamps first tokens to a range that is measured without them; where they \
+                     are sinks of attention this breaks the model; leave --positions out, or name 1..-1 or generated"
+                ),
+                Some(_) => {}
+            }
+            // Positions that are named are followed.
+            pushes.iter_mut().for_each(|p| p.spares_first = self.positions.is_none());
+        }
         let mut dose = Dose {
             pushes,
-            positions: self.positions,
+            positions: self.positions.unwrap_or(WriteAt::All),
             alphas: vec![0.0],
             unit: self.alpha_unit.name(),
             ablate: self.how.ablate,
@@ -258,7 +321,9 @@ impl Steer {
                 .say_copies(&self.input.input.display().to_string(), &firsts.copies);
             let stands = prompts.iter().zip(firsts.stands()).filter(|(_, s)| *s);
             let distinct: Vec<NamedPrompt> = stands.map(|(n, _)| n.clone()).collect();
-            let damage = steer::damage(&reader, &distinct, &dose, &bar)?;
+            // Factors of tokens that are not generated change nothing.
+            let run = Dose { schedule: dose.schedule.within(self.max_new_tokens), ..dose.clone() };
+            let damage = steer::damage(&reader, &distinct, &run, &bar)?;
             for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
                 row.damage = Some(damage.clone());
             }
@@ -267,5 +332,48 @@ impl Steer {
         }
         session::write_rows(self.out.as_deref(), &rows, "Steered generations")
             .context("can't write the generations")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth::analyses::steer::LargestStep;
+
+    use super::*;
+
+    #[test]
+    fn what_is_measured_is_said_where_it_is_not_the_edit_of_every_step() {
+        let plain = Damage {
+            kl: 0.1,
+            prompts: 2,
+            positions: "all".into(),
+            largest_step: None,
+            stand_in: false,
+            size: vec![],
+        };
+        assert!(measured_on(std::slice::from_ref(&plain)).is_empty());
+        let largest_step = Some(LargestStep { pass: 0, factor: 10.0 });
+        let said = measured_on(&[Damage { largest_step, ..plain.clone() }]);
+        assert!(said.len() == 1 && said[0].contains("10 times α, at the prompt"), "{said:?}");
+        let largest_step = Some(LargestStep { pass: 1, factor: 1.0 });
+        let said = measured_on(&[Damage { largest_step, stand_in: true, ..plain }]);
+        assert!(said[0].contains("1 times α, with generated token 1"), "{said:?}");
+        assert!(said[1].starts_with("the prompts stay as they are"), "{said:?}");
+    }
+
+    #[test]
+    fn positions_that_hold_first_tokens_are_known() {
+        let holds = |text: &str| holds_first(text.parse().unwrap());
+        for text in ["all", "prompt", "0", "0..-1"] {
+            assert!(holds(text), "{text}");
+        }
+        for text in ["1..-1", "generated", "last", "response", "3"] {
+            assert!(!holds(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_is_not_several() {
+        assert_eq!([counted(1, "direction"), counted(2, "number")], ["1 direction", "2 numbers"]);
     }
 }

@@ -189,14 +189,17 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
         .map_err(|e| wrong_hint(cant(&e), "name another place, or change who may write here"))?;
     match target {
         WriteTarget::File(file) => {
-            let of_model = file.file_name().is_some_and(|n| MODEL_FILES.iter().any(|m| n == *m));
+            written(&file, path)?;
+            // One that is there is an input, or is meant.
+            let of_model =
+                !file.exists() && file.file_name().is_some_and(|n| MODEL_FILES.iter().any(|m| n == *m));
             if of_model && folder_of(&file).join("config.json").exists() {
                 return Err(wrong_hint(
                     format!("{} would be a file of the model in its folder", path.display()),
                     "name another file, or another folder",
                 ));
             }
-            written(&file, path)
+            Ok(())
         }
         // An open file goes by the name of its number; devices and pipes have no identity and pass.
         WriteTarget::Stream(open) => written(&open, path),

@@ -43,7 +43,8 @@ pub struct Transfer {
     board: Vec<String>,
     /// The columns of --board that are scores, each a board of its own; default `score`, `score_…` and those of an object
     /// `scores`.
-    #[arg(long, value_name = "NAME", requires = "board")]
+    // Names between commas too, as --contrast takes them.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "board")]
     score: Vec<String>,
     /// Where the models run: local, ndif, or the URL of a truenorth server. Once for all models, or once
     /// for each, in their order.

@@ -250,6 +250,7 @@ fn along(
     stands: &ExperimentContext<'_>,
     watch: &dyn truenorth_protocol::run::Watch,
 ) -> Result<Push, Error> {
+    let spares_first = *clamp == Some(Clamp::Neutral);
     let clamp = match clamp {
         None => None,
         Some(Clamp::Between(low, high)) => Some([low * own.norm, high * own.norm]),
@@ -257,7 +258,14 @@ fn along(
             neutral_ranges(&stands.reader, &[(own.site, &own.vector)], stands.neutral, watch)?.pop()
         }
     };
-    Ok(Push { direction: own.vector.clone(), site: own.site, coefficient: 1.0, norm: Some(own.norm), clamp })
+    Ok(Push {
+        direction: own.vector.clone(),
+        site: own.site,
+        coefficient: 1.0,
+        norm: Some(own.norm),
+        clamp,
+        spares_first,
+    })
 }
 
 /// Files of directions as they are, for a host that has no more to say of them.

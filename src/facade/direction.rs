@@ -217,6 +217,7 @@ impl Direction {
                 coefficient: 1.0,
                 norm: Some(norm),
                 clamp: None,
+                spares_first: false,
             }],
             positions: WriteAt::All,
             alphas: doses.to_vec(),

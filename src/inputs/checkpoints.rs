@@ -9,7 +9,9 @@ use ndarray::Array2;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 
-use crate::analyses::geometry::{Checkpoint, Checkpoints, DeferredModel, Protocol, activations};
+use crate::analyses::geometry::{
+    Checkpoint, Checkpoints, DeferredModel, Protocol, ProtocolReading, activations,
+};
 use crate::analyses::{AnalysisError, NamedPrompt, Reader};
 use crate::error::{Error, ErrorContext as _};
 use crate::host::Host;
@@ -36,7 +38,7 @@ struct ReadSoFar {
     broken: Option<Error>,
     kept: Vec<TempActivations>,
     /// What was read of the last one in other ways.
-    others: Vec<(Protocol, Array2<f64>)>,
+    others: Vec<ProtocolReading>,
 }
 
 impl ReadSoFar {
@@ -140,7 +142,7 @@ impl Checkpoints for CheckpointReadings<'_> {
         &self.stages
     }
 
-    fn protocols(&self) -> Result<Vec<(Protocol, Array2<f64>)>, AnalysisError> {
+    fn protocols(&self) -> Result<Vec<ProtocolReading>, AnalysisError> {
         Ok(std::mem::take(&mut self.so_far.borrow_mut().others))
     }
 
@@ -166,7 +168,7 @@ impl Checkpoints for CheckpointReadings<'_> {
         if i + 1 == self.checkpoints.len() && so_far.others.is_empty() {
             for protocol in &self.protocols {
                 let read = protocol.read(&session.reader(), self.prompts, self.place.0, &*watch)?;
-                so_far.others.push((*protocol, read));
+                so_far.others.push(read);
             }
         }
         if so_far.kept.len() == i {

@@ -347,6 +347,31 @@ mod geometry {
     }
 
     #[test]
+    fn the_template_that_is_asked_for_is_around_the_texts() {
+        let dir = place();
+        let size = |more: &[&str]| {
+            // Markup makes texts alike; none is a copy of another.
+            let how = ["--checkpoint", MODEL, "--null-draws", "0", "--no-probing", "--near-copies", "1"];
+            ok(dir.path(), &geometry(&[&how[..], more].concat()));
+            let out = dir.path().join("out.json");
+            let found = parsed(&out);
+            std::fs::remove_file(out).unwrap();
+            found["result"]["categories"][0]["difference"][0]["value"].as_f64().unwrap()
+        };
+        let (raw, chat) = (size(&[]), size(&["--chat=chatml"]));
+        let mut rows = classes(48, 0, &["a", "b", "c"]);
+        for row in &mut rows {
+            let text = row["text"].as_str().unwrap();
+            let marked = format!("<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n");
+            row["text"] = json!(marked);
+        }
+        write(&dir.path().join("classes.jsonl"), &rows);
+        let marked = size(&["--special-tokens", "none"]);
+        assert!((chat - marked).abs() < 1e-5 * marked, "{chat} {marked}");
+        assert!((chat - raw).abs() > 1e-3 * raw, "{chat} {raw}");
+    }
+
+    #[test]
     fn several_checkpoints_make_a_course() {
         let dir = place();
         let (one, two) = (format!("random-init:{MODEL}#1"), format!("random-init:{MODEL}#2"));

@@ -76,6 +76,9 @@ fn boards_that_were_kept_are_compared_and_summed_up_without_a_model() {
     // A second score of the same model is a board of its own where it is named; one alone is none to compare.
     let both = ["transfer", "--board", &olmo, "--score", "score", "--score", "score_alt"];
     ok(dir.path(), &[&both[..], &["--permutations", "99", "--out", "two.json"]].concat());
+    let commas = ["transfer", "--board", &olmo, "--score", "score,score_alt", "--permutations", "99"];
+    ok(dir.path(), &[&commas[..], &["--out", "commas.json"]].concat());
+    assert_eq!(json(&dir.path().join("commas.json")), json(&dir.path().join("two.json")));
     let alone = code(dir.path(), &["transfer", "--board", &olmo], 2);
     assert!(alone.contains("`score_alt`") && alone.contains("no other model's"), "{alone}");
     assert!(code(dir.path(), &["transfer", "--board", &llama], 2).contains("transfer compares two or more"));
@@ -200,7 +203,7 @@ fn concepts_of_a_file_are_probed_one_by_one() {
             );
         }
     }
-    std::fs::write(dir.path().join("own.csv"), csv).unwrap();
+    std::fs::write(dir.path().join("own.csv"), &csv).unwrap();
     let probe = [
         "probe",
         "--model",
@@ -240,6 +243,13 @@ fn concepts_of_a_file_are_probed_one_by_one() {
         "mean:response",
     ];
     ok(dir.path(), &[&extract[..], &how, &["--out", "d.safetensors"]].concat());
+    // Rows of no concept are negative for the one that there is, which can't be held out.
+    let one: Vec<&str> = csv.lines().filter(|line| !line.contains("cooking")).collect();
+    std::fs::write(dir.path().join("one.csv"), one.join("\n")).unwrap();
+    let how = how.map(|arg| if arg == "own.csv" { "one.csv" } else { arg });
+    let done = said(&ok(dir.path(), &[&extract[..], &how, &["--out", "one.safetensors"]].concat()));
+    assert!(done.contains("one category, \"weather\", so no category is held out"), "{done}");
+    assert!(!done.contains("held out by axis"), "{done}");
 }
 
 #[test]

@@ -77,6 +77,12 @@ fn a_concept_is_found_where_it_enters_by_geometry_probes_and_steering() {
         angle["degrees"].as_f64().unwrap() > 20.0 && angle["low"].as_f64() < angle["high"].as_f64(),
         "{angle}"
     );
+    // The maximum leaves attention sinks out, and says how many.
+    let left_out = result["protocols"]["left_out"].as_array().unwrap();
+    assert!(
+        left_out.len() == 1 && left_out[0]["protocol"] == "raw:max" && left_out[0]["tokens"].is_u64(),
+        "{left_out:?}"
+    );
     // The page moves through all of them by itself.
     let page = std::fs::read_to_string(dir.path().join("page/explorer.html")).unwrap();
     assert!(page.contains("sha256-") && !page.contains("src=") && !page.contains("href="));

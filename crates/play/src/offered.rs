@@ -37,6 +37,7 @@ impl Offered {
             coefficient,
             norm: m.norm,
             clamp: None,
+            spares_first: false,
         })
     }
 

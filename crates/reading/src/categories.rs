@@ -7,13 +7,18 @@ use truenorth_data::{ClassRow, Distinct};
 
 /// The categories of rows of two classes, where every row of one class has none because it is for all categories, as the
 /// safe texts of a set of several harms: its clusters are dealt to the categories in turn, so that what holds a category out
-/// leaves both classes on either side. None where rows are held out by their own categories.
+/// leaves both classes on either side. Of one category and none, as of an AxBench file of one concept, all are of the one:
+/// there is none to hold out. None where rows are held out by their own categories.
 pub fn dealt(rows: &Distinct<ClassRow>) -> Option<Vec<String>> {
     let all = || rows.rows.iter();
     let categories: BTreeSet<&String> = all().filter_map(|r| r.category.as_ref()).collect();
     let labels: BTreeSet<&String> = all().map(|r| &r.label).collect();
     let bare = |label: &String| all().filter(|r| r.label == *label).all(|r| r.category.is_none());
-    if categories.len() < 2 || !labels.iter().any(|l| bare(l)) {
+    // Rows of one category among others of none are held out by themselves only where the others have both classes.
+    let labels_of_none: BTreeSet<&String> =
+        all().filter(|r| r.category.is_none()).map(|r| &r.label).collect();
+    let alone = categories.len() == 1 && labels_of_none.len() == 1;
+    if categories.is_empty() || !(alone || labels.iter().any(|l| bare(l))) {
         return None;
     }
     let categories: Vec<&String> = categories.into_iter().collect();
@@ -117,8 +122,12 @@ mod tests {
         let safe = "3,three birds,good,,\n4,four seas,good,,g\n5,five roads,good,,\n6,six hills,good,,\n";
         let found = rows(&format!("{head}{harms}{safe}")).unwrap();
         assert_eq!(found, ["x", "y", "x", "y", "y", "x"]);
-        // One category, or both classes without any, or of each: its own are held out.
-        assert_eq!(rows(&format!("{head}{}{safe}", harms.replace(",y,", ",x,"))), None);
+        // Of one category there is none to hold out, even where some of the other class have it too.
+        let one = harms.replace(",y,", ",x,");
+        assert_eq!(rows(&format!("{head}{one}{safe}")).unwrap(), ["x"; 6]);
+        assert_eq!(rows(&format!("{head}{one}{safe}7,seven,good,x,\n")).unwrap(), ["x"; 7]);
+        assert_eq!(rows(&format!("{head}{one}8,eight,good,x,\n")), None);
+        // Both classes without any, or of each: its own are held out.
         assert_eq!(rows(&format!("{head}{harms}{safe}7,seven,good,x,\n")), None);
         assert_eq!(rows(&format!("{head}{harms}7,seven,bad,,\n8,eight,good,z,\n")), None);
     }

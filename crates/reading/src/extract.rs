@@ -256,6 +256,17 @@ impl LabelledTexts {
         axes.iter().collect::<std::collections::HashSet<_>>().len()
     }
 
+    /// The category of all texts of two classes, where it is one that has a name: there is none to hold out.
+    #[must_use]
+    pub fn only_category(&self) -> Option<&str> {
+        match &self.labels {
+            TextLabels::Classes { axes, .. } if self.axes() == 1 => {
+                axes.first().map(String::as_str).filter(|name| !name.is_empty())
+            }
+            _ => None,
+        }
+    }
+
     /// Axes or categories that rows in common make one where one is held out.
     #[must_use]
     pub fn chains(&self) -> Vec<Chain> {

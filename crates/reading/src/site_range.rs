@@ -49,6 +49,26 @@ impl SiteRange {
         &self.sites
     }
 
+    /// What a user should know of its ranges: each whose last block its step misses.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let missed = |arg: &str| {
+            let (head, tail) = arg.split_once("..")?;
+            let (kind, first) = head.rsplit_once('.')?;
+            let (last, step) = tail.split_once(':')?;
+            let [first, last, step] = [first, last, step].map(|s| s.parse::<u32>().ok());
+            let (first, last, step) = (first?, last?, step?);
+            let over = last.checked_sub(first)?.checked_rem(step)?;
+            (over > 0).then(|| {
+                format!(
+                    "`{arg}` ends at {kind}.{}: in steps of {step} it does not come to {last}",
+                    last - over
+                )
+            })
+        };
+        self.written.split(',').filter_map(|arg| missed(arg.trim())).collect()
+    }
+
     /// The sites of several, each once, in the order given.
     #[must_use]
     pub fn all(ranges: &[Self]) -> Vec<Site> {
@@ -148,6 +168,16 @@ mod tests {
         assert_eq!(several.to_string(), "resid_post.1..2, embed");
         let both = [range("resid_post.1..2"), Site::ResidPost(1).into(), Site::Embed.into()];
         assert_eq!(SiteRange::all(&both), [Site::ResidPost(1), Site::ResidPost(2), Site::Embed]);
+    }
+
+    #[test]
+    fn a_step_that_misses_the_end_of_its_range_is_told() {
+        let notes = |s: &str| s.parse::<SiteRange>().unwrap().notes();
+        assert_eq!(
+            notes("embed, resid_post.4..28:5"),
+            ["`resid_post.4..28:5` ends at resid_post.24: in steps of 5 it does not come to 28"]
+        );
+        assert!(notes("resid_post.4..28:4,resid_post.1..5,logits").is_empty());
     }
 
     #[test]

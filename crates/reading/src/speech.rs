@@ -309,7 +309,8 @@ impl Spoken {
             Said::Plain | Said::Placed(_) => vec![Message::user(text.as_str())],
         };
         if let Some(system) = &self.system
-            && messages.first().is_none_or(|m| m.role != "system")
+            // One that comes later is the system turn too: a template has place for one.
+            && messages.iter().all(|m| m.role != "system")
         {
             messages.insert(0, Message::new("system", system.as_str()));
         }
@@ -432,4 +433,26 @@ fn turns(placed: &[PlacedTurn], pieces: Option<&Pieces>, tokens: &[u32]) -> Turn
         Turn { role: Role::named(&turn.role), start, end }
     };
     Turns(placed.iter().map(of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_turn_is_put_before_conversations_that_have_none_anywhere() {
+        let spoken = Spoken {
+            chat: Some(Chat::open(None, Some("chatml"), now()).unwrap()),
+            system: Some("Be brief.".into()),
+            special: SpecialTokens::Auto,
+        };
+        let said = |turns: &[(&str, &str)]| {
+            let turns = turns.iter().map(|(role, text)| Message::new(*role, *text)).collect();
+            spoken.spell(&NamedPrompt::conversation("a", turns), false).unwrap().unwrap().text
+        };
+        assert_eq!(said(&[("user", "Hi")]).matches("Be brief.").count(), 1);
+        assert!(!said(&[("system", "Own."), ("user", "Hi")]).contains("Be brief."));
+        let later = said(&[("user", "Hi"), ("system", "Own."), ("assistant", "Yo")]);
+        assert!(!later.contains("Be brief.") && later.contains("Own."), "{later}");
+    }
 }

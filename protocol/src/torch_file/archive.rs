@@ -19,7 +19,12 @@ impl<R: Read + Seek> Archive<R> {
         let unreadable = |e: io::Error| TorchFileError::NotZip(e.into());
         let length = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
         file.rewind().map_err(unreadable)?;
-        let zip = zip::ZipArchive::new(file).map_err(TorchFileError::NotZip)?;
+        // Torch's archives begin with the file, and have 76 bytes of zip64 between the directory and its end. Left to
+        // find the beginning, the zip crate takes a directory whose first entry is as long, as one of 21 characters
+        // before `/data.pkl` is, to begin 76 bytes late.
+        let archive_offset = zip::read::ArchiveOffset::Known(0);
+        let zip = zip::ZipArchive::with_config(zip::read::Config { archive_offset }, file)
+            .map_err(TorchFileError::NotZip)?;
         let names: Result<Vec<String>, _> = zip.file_names().map(|n| n.map(|n| n.into_owned())).collect();
         let mut pickles = names.map_err(TorchFileError::NotZip)?;
         pickles.retain(|n| n.ends_with("/data.pkl"));

@@ -14,7 +14,7 @@ use truenorth::analyses::transfer::{
 };
 use truenorth::analyses::{Analysis as _, AnalysisContext};
 use truenorth::arena::{ScoringModel as _, Season, out, season};
-use truenorth::data::first_sequences;
+use truenorth::data::Firsts;
 use truenorth::math::Seeds;
 use truenorth_protocol::Site;
 
@@ -157,8 +157,8 @@ impl Report {
     ) -> anyhow::Result<BoardSummary> {
         let marks = done(season::marks(season, backend))?;
         let aligned = boards::aligned(std::slice::from_ref(own), &self.copies)?;
-        let firsts = first_sequences(&aligned.rows, self.copies.near_copies)
-            .map_err(|e| output::wrong(format!("can't tell the entries apart: {e}")))?;
+        // The rows are by score: looked for anew, the highest of each cluster would stand for it.
+        let firsts = Firsts { of: aligned.firsts.clone(), copies: aligned.copies.clone() };
         let sequences = Sequence::all(&aligned.rows, &firsts);
         let (_, kinds) = out::sequences(&aligned.boards[0]);
         let lane = &marks.directions[0];

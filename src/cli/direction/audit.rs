@@ -77,8 +77,15 @@ pub struct BakedAuditInput {
     at: ReadAt,
     template: Template,
     estimator: CheckedEstimator,
+    /// Whether the direction was fitted to these texts.
+    in_sample: bool,
     origin: Option<Session>,
 }
+
+/// What is said of a direction that is held against the texts that it was fitted to.
+const IN_SAMPLE: &str = "That the direction itself separates other texts as well: it was fitted to the texts that are read here, so that its \
+    AUROC, and that of the baked model less the origin's along it, are in-sample. Of the AUROCs only those of directions fitted \
+    anew are held out.";
 
 impl AnalysisArgs for Audit {
     type Analysis = Baked;
@@ -99,8 +106,10 @@ impl AnalysisArgs for Audit {
         };
         let sites = (!self.site.is_empty()).then(|| SiteRange::all(&self.site));
         self.placed(&directions, sites.as_deref())?;
+        let texts = self.copies.contrast(contrast, self.positive.as_deref(), &template)?;
         Ok(BakedAuditInput {
-            texts: self.copies.contrast(contrast, self.positive.as_deref(), &template)?,
+            in_sample: metadata.is_some_and(|m| m.data_sha256 == texts.data_sha256),
+            texts,
             neutral: self.copies.texts().distinct_prompts(&self.neutral)?,
             at: told::positions(self.positions, metadata)?,
             sites,
@@ -136,7 +145,11 @@ impl AnalysisArgs for Audit {
             estimator: &ready.estimator,
             neutral: &ready.neutral.named,
         };
-        Ok(Baked::run(&data, params, asked)?)
+        let mut found = Baked::run(&data, params, asked)?;
+        if ready.in_sample {
+            found.not_shown.push(IN_SAMPLE.to_owned());
+        }
+        Ok(found)
     }
 
     fn note<T: Serialize>(
@@ -144,6 +157,11 @@ impl AnalysisArgs for Audit {
         ready: &BakedAuditInput,
         record: ResultRecord<T>,
     ) -> anyhow::Result<ResultRecord<T>> {
+        if ready.in_sample {
+            eprintln!(
+                "note: the direction was fitted to these texts, so that its own AUROC is in-sample; only \"AUROC anew\" is held out"
+            );
+        }
         let bytes = std::fs::read(chosen(&self.direction).0)
             .request(format!("can't read {}", self.direction.display()))?;
         let record = match &ready.origin {

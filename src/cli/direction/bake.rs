@@ -17,19 +17,24 @@ use super::load_all;
 /// Writes a model folder with a direction ablated from its weights, or added to them.
 ///
 /// --ablate takes it out of everything that writes to the residual stream, as `steer --at everywhere --ablate` does while
-/// the model runs; --alpha adds it at every token to what its sites write, as `steer --alpha` does: to the embedding, or to
-/// the stream that leaves blocks. Shards stay shards, each tensor keeps its type, and README.md says what was changed. What
-/// comes out computes what the edit computes, within the rounding of that type.
+/// the model runs; --alpha adds it at every token to what its sites write, as `steer --alpha` does: to the embedding, to
+/// what attention or MLPs write, or to the stream that leaves blocks. One of the two is named. Shards stay shards, each
+/// tensor keeps its type, and README.md says what was changed. What comes out computes what the edit computes, within the
+/// rounding of that type.
 ///
 /// What no weights can do is refused: in Gemma 2 and 3 and OLMo 2 and 3, which norm what attention and MLP write, a
 /// direction is ablated where it is one channel alone, and added at embed alone; elsewhere it is added at blocks where the
-/// MLP has biases or may have them (Llama, GPT-2, GPT-NeoX). `truenorth direction audit` holds what was written against
+/// MLP has biases or may have them (Llama, GPT-2, GPT-NeoX), and at attn_out where the output projection of attention has one
+/// (GPT-2, GPT-NeoX, Llama with attention_bias). `truenorth direction audit` holds what was written against
 /// its origin.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Example:\n  truenorth direction bake refusal.safetensors --model ./qwen2.5-0.5b --ablate \
     --out ./qwen2.5-0.5b-ablated\n  truenorth direction bake kind.safetensors --model ./pythia-160m --alpha 0.1 \
-    --out ./pythia-160m-kind"
+    --out ./pythia-160m-kind",
+    group(clap::ArgGroup::new("change").required(true).args(["ablate", "alpha"])),
+    // Nothing is asked of a model, so that there is nothing a dry run could tell.
+    mut_arg("dry_run", |a| a.hide(true))
 )]
 pub struct Bake {
     /// The direction. To ablate it has one vector: of one site, or shared by several.
@@ -39,7 +44,7 @@ pub struct Bake {
     #[arg(long, value_name = "M")]
     model: String,
     /// Ablates the direction from all that writes to the residual stream.
-    #[arg(long, required_unless_present = "alpha", conflicts_with = "alpha")]
+    #[arg(long)]
     ablate: bool,
     /// Adds so much of the direction.
     #[arg(long, value_name = "A", allow_hyphen_values = true)]
@@ -121,7 +126,7 @@ impl Bake {
         let about = format!(
             "The direction {} was ablated from the embedding and from everything that attention and MLP write, with \
              truenorth {}: W ← (I − d dᵀ) W. A positive projection means: {}.",
-            self.named(one),
+            self.named(directions),
             env!("CARGO_PKG_VERSION"),
             one.metadata().sign
         );
@@ -158,10 +163,10 @@ impl Bake {
         let places: Vec<String> = directions.sites().iter().map(Site::to_string).collect();
         let first = directions.members().first();
         let about = format!(
-            "α = {alpha} ({}) times the direction {} was added at {} at every token (to the embedding, as a bias of the MLP), with truenorth {}. \
-             A positive projection means: {}.",
+            "α = {alpha} ({}) times the direction {} was added at {} at every token (to the embedding, or as a bias of the MLP or of \
+             attention's output projection), with truenorth {}. A positive projection means: {}.",
             self.alpha_unit.name(),
-            first.map_or_else(String::new, |d| self.named(d)),
+            self.named(directions),
             places.join(", "),
             env!("CARGO_PKG_VERSION"),
             first.map_or("", |d| &d.metadata().sign)
@@ -169,10 +174,13 @@ impl Bake {
         Ok((Change::Add(added), about))
     }
 
-    fn named(&self, direction: &Direction) -> String {
-        let metadata = direction.metadata();
+    /// The direction as a card names it: its file, every site, model and data.
+    fn named(&self, directions: &Directions) -> String {
+        let places = directions.sites().iter().map(Site::to_string).collect::<Vec<_>>().join(", ");
+        let shared = if directions.shared().is_some() { "one vector for " } else { "" };
+        let Some(metadata) = directions.members().first().map(Direction::metadata) else { return places };
         let stem = self.direction.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let of = metadata.model.as_ref().map_or_else(String::new, |m| format!(" of {m}"));
-        format!("`{stem}` ({}{of}, data {})", metadata.site, metadata.data_sha256)
+        format!("`{stem}` ({shared}{places}{of}, data {})", metadata.data_sha256)
     }
 }

@@ -107,6 +107,9 @@ pub struct Import {
 }
 
 /// Writes a direction for another program: npz, npy, GGUF control vector.
+///
+/// A control vector has no strength beside its layers: what was imported goes out with the norm that it came with, what
+/// was found here with norm 1.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction export values.safetensors --out values.gguf")]
 pub struct Export {
@@ -166,7 +169,28 @@ impl Export {
         truenorth::files::write_atomic(&self.out, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!("{} -> {}", self.direction.display(), self.out.display());
+        if format == DirectionFormat::Gguf {
+            say_norms(&direction);
+        }
         answer(&self.out, &direction)
+    }
+}
+
+/// Says with what norm each layer of a control vector went out, which has no strength beside it.
+fn say_norms(directions: &Directions) {
+    let norms = directions.members().iter().filter_map(|d| {
+        let metadata = d.metadata();
+        let norm =
+            metadata.extra.get("imported_norm")?.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0)?;
+        Some(format!("{} {norm:.4}", metadata.site))
+    });
+    let norms: Vec<String> = norms.collect();
+    if norms.is_empty() {
+        eprintln!(
+            "note: written with norm 1, as directions found here have; what loads the file gives the strength"
+        );
+    } else {
+        eprintln!("note: written with the norms that they were imported with: {}", norms.join(", "));
     }
 }
 

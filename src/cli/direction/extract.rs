@@ -42,7 +42,8 @@ pub struct Extract {
     /// `resid_post.4..28:4`; repeatable. The file then holds one tensor per site, under the site's name.
     #[arg(long, value_name = "S,..", required = true)]
     site: Vec<SiteRange>,
-    /// Gives all sites one vector: the unit mean of theirs. Its cosine with each of them is told.
+    /// Gives all sites one vector: the unit mean of theirs. Its cosine with each of them is told; what is held out is each
+    /// site's own direction, not the shared vector.
     #[arg(long)]
     shared: bool,
     /// The site at which what is projected out is projected out of the shared vector again; default the middle one.
@@ -142,6 +143,9 @@ impl Extract {
             by_axis: &by_axis,
             seeds: &seeds,
         };
+        if let Some(category) = question.only_category() {
+            eprintln!("note: the texts have one category, {category:?}, so no category is held out");
+        }
         let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
         one.ahead(&sites, &bar)?;
         for chain in question.chains() {
@@ -166,9 +170,10 @@ impl Extract {
         }
         match found.as_slice() {
             [one] => table(&one.held_out),
-            several => several_table(several),
+            several => several_table(several, directions.shared().is_some()),
         }
         if let Some(shared) = directions.shared() {
+            eprintln!("{SHARED_NOT_HELD_OUT}");
             say_shared(shared);
         }
         for left_out in session.record().left_out {
@@ -349,9 +354,14 @@ fn say_shared(shared: &SharedVector) {
 /// A cosine under which an angle is nearer to a right one than to none.
 const LEAST_SHARED: f64 = std::f64::consts::FRAC_1_SQRT_2;
 
-/// A row a site, of what is held out by pair.
-fn several_table(found: &[Extracted]) {
-    let head = ["site", "AUROC", "95 %", "pairs in order", "p", "residual norm"];
+/// Whose separation the table beside a shared vector tells.
+const SHARED_NOT_HELD_OUT: &str = "note: AUROC, pairs in order and p are those of each site's own direction, which the file does not \
+    hold; the shared vector itself was not held out: read texts along it that it was not found from";
+
+/// A row a site, of what is held out by pair, along the site's own direction even where the file holds one for all.
+fn several_table(found: &[Extracted], shared: bool) {
+    let auroc = if shared { "AUROC of its own direction" } else { "AUROC" };
+    let head = ["site", auroc, "95 %", "pairs in order", "p", "residual norm"];
     let mut rows = vec![head.map(String::from).to_vec()];
     for e in found {
         let Some(h) = e.held_out.first() else { continue };

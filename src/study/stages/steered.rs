@@ -35,7 +35,14 @@ impl StageContext<'_> {
             }
         };
         let dose = Dose {
-            pushes: vec![Push { direction, site, coefficient: 1.0, norm: Some(norm), clamp }],
+            pushes: vec![Push {
+                direction,
+                site,
+                coefficient: 1.0,
+                norm: Some(norm),
+                clamp,
+                spares_first: steer.how.clamp == Some(Clamp::Neutral),
+            }],
             positions: steer.positions,
             alphas: steer.alphas.clone(),
             unit: "norm",
@@ -49,7 +56,9 @@ impl StageContext<'_> {
         let prompts = &prompts[..steer.prompts.min(prompts.len())];
         let bar = self.bar("steering", "tokens");
         let mut rows = steer::steer(&self.reader, prompts, &dose, &sampling, &*bar)?;
-        let damage = steer::damage(&self.reader, prompts, &dose, &*bar)?;
+        // Factors of tokens that are not generated change nothing.
+        let run = Dose { schedule: dose.schedule.within(steer.max_new_tokens), ..dose };
+        let damage = steer::damage(&self.reader, prompts, &run, &*bar)?;
         for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
             row.damage = Some(damage.clone());
         }

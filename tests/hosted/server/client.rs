@@ -1,9 +1,11 @@
 //! The project's own client over this server: the engine's answers, also across a restart.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use truenorth::client::{Client, ServiceOptions};
+use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::{Answer, CheckedGraph, Graph, Site};
@@ -53,6 +55,22 @@ async fn both_ways_of_waiting_give_the_engines_answers() {
             assert_eq!(answer, &model.alone(graph));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_knows_whether_the_servers_model_can_tell_texts() {
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families");
+    let wordless = Engine::open(
+        &families.join("llama"),
+        &EngineOptions { name: "w".into(), ..EngineOptions::default() },
+    );
+    // A client has threads of its own, which must not end in a thread that may not wait.
+    let decodes = |client: Arc<Client>| tokio::task::spawn_blocking(move || client.decodes());
+    let (server, _dir) = fresh(Arc::new(wordless.unwrap()), |_| {}).await;
+    let told = decodes(connect(&server.url, false).await).await.unwrap();
+    assert!(!told, "it would be asked for texts, and refuse");
+    let (server, _dir) = fresh(Held::new(), |_| {}).await;
+    assert!(decodes(connect(&server.url, false).await).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

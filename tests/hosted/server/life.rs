@@ -146,6 +146,7 @@ async fn the_model_and_its_tokenizer_are_told() {
     assert_eq!(model["info"], serde_json::to_value(engine.info()).unwrap());
     assert_eq!(model["stop_tokens"], json!(engine.stop_tokens()));
     assert_eq!(model["protocol"], 1);
+    assert_eq!(model["decodes"], true);
     for special in [true, false] {
         let texts = ["the hat", "", "é 漢"];
         let body = json!({ "texts": texts, "special": special });

@@ -13,8 +13,9 @@ const NOT_SHOWN: &str = "That the model no longer knows what the direction was o
 pub(super) fn findings(found: &AuditedBake) -> Vec<Finding> {
     let mut all: Vec<Finding> = found.sites.iter().map(anew).collect();
     let kl = &found.neutral.kl;
+    let worse = found.neutral.surprise_less.interval.is_some_and(|i| !i.contains(0.0));
     all.push(Finding {
-        status: FindingStatus::Unclear,
+        status: if worse { FindingStatus::Caution } else { FindingStatus::Unclear },
         statement: format!(
             "On {} neutral texts the next token of {} is {:.3} nats from that of {}, and perplexity goes from {:.2} to {:.2}",
             found.neutral.texts, found.baked, kl.value, found.origin, found.neutral.perplexity[0], found.neutral.perplexity[1]

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 
-use super::Protocol;
+use super::ProtocolReading;
 use truenorth_reading::{AnalysisError, NamedPrompt, Reader};
 
 /// Models that read the same texts, of which none need be in memory beside another.
@@ -22,7 +22,7 @@ pub trait Checkpoints {
     ///
     /// # Errors
     /// As [`Checkpoints::activations`].
-    fn protocols(&self) -> Result<Vec<(Protocol, Array2<f64>)>, AnalysisError> {
+    fn protocols(&self) -> Result<Vec<ProtocolReading>, AnalysisError> {
         Ok(vec![])
     }
 

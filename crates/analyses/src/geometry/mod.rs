@@ -44,7 +44,7 @@ pub use found::{CategoryCourse, Found, TextGeometry};
 pub use named::Checkpoint;
 pub use params::Params;
 pub use probing::{PositiveShare, ProbeCell, ProbingMatrix};
-pub use protocols::{Protocol, ProtocolAngle, Protocols};
+pub use protocols::{Protocol, ProtocolAngle, ProtocolLeftOut, ProtocolReading, Protocols};
 
 use truenorth_reading::{Analysis, AnalysisContext, AnalysisError, AnalysisPage, ClassTexts, Listing};
 use truenorth_stats::math::Seeds;

@@ -118,12 +118,12 @@ pub(super) fn over(
             .collect(),
     };
     let read = course.protocols()?;
-    for (protocol, x) in &read {
+    for reading in &read {
         check(
-            &format!("{}, read {protocol}", checkpoints[checkpoints.len() - 1]),
-            x,
+            &format!("{}, read {}", checkpoints[checkpoints.len() - 1], reading.protocol),
+            &reading.values,
             texts.positive.len(),
-            x.ncols(),
+            reading.values.ncols(),
         )?;
     }
     let protocols = match read.len() {

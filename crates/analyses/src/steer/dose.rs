@@ -1,7 +1,7 @@
 //! What is done to a model: where, along what, how much, at which tokens, when.
 
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::graph::Decides;
+use truenorth_protocol::graph::{Decides, PromptPart, Take};
 use truenorth_protocol::{Site, WriteAt};
 
 /// What is done to the model while it writes: directions, doses and where.
@@ -37,6 +37,33 @@ pub struct Push {
     pub norm: Option<f64>,
     /// The least and the greatest projection that are left, after all else, in units of the residual stream.
     pub clamp: Option<[f64; 2]>,
+    /// Whether the clamp leaves out the first token of each prompt where all tokens are edited. Ranges of neutral texts are
+    /// measured without it: it may be a sink of attention, which such a range would break.
+    pub spares_first: bool,
+}
+
+impl Push {
+    /// Whether the clamp leaves out first tokens, of an edit at these tokens.
+    pub(super) fn spares(&self, positions: WriteAt) -> bool {
+        self.spares_first && self.clamp.is_some() && positions == WriteAt::All
+    }
+
+    /// At which tokens the clamp is applied, of an edit at these.
+    pub(super) fn clamped(&self, positions: WriteAt) -> Vec<WriteAt> {
+        if self.spares(positions) { vec![AFTER_FIRST, WriteAt::Generated] } else { vec![positions] }
+    }
+}
+
+/// All tokens of a prompt but the first.
+pub(super) const AFTER_FIRST: WriteAt = WriteAt::In(PromptPart::Range(1, -1), Take::All);
+
+/// The pass in which a schedule has its largest factor.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LargestStep {
+    /// The pass: 0 runs the prompt, `k` the `k`-th token that was generated.
+    pub pass: u32,
+    /// By what α is multiplied there.
+    pub factor: f64,
 }
 
 /// A condition: what is done is done only where the projection on a direction is above a threshold.
@@ -102,6 +129,24 @@ impl Schedule {
         own * self.decay.powf(f64::from(step.saturating_sub(1)))
     }
 
+    /// The first pass whose factor is largest in absolute value, of those that touch tokens at these positions.
+    #[must_use]
+    pub fn largest(&self, positions: WriteAt) -> LargestStep {
+        let first = u32::from(positions == WriteAt::Generated);
+        // After the last factor that is named, a decay makes all that follow smaller.
+        let named = u32::try_from(self.factors.len()).unwrap_or(u32::MAX);
+        let last = if of_prompt(positions) { 0 } else { named.max(1) };
+        let at = |pass| LargestStep { pass, factor: self.factor(pass) };
+        let larger = |a: LargestStep, b: LargestStep| if b.factor.abs() > a.factor.abs() { b } else { a };
+        (first + 1..=last).map(at).fold(at(first), larger)
+    }
+
+    /// What of it is run where at most so many tokens are generated.
+    #[must_use]
+    pub fn within(&self, steps: u32) -> Self {
+        Self { factors: self.factors.iter().copied().take(steps as usize).collect(), decay: self.decay }
+    }
+
     /// The passes with a factor that is not nothing, as runs of equal ones: first pass, first one left out, factor.
     #[must_use]
     pub fn runs(&self, steps: u32) -> Vec<(u32, Option<u32>, f64)> {
@@ -123,7 +168,27 @@ impl Schedule {
     }
 }
 
+/// Whether positions are tokens of the prompt alone, which pass 0 runs.
+fn of_prompt(positions: WriteAt) -> bool {
+    !matches!(positions, WriteAt::All | WriteAt::Generated)
+}
+
 impl Dose {
+    /// Whether generated tokens are touched and no token of the prompt.
+    #[must_use]
+    pub fn spares_prompt(&self) -> bool {
+        let nothing = |pass: LargestStep| pass.factor.abs() < NOTHING;
+        let only_adds = !self.ablate && self.pushes.iter().all(|p| p.clamp.is_none());
+        match self.positions {
+            WriteAt::Generated => true,
+            WriteAt::All => {
+                let prompt = LargestStep { pass: 0, factor: self.schedule.factor(0) };
+                only_adds && nothing(prompt) && !nothing(self.schedule.largest(self.positions))
+            }
+            _ => false,
+        }
+    }
+
     /// The sites at which something is done, in the order of a pass.
     #[must_use]
     pub fn sites(&self) -> Vec<Site> {
@@ -152,5 +217,23 @@ mod tests {
         let short = Schedule { factors: vec![], decay: 0.1 };
         // What is left of a thousandth is left out.
         assert_eq!(short.runs(9).last().map(|r| r.1), Some(Some(5)));
+    }
+
+    #[test]
+    fn the_largest_step_is_one_that_touches_a_token() {
+        let largest = |factors: &[f64], decay, positions| {
+            let step = Schedule { factors: factors.to_vec(), decay }.largest(positions);
+            (step.pass, step.factor)
+        };
+        let all = WriteAt::All;
+        assert_eq!(largest(&[], 1.0, all), (0, 1.0));
+        assert_eq!(largest(&[], 0.1, all), (0, 1.0));
+        assert_eq!(largest(&[10.0], 1.0, all), (0, 10.0));
+        assert_eq!(largest(&[1.0, -4.0, 2.0], 1.0, all), (1, -4.0));
+        assert_eq!(largest(&[1.0, 2.0, 3.0], 0.5, all), (1, 2.0));
+        assert_eq!(largest(&[10.0, 2.0], 1.0, WriteAt::Generated), (1, 2.0));
+        assert_eq!(largest(&[0.1, 10.0], 1.0, WriteAt::Last), (0, 0.1));
+        let short = Schedule { factors: vec![1.0, 1.0, 9.0], decay: 1.0 }.within(2);
+        assert_eq!(short.largest(all).factor, 1.0);
     }
 }

@@ -86,7 +86,10 @@ pub(super) fn edit(
         for push in dose.at(site) {
             if let Some([min, max]) = push.clamp {
                 let direction = b.constant(Tensor::vector(&push.direction));
-                write(b, Steps::ALL, Edit::Clamp { direction, min, max });
+                for positions in push.clamped(dose.positions) {
+                    let edit = Edit::Clamp { direction, min, max };
+                    writes.push(b.write(group, site, positions, Steps::ALL, edit));
+                }
             }
         }
         around(b, site, Around::After);

@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
 
-pub use dose::{Dose, Push, Schedule, When, usual_doses};
+pub use dose::{Dose, LargestStep, Push, Schedule, When, usual_doses};
 pub use log_probs::{Likelihood, log_probs};
 pub use params::{ByWhat, Clamp, How, Unit, WhenThreshold};
 pub use range::neutral_ranges;
 pub use size::{COMPARABLE, EditSize, TokenMeans, unlike};
 
+use dose::AFTER_FIRST;
 use graph::{edit, generating, group};
 use size::{MeasuredDoses, Meter};
 use truenorth_protocol::run::Watch;
@@ -82,6 +83,9 @@ pub struct Pushed {
     /// The least and the greatest projection that were left, in units of the residual stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clamp: Option<[f64; 2]>,
+    /// Whether the clamp left out the first token of each prompt, as the neutral range does; left out where it did not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spares_first: bool,
 }
 
 /// A condition, as a generation remembers it.
@@ -113,10 +117,17 @@ pub struct Damage {
     pub kl: f64,
     /// Prompts behind the mean.
     pub prompts: usize,
-    /// The tokens that were pushed: those of the generation, or all where only generated ones are.
+    /// The tokens of the prompts that were pushed: those of the generation, or of an edit that touches generated ones alone
+    /// all after the first.
     pub positions: String,
-    /// How large the edit is at each site at which it moves anything, on the same prompts, by α itself whatever its
-    /// schedule.
+    /// Where α changes with the tokens, the step with the largest factor, of which all here is; left out where α stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_step: Option<LargestStep>,
+    /// Whether the edit leaves the prompts as they are, which are then not damaged: all here is of the same edit of the
+    /// prompts' tokens, in place of generated ones. Left out where it is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_in: bool,
+    /// How large the edit is at each site at which it moves anything, on the same prompts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub size: Vec<EditSize>,
 }
@@ -124,7 +135,8 @@ pub struct Damage {
 /// A divergence above which a dose is called damaging, in nats: the default bound of the sweep.
 pub const DAMAGING: f64 = 1.0;
 
-/// What each dose breaks, in the order of the doses, measured on the prompts themselves.
+/// What each dose breaks, in the order of the doses, measured on the prompts themselves. Where α changes with the tokens, it is
+/// that of its largest step.
 ///
 /// # Errors
 /// When a prompt is refused, or the run or the store fails.
@@ -135,9 +147,22 @@ pub fn damage(
     watch: &dyn Watch,
 ) -> Result<Vec<Damage>, AnalysisError> {
     let encoded = reader.encode_turns(prompts, true)?;
-    // Generated tokens are no part of a prompt; what a push does to them is told by the prompt's.
-    let positions = if dose.positions == WriteAt::Generated { WriteAt::All } else { dose.positions };
-    let dose = Dose { positions, schedule: Schedule::default(), ..dose.clone() };
+    let step = dose.schedule.largest(dose.positions);
+    let largest_step = (!dose.schedule.is_constant()).then_some(step);
+    // Generated tokens are no part of a prompt; what a push does to them is told by the prompt's. None of them is the first.
+    let stand_in = dose.spares_prompt();
+    let second = |e: &EncodedPrompt| matches!(&e.prompt, Prompt::Tokens(tokens) if tokens.len() > 1);
+    let positions = match stand_in {
+        true if encoded.iter().all(second) => AFTER_FIRST,
+        true => WriteAt::All,
+        false => dose.positions,
+    };
+    let schedule = Schedule { factors: vec![step.factor], decay: 1.0 };
+    let mut dose = Dose { positions, schedule, ..dose.clone() };
+    if stand_in {
+        dose.pushes.iter_mut().for_each(|p| p.spares_first = false);
+    }
+    check_spared(prompts, &encoded, &dose)?;
     let doses = dose.alphas.len();
     let at_once = (reader.runner().batch().sequences / (1 + doses)).max(1);
     let chunks: Vec<&[EncodedPrompt]> = encoded.chunks(at_once).collect();
@@ -176,9 +201,34 @@ pub fn damage(
         kl: mean(total),
         prompts: encoded.len(),
         positions: positions.to_string(),
+        largest_step,
+        stand_in,
         size,
     };
     Ok(totals.into_iter().zip(measured.sizes()).map(damage).collect())
+}
+
+/// Refuses prompts that have no token but the first where a clamp leaves that out.
+fn check_spared(
+    prompts: &[NamedPrompt],
+    encoded: &[EncodedPrompt],
+    dose: &Dose,
+) -> Result<(), AnalysisError> {
+    let alone = |e: &EncodedPrompt| matches!(&e.prompt, Prompt::Tokens(tokens) if tokens.len() < 2);
+    let spares = dose.pushes.iter().any(|p| p.spares(dose.positions));
+    match encoded.iter().position(alone).filter(|_| spares) {
+        None => Ok(()),
+        Some(i) => Err(AnalysisError::Asked {
+            what: format!(
+                "prompt `{}` has one token, and a clamp to the neutral range leaves out first tokens",
+                prompts[i].id
+            ),
+            remedy:
+                "give prompts of two tokens or more, or name the tokens to edit, as in --positions prompt \
+                     (`positions` in a study)"
+                    .into(),
+        }),
+    }
 }
 
 /// With logits `l` and `m`, `KL = softmax(l)·(l - m) - (logsumexp(l) - logsumexp(m))`; the dot product is
@@ -226,6 +276,7 @@ pub fn steer(
 ) -> Result<Vec<Steered>, AnalysisError> {
     let encoded = reader.encode_turns(prompts, true)?;
     reader.fits(prompts, &encoded, dose.positions.as_read(), sampling.max_new_tokens)?;
+    check_spared(prompts, &encoded, dose)?;
     let rows: Vec<(usize, f64)> =
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
     // Rows that run as one batch and are kept together.
@@ -313,6 +364,7 @@ impl Record {
             coefficient: p.coefficient,
             norm: p.norm,
             clamp: p.clamp,
+            spares_first: p.spares(dose.positions),
         };
         let plain = matches!(&dose.pushes[..], [p] if p.coefficient == 1.0 && p.clamp.is_none());
         let norms: Vec<Option<f64>> = dose.pushes.iter().map(|p| p.norm).collect();

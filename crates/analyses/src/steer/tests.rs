@@ -10,7 +10,7 @@ use truenorth_data::store::Store;
 use truenorth_protocol::run::{BatchLimits, Runner as _, Unwatched};
 
 fn push(direction: Vec<f32>, site: Site) -> Push {
-    Push { direction, site, coefficient: 1.0, norm: None, clamp: None }
+    Push { direction, site, coefficient: 1.0, norm: None, clamp: None, spares_first: false }
 }
 
 fn plain(alphas: Vec<f64>) -> Dose {
@@ -178,4 +178,93 @@ fn edits_of_unlike_size_are_not_compared_in_silence() {
         said[0].starts_with("at a, α 0.1 turns the residual by 16.00° and α -0.1 by 3.00°, 5 times"),
         "{said:?}"
     );
+}
+
+#[test]
+fn damage_and_size_are_of_the_largest_step_of_a_schedule() {
+    let (tiny, texts) = (Tiny::open(), ["the old hat", "an old tin on a shelf"]);
+    let (site, width) = (Site::ResidPost(0), tiny.info().hidden as usize);
+    let direction: Vec<f32> = (0..width).map(|i| if i % 3 == 0 { 0.5 } else { -0.25 }).collect();
+    let found = |alpha: f64, factors: &[f64], decay: f64, positions: WriteAt| {
+        let schedule = Schedule { factors: factors.to_vec(), decay };
+        let dose =
+            Dose { pushes: vec![push(direction.clone(), site)], positions, schedule, ..plain(vec![alpha]) };
+        damage(&Reader::new(&tiny, None), &named(&texts), &dose, &Unwatched).unwrap().remove(0)
+    };
+    let same = |a: &Damage, b: &Damage| {
+        assert!((a.kl - b.kl).abs() < 1e-5, "{} {}", a.kl, b.kl);
+        let moved = |d: &Damage| d.size.first().and_then(|s| s.later).map_or(0.0, |m| m.norm);
+        assert!((moved(a) - moved(b)).abs() < 1e-5, "{a:?} {b:?}");
+    };
+    let (one, ten) = (found(0.2, &[], 1.0, WriteAt::All), found(2.0, &[], 1.0, WriteAt::All));
+    assert!(ten.kl > 4.0 * one.kl && one.largest_step.is_none() && !one.stand_in);
+    let scheduled = found(0.2, &[10.0], 1.0, WriteAt::All);
+    same(&scheduled, &ten);
+    assert_eq!(scheduled.largest_step, Some(LargestStep { pass: 0, factor: 10.0 }));
+    same(&found(2.0, &[0.1], 1.0, WriteAt::All), &one);
+    let decays = found(0.2, &[], 0.1, WriteAt::All);
+    same(&decays, &one);
+    assert_eq!(decays.largest_step, Some(LargestStep { pass: 0, factor: 1.0 }));
+    // Tokens of the prompt alone are run in pass 0 alone.
+    let last = found(2.0, &[0.1, 10.0], 1.0, WriteAt::Last);
+    same(&last, &found(0.2, &[], 1.0, WriteAt::Last));
+    let nothing = found(2.0, &[0.0, 1.0], 1.0, WriteAt::Last);
+    assert!(nothing.kl < 1e-5 && nothing.size.is_empty() && !nothing.stand_in, "{nothing:?}");
+    // What leaves the prompt alone says so, and first tokens are never generated.
+    for (factors, positions) in
+        [(&[0.0, 1.0][..], WriteAt::All), (&[], WriteAt::Generated), (&[5.0, 1.0], WriteAt::Generated)]
+    {
+        let alone = found(0.2, factors, 1.0, positions);
+        assert!(alone.stand_in && alone.positions == "1..-1", "{alone:?}");
+        assert!(alone.largest_step.is_none_or(|s| s == LargestStep { pass: 1, factor: 1.0 }), "{alone:?}");
+        assert!(alone.size[0].first.is_none(), "{alone:?}");
+        let (a, b) = (alone.size[0].later.unwrap(), one.size[0].later.unwrap());
+        assert!((a.norm - b.norm).abs() < 1e-5, "{a:?} {b:?}");
+    }
+}
+
+#[test]
+fn a_clamp_to_the_neutral_range_leaves_out_first_tokens_as_the_range_does() {
+    let (tiny, texts) = (Tiny::open(), ["the old hat", "an old tin on a shelf"]);
+    let (site, width) = (Site::ResidPost(0), tiny.info().hidden as usize);
+    let direction: Vec<f32> = (0..width).map(|i| (i % 5) as f32 - 1.5).collect();
+    let wide: Vec<f64> = direction.iter().map(|v| f64::from(*v)).collect();
+    let along = |row: &[f64]| dot(row, &wide) / dot(&wide, &wide).sqrt();
+    let before: Vec<Vec<f64>> =
+        residuals(&tiny, &texts, site).iter().map(|p| p.iter().map(|r| along(r)).collect()).collect();
+    let clamped = |spares_first, positions| {
+        let push = Push { clamp: Some([7.0, 8.0]), spares_first, ..push(direction.clone(), site) };
+        let dose = Dose { pushes: vec![push], positions, ..plain(vec![0.0]) };
+        assert_eq!(Record::of(&dose).pushes[0].spares_first, spares_first && positions == WriteAt::All);
+        let encoded = Reader::new(&tiny, None).encode_turns(&named(&texts), true).unwrap();
+        let mut b = Builder::new();
+        let group = group(&mut b, &encoded.iter().collect::<Vec<_>>(), &dose);
+        edit(&mut b, group, &dose, &[0.0], 1, &mut |_, _, _| {});
+        let rows = b.read(group, site, ReadAt::All);
+        b.save("rows", rows);
+        let answer = tiny.ask(b.finish(), &Unwatched).unwrap();
+        let values: Vec<f64> =
+            answer.tensor("rows").unwrap().to_f32().unwrap().into_iter().map(f64::from).collect();
+        values.chunks(width).map(along).collect::<Vec<_>>()
+    };
+    for (spares, positions, first_too) in
+        [(true, WriteAt::All, false), (false, WriteAt::All, true), (true, WriteAt::Prompt, true)]
+    {
+        let after = clamped(spares, positions);
+        let firsts = before.iter().flat_map(|p| p.iter().enumerate().map(|(i, v)| (i == 0, *v)));
+        assert_eq!(after.len(), before.concat().len());
+        for (after, (first, before)) in after.iter().zip(firsts) {
+            let want = if first && !first_too { before } else { before.clamp(7.0, 8.0) };
+            assert!((after - want).abs() < 1e-3, "{after} {want}, first: {first}");
+        }
+    }
+    // A prompt that has no other token is refused, and not left as it is in silence.
+    let push = Push { clamp: Some([7.0, 8.0]), spares_first: true, ..push(direction, site) };
+    let dose = Dose { pushes: vec![push], ..plain(vec![0.0]) };
+    let alone =
+        EncodedPrompt { prompt: Prompt::Tokens(vec![5]), turns: truenorth_protocol::graph::Turns::default() };
+    let refused = check_spared(&named(&["a"]), std::slice::from_ref(&alone), &dose).unwrap_err();
+    assert!(refused.to_string().contains("`t0` has one token"), "{refused}");
+    let prompt = Dose { positions: WriteAt::Prompt, ..dose };
+    check_spared(&named(&["a"]), &[alone], &prompt).unwrap();
 }

@@ -249,7 +249,7 @@ fn a_judge_is_asked_as_its_choices_say() {
         near: NearCopies::default(),
     };
     let run = |params: &Params| {
-        let asked = truenorth_reading::AnalysisContext { reader, seeds: &Seeds::new(0), watch: &Unwatched };
+        let asked = AnalysisContext { reader, seeds: &Seeds::new(0), watch: &Unwatched };
         Judge::run(&data, params, &asked).unwrap()
     };
     let own = Params { answers: vec!["Yes".into(), "No".into()], ..Params::default() };

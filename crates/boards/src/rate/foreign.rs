@@ -109,6 +109,17 @@ pub fn foreign(
             });
         }
     }
+    // What no sheet shows was not rated by anybody, and is told; pairs of other arms are not asked for.
+    for (code, [a, b]) in sides.iter().filter(|(code, _)| !texts.contains_key(code.as_str())) {
+        let side = match (*a == steered, *b == steered) {
+            (true, false) => SheetSide::Left,
+            (false, true) => SheetSide::Right,
+            _ => continue,
+        };
+        // No text has this hash, as it is not known what the item shows.
+        let texts = [String::new(), String::new()];
+        items.push(KeyItem { code: code.clone(), id: code.clone(), steered: side, texts, prompt: None });
+    }
     let question = "Which text is preferred?".to_owned();
     let own = SheetKey {
         format: KEY_FORMAT.into(),
@@ -199,7 +210,15 @@ fn sides(key: &str, name: &str) -> Result<BTreeMap<String, [String; 2]>, Analysi
         _ => value,
     };
     let entries: Vec<(String, Value)> = match value {
-        Value::Object(map) => map.into_iter().filter(|(_, v)| v.is_object() || v.is_string()).collect(),
+        Value::Object(map) => {
+            let first = map.iter().next().map(|(id, v)| format!("of `{id}` it says {v}"));
+            let says = |v: &Value| v.is_object() || v.is_string();
+            let entries: Vec<(String, Value)> = map.into_iter().filter(|(_, v)| says(v)).collect();
+            if entries.is_empty() {
+                return Err(refuse(first.unwrap_or_else(|| "it is empty".into())));
+            }
+            entries
+        }
         Value::Array(list) => {
             let mut entries = Vec::new();
             for (i, entry) in list.into_iter().enumerate() {
@@ -214,6 +233,9 @@ fn sides(key: &str, name: &str) -> Result<BTreeMap<String, [String; 2]>, Analysi
         }
         _ => return Err(refuse("it is no object and no list".into())),
     };
+    if entries.is_empty() {
+        return Err(refuse("it is an empty list".into()));
+    }
     let mut found = BTreeMap::new();
     for (id, entry) in entries {
         let both = |a: &str, b: &str| [a.to_owned(), b.to_owned()];

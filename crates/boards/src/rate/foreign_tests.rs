@@ -62,3 +62,26 @@ fn a_key_that_does_not_say_is_refused() {
     let e = said(foreign(&wrong, (&text("key.json"), "key.json"), None).unwrap_err());
     assert!(e.contains("rating `C`; expected A, B or T"), "{e}");
 }
+
+#[test]
+fn rows_of_the_key_that_a_sheet_lacks_are_told() {
+    let mut ben = sheets().swap_remove(1);
+    let (kept, _) = ben.csv.trim_end().rsplit_once("\r\n").unwrap();
+    ben.csv = format!("{kept}\r\n");
+    let read = foreign(&[ben], (&text("key.json"), "key.json"), None).unwrap();
+    assert_eq!(read.registration.seal.items, 20);
+    let found = Rate::unsealed(&read, &Params { permutations: 99 }, &Seeds::new(0)).unwrap();
+    assert_eq!((found.items.len(), found.raters[0].missing, found.raters[0].rows()), (20, 1, 19));
+    let says = table::table(&found).says.join("\n");
+    assert!(says.contains("of the key's 20 items, the sheet of ben lacks 1 and leaves 0 blank"), "{says}");
+}
+
+#[test]
+fn a_key_of_lists_is_shown_as_it_is() {
+    for (key, shown) in
+        [(r#"{"p00": ["steered", "base"]}"#, "of `p00` it says [\"steered\",\"base\"]"), ("[]", "empty list")]
+    {
+        let e = foreign(&sheets(), (key, "k.json"), None).unwrap_err();
+        assert!(e.to_string().contains(shown) && e.hint().is_some(), "{e}");
+    }
+}

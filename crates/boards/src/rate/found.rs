@@ -27,6 +27,14 @@ pub struct RaterResult {
     pub signed_rank_p: Option<f64>,
 }
 
+impl RaterResult {
+    /// Rows of the rater's sheet.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rated + self.blank
+    }
+}
+
 /// One item over all raters, unblinded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RatedItem {

@@ -166,6 +166,18 @@ pub enum DirectionError {
         /// The layers that have a vector, comma-separated.
         have: String,
     },
+    /// A list of layers that does not say one for each row of the stack.
+    #[error(
+        "`{name}` of the file lists the layers {listed}, which are not one each for the {rows} rows of the stack"
+    )]
+    Band {
+        /// The array that lists them.
+        name: String,
+        /// The layers, comma-separated.
+        listed: String,
+        /// Rows of the stack.
+        rows: usize,
+    },
     /// A place past the end of an axis of a stack.
     #[error("{flag} {at} of a stack with {count}")]
     NoSuchPlace {
@@ -341,6 +353,9 @@ impl DirectionError {
                 "a feature's direction is a row of the decoder: leave --array out, or say --array W_dec --row N",
             ),
             Self::Layers { .. } | Self::NoSuchLayer { .. } => Some("choose one of these with --layer N"),
+            Self::Band { .. } => Some(
+                "leave --layer out and choose the row itself with --row N, counting from 0, and say its site with --site",
+            ),
             Self::NoSuchPlace { .. } => {
                 Some("count from 0, or from the end, as in --position -1 or --layer -1")
             }

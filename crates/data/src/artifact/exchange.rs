@@ -24,7 +24,12 @@ impl Directions {
         }
         Self::import_bytes(&read_file(path)?, format, stated).or_else(|error| match error {
             // What lies beside the file may say more.
-            DirectionError::Unstated { .. } => Ok(Direction::import(path, format, stated)?.into()),
+            unstated @ DirectionError::Unstated { .. } => match Direction::import(path, format, stated) {
+                Ok(one) => Ok(one.into()),
+                // All its layers are read at once: what is missing is not which of them.
+                Err(DirectionError::Layers { .. }) => Err(unstated),
+                Err(other) => Err(other),
+            },
             other => Err(other),
         })
     }
@@ -46,7 +51,10 @@ impl Directions {
                     _ => site.to_string(),
                 })
             };
-            let mut all = Self::from_map(opened.own, |site| by_name(&opened.arrays, &named(site)?))?;
+            let mut all = Self::from_map(opened.own, |site| {
+                let vector = by_name(&opened.arrays, &named(site)?)?;
+                Ok(if format == DirectionFormat::Gguf { gguf::unscaled(vector) } else { vector })
+            })?;
             all.state(stated);
             return Ok(all);
         }
@@ -77,7 +85,8 @@ impl Directions {
                 npz(&arrays, self.to_map())
             }
             DirectionFormat::Gguf => {
-                let layers = vectors().map(|(site, v)| Ok((written_layer(site)?, v)));
+                let layers =
+                    self.members().iter().map(|d| Ok((written_layer(d.metadata().site)?, gguf::scaled(d))));
                 let layers: Vec<(u32, Vec<f32>)> = layers.collect::<Result<_, DirectionError>>()?;
                 let first = self.members().first().map(Direction::metadata);
                 let hint =
@@ -115,6 +124,44 @@ mod tests {
             assert_eq!(back, band(), "{format:?}");
         }
         assert!(matches!(band().export_bytes(DirectionFormat::Npy), Err(DirectionError::Several { .. })));
+    }
+
+    #[test]
+    fn control_vectors_go_out_with_the_norms_that_they_came_in_with() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");
+        let stated = ImportAs { sign: Some("honest".into()), ..ImportAs::default() };
+        let same = |bytes: &[u8], other: &[u8]| {
+            let arrays = |bytes: &[u8]| {
+                let mut arrays = gguf::read(bytes).unwrap().arrays;
+                arrays.sort_by(|a, b| a.name.cmp(&b.name));
+                arrays
+            };
+            let (here, there) = (arrays(bytes), arrays(other));
+            assert_eq!(here.len(), there.len());
+            for (a, b) in here.iter().zip(&there) {
+                assert_eq!(a.name, b.name);
+                assert!(a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() < 1e-6), "{}", a.name);
+            }
+        };
+        for name in ["packages/repeng.gguf", "repeng/step-7.gguf", "repeng/gemma3.gguf"] {
+            let bytes = read_file(&fixtures.join(name)).unwrap();
+            let all = Directions::import_bytes(&bytes, DirectionFormat::Gguf, &stated).unwrap();
+            let out = all.export_bytes(DirectionFormat::Gguf).unwrap();
+            same(&out, &bytes);
+            // What went out comes in again, as unit vectors with the same norms, and goes out again.
+            let back = Directions::import_bytes(&out, DirectionFormat::Gguf, &ImportAs::default()).unwrap();
+            for (a, b) in back.members().iter().zip(all.members()) {
+                assert_eq!(a.metadata(), b.metadata());
+                assert!((a.to_f64() - b.to_f64()).iter().all(|d| d.abs() < 1e-6));
+            }
+            same(&back.export_bytes(DirectionFormat::Gguf).unwrap(), &bytes);
+        }
+        // One layer by itself, too.
+        let layers = vec![(2, vec![0.0, -2.0, 0.0])];
+        let bytes = gguf::write(&layers, "llama", &std::collections::HashMap::new());
+        let one = ImportAs { layer: Some(2), ..stated };
+        let one = Direction::import_bytes(&bytes, DirectionFormat::Gguf, &one).unwrap();
+        same(&one.export_bytes(DirectionFormat::Gguf).unwrap(), &bytes);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::error::DirectionError;
 use super::file::malformed;
 use super::metadata::DirectionMetadata;
 use super::npy;
-use super::pick::{ALayer, ArrayLayers};
+use super::pick::{ALayer, ArrayLayers, ListedLayers};
 use super::says::Says;
 use truenorth_files::{available, room};
 
@@ -120,7 +120,8 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
                              numpy.array(json.dumps({stem}))"
                         ));
                     } else if BAND.contains(&stem) {
-                        found.layers.rows = npy::integers(&content).unwrap_or_default();
+                        let listed = npy::integers(&content).unwrap_or_default();
+                        found.layers.rows = ListedLayers { name: stem.to_owned(), listed };
                     } else if let Some(text) = text {
                         texts.insert(stem.to_owned(), text.into());
                     }
@@ -142,22 +143,21 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
     }
     found.says.fill(Says::of(&texts));
     found.arrays = some(found.arrays, &others)?;
-    found.layers.rows = counted(std::mem::take(&mut found.layers.rows), &found.arrays);
+    if let Some(floats) = found.arrays.iter().find(|a| is_band(a)) {
+        #[allow(clippy::cast_possible_truncation)]
+        let listed = floats.values.iter().map(|v| *v as i64).collect();
+        found.layers.rows = ListedLayers { name: floats.name.clone(), listed };
+    }
     Ok(found)
 }
 
-/// The layers of the rows of the one stack: as many as are listed, or, of two ends, those from one to the other.
-fn counted(listed: Vec<i64>, arrays: &[Array]) -> Vec<i64> {
-    let rows: Vec<usize> =
-        arrays.iter().filter(|a| a.shape.len() == 2 && a.shape[0] > 1).map(|a| a.shape[0]).collect();
-    match (listed.as_slice(), rows.as_slice()) {
-        (_, [n]) if listed.len() == *n => listed,
-        (&[low, high], [n]) if high.checked_sub(low).is_some_and(|d| d + 1 == *n as i64) => {
-            (low..=high).collect()
-        }
-        // Of other lists it is not said what they have to do with the rows, which then count from 0.
-        _ => vec![],
-    }
+/// Whether an array of floats lists layers. One of other numbers is a vector itself, such as the mean of a band.
+fn is_band(array: &Array) -> bool {
+    let whole = |v: &f64| v.fract() == 0.0 && v.abs() < 1e6;
+    BAND.contains(&array.name.as_str())
+        && array.shape.len() <= 1
+        && !array.values.is_empty()
+        && array.values.iter().all(whole)
 }
 
 /// A file of torch.save or a plain pickle: its arrays, what it says, and how its layers are called.

@@ -2,7 +2,8 @@
 //!
 //! A tensor `direction.N` is added to the output of block `N`, blocks counted from 0, that is to
 //! `resid_post.N`; `direction.0` is refused by llama.cpp and never written. The scale is part of
-//! the vector, so a unit vector must be given a strength when it is loaded there.
+//! the vector: there is no strength of a layer beside it. A direction that was imported goes out with the norm that it came
+//! with, one that was found here as a unit vector, which must be given a strength when it is loaded there.
 //!
 //! The container: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 
 use half::f16;
 
+use super::Direction;
 use super::error::DirectionError;
 use super::file::malformed;
 use super::foreign::{Array, floats};
@@ -164,6 +166,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
         let size = match kind {
             0 => 4,
             1 => 2,
+            28 => 8,
             other => return Err(DirectionError::DType(format!("ggml type {other} of `{name}`"))),
         };
         let elements = shape.iter().try_fold(1_u64, |n, s| n.checked_mul(*s));
@@ -176,6 +179,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
             .and_then(|r| bytes.get(r))
             .ok_or_else(|| bad(format!("tensor `{name}` reaches past the end")))?;
         let values = match size {
+            8 => floats(data, f64::from_le_bytes)?,
             4 => floats(data, |b| f32::from_le_bytes(b).into())?,
             _ => floats(data, |b| f16::from_le_bytes(b).into())?,
         };
@@ -185,6 +189,29 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
     }
     Ok(ControlVector { arrays, metadata, hint })
 }
+
+/// A direction as a control vector has it: with the norm it was imported with.
+#[allow(clippy::cast_possible_truncation, reason = "elements of a file are 32-bit")]
+pub(super) fn scaled(direction: &Direction) -> Vec<f32> {
+    let norm = direction.metadata().extra.get("imported_norm").and_then(|n| n.parse::<f64>().ok());
+    match norm.filter(|n| n.is_finite() && *n > 0.0) {
+        Some(norm) => direction.to_f64().iter().map(|v| (v * norm) as f32).collect(),
+        None => direction.vector().to_vec(),
+    }
+}
+
+/// A vector of a file of this program, which may have gone out with another norm than 1, as a unit vector.
+pub(super) fn unscaled(mut vector: Vec<f64>) -> Vec<f64> {
+    let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+    // One that went out as a unit vector comes back as it was, to the bit.
+    if norm.is_finite() && norm > 0.0 && (norm - 1.0).abs() > ROUNDED {
+        vector.iter_mut().for_each(|v| *v /= norm);
+    }
+    vector
+}
+
+/// How far 32-bit elements leave a norm from 1.
+const ROUNDED: f64 = 1e-6;
 
 /// A file with a vector for the output of each of some blocks, at least 1.
 pub(super) fn write(

@@ -10,6 +10,7 @@ use truenorth_protocol::Site;
 use super::error::DirectionError;
 use super::file::{read_file, write_file};
 use super::foreign::{self, Array};
+use super::layered::CONTROL_VECTOR;
 use super::metadata::DirectionMetadata;
 use super::pick::{ArrayLayers, layer_of, pick};
 use super::says::Says;
@@ -192,7 +193,8 @@ impl Direction {
     }
 
     /// Writes the direction in a format, all or nothing. Metadata go along where the format has
-    /// room for them: in `metadata.json` of an npz, in `truenorth.*` entries of a GGUF.
+    /// room for them: in `metadata.json` of an npz, in `truenorth.*` entries of a GGUF. A GGUF has no strength beside its
+    /// vector, so that an imported direction goes out with the norm it had.
     ///
     /// # Errors
     /// When the format is read only or can't name the site, or the file can't be written.
@@ -215,7 +217,7 @@ impl Direction {
                 // What kind of model it is, as the file that it came from had it.
                 let hint = self.metadata.extra.get("imported_model_hint").or(self.metadata.model.as_ref());
                 let hint = hint.map_or("unknown", String::as_str);
-                Ok(gguf::write(&[(layer, vector)], hint, &self.metadata.to_map()))
+                Ok(gguf::write(&[(layer, gguf::scaled(self))], hint, &self.metadata.to_map()))
             }
             DirectionFormat::Pt => Err(DirectionError::ReadOnly("pt")),
         }
@@ -267,7 +269,7 @@ pub(super) fn open(
         DirectionFormat::Gguf => {
             let file = gguf::read(bytes)?;
             (opened.arrays, opened.own) = (file.arrays, file.metadata);
-            opened.layers.named = Some(("direction", Site::ResidPost));
+            opened.layers.named = Some((CONTROL_VECTOR, Site::ResidPost));
             if let Some(hint) = file.hint {
                 opened.says.note("imported_model_hint", hint);
             }

@@ -9,6 +9,9 @@ use super::import::ImportAs;
 use super::pick::{ArrayLayers, PickedVector, vector};
 use super::stands::same_place;
 
+/// How the tensors of a control vector of llama.cpp are called before their layers.
+pub(super) const CONTROL_VECTOR: &str = "direction";
+
 struct LayeredVector {
     at: usize,
     /// The layer that its name says; negative ones count from the model's end.
@@ -59,8 +62,16 @@ pub(super) fn by_layer(
             match (of_site(site), layers.named) {
                 (Some(found), _) => found,
                 // Such a file can't name the site at all.
-                (None, Some((_, site_of))) if !named_by(site, site_of) => {
-                    return Err(DirectionError::ControlVectorSite(site));
+                (None, Some((prefix, site_of))) if !named_by(site, site_of) => {
+                    let same_layer = |p: &&LayeredVector| site.layer().map(i64::from) == Some(p.layer);
+                    let own = places.iter().find(same_layer).or(places.first()).and_then(|p| p.site);
+                    return Err(match own {
+                        // Other files than control vectors have a vector a layer, of another place.
+                        Some(file) if prefix != CONTROL_VECTOR => {
+                            DirectionError::Stated { file, asked: site }
+                        }
+                        _ => DirectionError::ControlVectorSite(site),
+                    });
                 }
                 (None, _) => return Err(DirectionError::NoSuchLayer { layer: wanted(), have: have() }),
             }

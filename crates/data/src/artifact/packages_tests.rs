@@ -270,3 +270,75 @@ fn damaged_pickles_are_refused_or_read_but_never_panic() {
         }
     }
 }
+
+/// An array file of these bytes.
+fn npy_of(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut out = b"\x93NUMPY\x01\x00".to_vec();
+    out.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    out.extend(header.as_bytes());
+    out.extend(data);
+    out
+}
+
+#[test]
+fn a_band_that_does_not_fit_its_rows_is_refused_by_name() {
+    let rows: Vec<u8> = [1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let read = |(descr, n, band): (&str, usize, Vec<u8>), stated: &ImportAs| {
+        let arrays = [
+            ("per_layer".to_owned(), npy_of("<f4", "(2, 3)", &rows)),
+            ("band".to_owned(), npy_of(descr, &format!("({n},)"), &band)),
+        ];
+        let bytes = import::npz(&arrays, std::collections::HashMap::new()).unwrap();
+        Direction::import_bytes(&bytes, DirectionFormat::Npz, stated)
+    };
+    let integers = |band: &[i64]| {
+        let bytes = band.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        ("<i8", band.len(), bytes)
+    };
+    let floats = |band: &[f64]| {
+        let bytes = band.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        ("<f8", band.len(), bytes)
+    };
+    let stated = ImportAs { layer: Some(1), ..here() };
+    // By place, layer 1 would be the second row of each of these.
+    for band in [integers(&[4, 5, 6]), integers(&[1, 1]), integers(&[4, 4, 6]), floats(&[4.0, 5.0, 6.0])] {
+        let e = read(band.clone(), &stated).unwrap_err();
+        assert!(e.to_string().contains("`band`") && e.to_string().contains("2 rows"), "{e}");
+        assert!(e.hint().unwrap().contains("--row"), "{e}");
+        // What the remedy says works.
+        let row = ImportAs { row: Some(1), ..here() };
+        assert_eq!(read(band, &row).unwrap().to_f64().to_vec(), [0.0, 1.0, 0.0]);
+    }
+    for band in [integers(&[4, 5]), floats(&[4.0, 5.0]), integers(&[2, 5])] {
+        let fifth = ImportAs { layer: Some(5), ..here() };
+        assert_eq!(read(band.clone(), &fifth).unwrap().to_f64().to_vec(), [0.0, 1.0, 0.0]);
+        assert!(matches!(read(band, &stated), Err(DirectionError::NoSuchLayer { .. })));
+    }
+}
+
+#[test]
+fn what_is_missing_of_a_file_of_many_layers_is_said() {
+    // All its layers are read, so that the sign alone is wanted.
+    let path = folder().join("repeng.gguf");
+    let e = Directions::import(&path, DirectionFormat::Gguf, &ImportAs::default()).unwrap_err();
+    assert!(matches!(e, DirectionError::Unstated { what: "sign", .. }), "{e}");
+    // A file of the MLP's outputs is no control vector.
+    let stated = ImportAs { site: Some(Site::ResidPost(3)), ..signed() };
+    let e = import("steering-mlp.pkl", &stated).unwrap_err();
+    assert!(matches!(e, DirectionError::Stated { file: Site::MlpOut(3), asked: Site::ResidPost(3) }), "{e}");
+}
+
+#[test]
+fn a_control_vector_of_64_bit_floats_is_read() {
+    let mut bytes = gguf::write(&[(3, vec![0.0, 0.0])], "llama", &std::collections::HashMap::new());
+    let name = b"direction.3";
+    // Behind the name: the number of dimensions, the one dimension, and the type.
+    let at = bytes.windows(name.len()).position(|w| w == name).unwrap() + name.len() + 4 + 8;
+    bytes[at..at + 4].copy_from_slice(&28_u32.to_le_bytes());
+    let data = bytes.len() - 32;
+    for (i, value) in [3.0_f64, -4.0].iter().enumerate() {
+        bytes[data + 8 * i..data + 8 * (i + 1)].copy_from_slice(&value.to_le_bytes());
+    }
+    assert_eq!(gguf::read(&bytes).unwrap().arrays[0].values, [3.0, -4.0]);
+}

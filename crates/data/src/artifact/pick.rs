@@ -18,9 +18,46 @@ pub(super) struct ArrayLayers {
     /// Arrays that are one vector a layer, `PREFIX.N`: the prefix, and what site they name.
     pub named: Option<ALayer>,
     /// The layers of the rows of a stack, where the file lists them.
-    pub rows: Vec<i64>,
+    pub rows: ListedLayers,
     /// The array that is meant where none is named, such as `W_dec`.
     pub usual: Option<&'static str>,
+}
+
+/// Layers that a file lists of the rows of a stack.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ListedLayers {
+    /// The array that lists them, such as `band`.
+    pub name: String,
+    /// As it lists them; empty where nothing does.
+    pub listed: Vec<i64>,
+}
+
+impl ListedLayers {
+    /// The layer of each of these rows: as many as are listed, or, of two ends, those from one to the other; counted from 0
+    /// where no layers are listed, or their number alone. None where what is listed says no layer for each row.
+    fn of(&self, rows: usize) -> Option<Vec<i64>> {
+        let listed = &self.listed;
+        let n = i64::try_from(rows).ok()?;
+        if listed.is_empty() || *listed == [n] && rows > 1 {
+            return Some(vec![]);
+        }
+        let twice = |i: usize| listed[..i].contains(&listed[i]);
+        if listed.len() == rows && !(0..rows).any(twice) {
+            return Some(listed.clone());
+        }
+        match listed.as_slice() {
+            &[low, high] if high.checked_sub(low).and_then(|d| d.checked_add(1)) == Some(n) => {
+                Some((low..=high).collect())
+            }
+            _ => None,
+        }
+    }
+
+    fn refused(&self, rows: usize) -> DirectionError {
+        let listed: Vec<String> = self.listed.iter().take(8).map(i64::to_string).collect();
+        let more = if self.listed.len() > listed.len() { ", …" } else { "" };
+        DirectionError::Band { name: self.name.clone(), listed: listed.join(", ") + more, rows }
+    }
 }
 
 /// The vector that is meant, the site that its place in the file names, and how it was chosen.
@@ -57,10 +94,17 @@ pub(super) fn pick(
     let array = choose(arrays, asked.array.as_deref().or(layers.usual), stacked)?;
     let name = array.name.clone();
     let called = site_of_name(&name);
-    let listed = array.shape.iter().rev().nth(1) == Some(&layers.rows.len());
-    let (values, how) = vector(array, &layers.rows, asked)?;
+    let count = array.shape.iter().rev().nth(1).copied().unwrap_or(0);
+    let rows = match layers.rows.of(count) {
+        Some(rows) => rows,
+        // Which row is of the layer is not known; counted from 0 it would be another's.
+        None if count > 0 && asked.layer.is_some() => return Err(layers.rows.refused(count)),
+        None => vec![],
+    };
+    let listed = !rows.is_empty() && rows.len() == count;
+    let (values, how) = vector(array, &rows, asked)?;
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
-    let of_row = asked.row.and_then(|row| layers.rows.get(row).copied());
+    let of_row = asked.row.and_then(|row| rows.get(row).copied());
     let layer = asked.layer.or(of_row).filter(|_| called.is_none());
     Ok(PickedVector { values, site: None, from, called, unsure: None, layer, listed })
 }

@@ -30,6 +30,14 @@ pub enum ChatError {
     /// The template fails on the conversation.
     #[error("the model's chat template fails on the conversation: {0}")]
     Failed(String),
+    /// The template takes more steps than any conversation needs.
+    #[error("the model's chat template has come to no end after {steps} steps{}", .line.map(at_line).unwrap_or_default())]
+    Endless {
+        /// Steps that it may take.
+        steps: u64,
+        /// Where in the template it was stopped.
+        line: Option<usize>,
+    },
     /// A conversation of no messages.
     #[error("the conversation has no messages")]
     Empty,
@@ -71,6 +79,11 @@ impl ChatError {
                  filter `format` is): mend it, name a markup with --chat=NAME, or give the text with its markup without --chat"
                     .into()
             }
+            Self::Endless { .. } => {
+                "give a shorter conversation if this one is very long; else the template's loops are too long: mend it, or name a \
+                 markup with --chat=NAME"
+                    .into()
+            }
             Self::Refused(_) => {
                 "give the turns as this model takes them (some have no system turn, most want user and assistant in \
                  turn), or name a markup with --chat=NAME"
@@ -80,6 +93,10 @@ impl ChatError {
             Self::Unfinished { .. } => "let the conversation end with the user's turn".into(),
         }
     }
+}
+
+fn at_line(line: usize) -> String {
+    format!(" (line {line} of the template)")
 }
 
 fn none(wanted: Option<&str>, have: &[String]) -> String {

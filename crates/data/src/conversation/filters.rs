@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use minijinja_contrib::globals;
 
-use super::python::{as_float, float, lines, refused};
+use super::python::{WIDEST, as_float, float, lines, narrow, refused};
 
 /// Adds them all.
 pub(super) fn add(inner: &mut Environment<'_>) {
@@ -76,7 +76,7 @@ fn indent(
         None => "    ".to_owned(),
         Some(w) => match (w.as_str(), w.as_usize()) {
             (Some(text), _) => text.to_owned(),
-            (None, Some(n)) if n <= 1 << 16 => " ".repeat(n),
+            (None, Some(n)) if n <= WIDEST => " ".repeat(n),
             _ => return Err(refused("the width of an indentation is a number or a text")),
         },
     };
@@ -191,7 +191,7 @@ fn urlencode(value: &Value) -> Result<String, Error> {
 }
 
 fn center(value: &Value, width: Option<usize>) -> Result<String, Error> {
-    let (text, width) = (text(value)?, width.unwrap_or(80).min(1 << 16));
+    let (text, width) = (text(value)?, narrow(width.unwrap_or(80))?);
     let missing = width.saturating_sub(text.chars().count());
     let left = missing / 2 + (missing & width & 1);
     Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(missing - left)))

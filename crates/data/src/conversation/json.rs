@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::python::{as_float, float};
+use super::python::{as_float, float, narrow};
 
 struct Style {
     indent: Option<String>,
@@ -23,7 +23,7 @@ pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent = match &indent {
         None => None,
         Some(text) if text.as_str().is_some() => text.as_str().map(str::to_owned),
-        Some(number) => Some(" ".repeat(number.as_usize().unwrap_or(0))),
+        Some(number) => Some(" ".repeat(narrow(number.as_usize().unwrap_or(0))?)),
     };
     let [item, key] = match separators.as_deref() {
         Some([item, key]) => [item.clone(), key.clone()],
@@ -42,17 +42,35 @@ pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     Ok(out)
 }
 
+fn number(value: &Value) -> String {
+    match as_float(value) {
+        Some(x) if x.is_nan() => "NaN".into(),
+        Some(x) if x.is_infinite() => String::from(if x > 0.0 { "Infinity" } else { "-Infinity" }),
+        Some(x) => float(x),
+        None => value.to_string(),
+    }
+}
+
+/// A key as Python writes it, which takes numbers, truth values and none for keys too.
+fn name(key: &Value) -> Result<String, Error> {
+    match key.kind() {
+        ValueKind::None => Ok("null".into()),
+        ValueKind::Bool => Ok(if key.is_true() { "true" } else { "false" }.into()),
+        ValueKind::Number => Ok(number(key)),
+        ValueKind::String => Ok(key.to_string()),
+        other => {
+            let what = format!("a key of kind {other} is not one of JSON");
+            Err(Error::new(ErrorKind::InvalidOperation, what))
+        }
+    }
+}
+
 impl Style {
     fn write(&self, value: &Value, depth: usize, out: &mut String) -> Result<(), Error> {
         match value.kind() {
             ValueKind::None => out.push_str("null"),
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number => match as_float(value) {
-                Some(x) if x.is_nan() => out.push_str("NaN"),
-                Some(x) if x.is_infinite() => out.push_str(if x > 0.0 { "Infinity" } else { "-Infinity" }),
-                Some(x) => out.push_str(&float(x)),
-                None => out.push_str(&value.to_string()),
-            },
+            ValueKind::Number => out.push_str(&number(value)),
             ValueKind::String => self.text(value.as_str().unwrap_or_default(), out),
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = value.try_iter()?.map(|item| (None, item)).collect();
@@ -65,7 +83,7 @@ impl Style {
                 }
                 let items = keys.into_iter().map(|key| {
                     let item = value.get_item(&key)?;
-                    Ok((Some(key.to_string()), item))
+                    Ok((Some(name(&key)?), item))
                 });
                 self.list(['{', '}'], items.collect::<Result<_, Error>>()?, depth, out)?;
             }

@@ -12,6 +12,7 @@ mod message;
 mod place;
 mod python;
 mod render;
+mod source;
 #[cfg(test)]
 mod tests;
 

@@ -126,6 +126,10 @@ pub(super) fn method(state: &mut State, value: &Value, name: &str, args: &[Value
                 None => Ok(false.into()),
             }
         }
+        "format" => {
+            narrow_format(text)?;
+            pycompat::unknown_method_callback(state, value, name, args)
+        }
         "ljust" | "rjust" | "center" | "zfill" => fill(text, name, args),
         // Python refuses to join what is no string.
         "join" => {
@@ -227,7 +231,30 @@ fn title(text: &str) -> String {
 }
 
 /// Widths that a text is filled up to at most.
-const WIDEST: usize = 1 << 16;
+pub(super) const WIDEST: usize = 1 << 16;
+
+/// Refuses a width that no text of a conversation has: memory would be asked for that is not there.
+pub(super) fn narrow(width: usize) -> Result<usize, Error> {
+    match width {
+        0..=WIDEST => Ok(width),
+        _ => Err(refused(format!("a width of {width} is more than {WIDEST}"))),
+    }
+}
+
+/// Refuses a format for `str.format` whose widths or precisions are not [`narrow`].
+fn narrow_format(format: &str) -> Result<(), Error> {
+    // Braces that are doubled are none.
+    let plain = format.replace("{{", "").replace("}}", "");
+    for field in plain.split('{').skip(1).filter_map(|f| f.split_once(':')) {
+        // The character to fill with may be a brace.
+        let filled = field.1.strip_prefix('}').filter(|s| s.starts_with(['<', '>', '^', '=']));
+        let spec = filled.unwrap_or(field.1).split('}').next().unwrap_or_default();
+        for digits in spec.split(|c: char| !c.is_ascii_digit()).filter(|d| !d.is_empty()) {
+            narrow(digits.parse().unwrap_or(usize::MAX))?;
+        }
+    }
+    Ok(())
+}
 
 fn fill(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
     let (width, with): (i64, Option<&str>) = from_args(args)?;
@@ -236,9 +263,7 @@ fn fill(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
     if with.chars().count() != 1 || (name == "zfill" && args.len() > 1) {
         return Err(refused("the fill character must be exactly one character long"));
     }
-    if width > WIDEST {
-        return Err(refused(format!("a width of {width} is more than {WIDEST}")));
-    }
+    narrow(width)?;
     let count = text.chars().count();
     let missing = width.saturating_sub(count);
     let of = |n: usize| with.repeat(n);

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Error, ErrorKind, Value};
 
-use super::{ChatError, Message, filters, json, python};
+use super::{ChatError, Message, filters, json, python, source};
 
 /// Steps after which a template is taken to loop on: a conversation of a thousand turns takes some ten thousand.
 const FUEL: u64 = 20_000_000;
@@ -46,6 +46,7 @@ impl Environment {
         filters::add(&mut inner);
         inner.add_filter("tojson", json::tojson);
         inner.add_filter("trim", python::trim);
+        inner.add_filter(source::ITEMS, source::items);
         inner.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
         });
@@ -62,13 +63,14 @@ impl Environment {
                 }
             }
         });
-        inner.add_template_owned(NAME, without_generation(&template)).map_err(|e| said(&e))?;
+        inner.add_template_owned(NAME, source::prepared(&template)).map_err(|e| said(&e))?;
         Ok(Self { inner, tokens, now, asked_date })
     }
 
     pub fn render(&self, messages: &[Message], answer: bool) -> Result<String, ChatError> {
         let failed = |e: Error| match raised(&e) {
             Some(message) => ChatError::Refused(message),
+            None if endless(&e) => ChatError::Endless { steps: FUEL, line: e.line() },
             None => ChatError::Failed(said(&e)),
         };
         let mut context: Vec<(String, Value)> =
@@ -153,6 +155,18 @@ fn raised(error: &Error) -> Option<String> {
     None
 }
 
+/// Whether the steps ran out, in the template or in what it calls.
+fn endless(error: &Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.downcast_ref::<Error>().is_some_and(|e| e.kind() == ErrorKind::OutOfFuel) {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
 /// An error in one line, with the line of the template.
 fn said(error: &Error) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), |d| format!("{}: {d}", error.kind()));
@@ -160,30 +174,4 @@ fn said(error: &Error) -> String {
         Some(line) => format!("{what} (line {line} of the template)"),
         None => what,
     }
-}
-
-/// The template with its generation blocks as blocks that have a scope of their own, which is all that they do to the
-/// text.
-fn without_generation(template: &str) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at);
-        out.push_str(before);
-        let Some(end) = tag.find("%}") else {
-            rest = tag;
-            break;
-        };
-        let (tag, after) = tag.split_at(end + 2);
-        let inside = &tag[2..tag.len() - 2];
-        let name = inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        match name {
-            "generation" => out.push_str(&tag.replacen("generation", "with", 1)),
-            "endgeneration" => out.push_str(&tag.replacen("endgeneration", "endwith", 1)),
-            _ => out.push_str(tag),
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }

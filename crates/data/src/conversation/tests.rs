@@ -91,6 +91,38 @@ fn what_can_t_be_said_as_python_says_it_is_refused() {
 }
 
 #[test]
+fn a_width_that_no_text_has_is_refused() {
+    let render = |template: &str| chat_of(template, &[]).render(&[Message::user("x")], Tail::Complete);
+    for template in [
+        "{{ '{:>99999999999}'.format('a') }}",
+        "{{ '{:.99999999999f}'.format(1.5) }}",
+        "{{ '{{{0:*^99999999999999999999999}'.format('a') }}",
+        "{{ 'a'.ljust(99999999999) }}",
+        "{{ 'a'|center(99999999999) }}",
+        "{{ [1]|tojson(indent=99999999999) }}",
+    ] {
+        let found = render(template);
+        assert!(
+            matches!(&found, Err(ChatError::Failed(e)) if e.contains("65536") && e.contains("line 1")),
+            "{template}: {found:?}"
+        );
+    }
+    // A number that is no width.
+    let found = render("{{ '{:>3} of 99999999999 {{:99999999999}}'.format('a') }}");
+    assert_eq!(found.as_deref(), Ok("  a of 99999999999 {:99999999999}"));
+}
+
+#[test]
+fn a_template_is_the_same_whatever_ends_its_lines() {
+    let lines = "{% for m in messages %}\n<{{ m.role }}>\n{{ m.content + '\n' }}\n{% endfor %}\n";
+    let render =
+        |template: &str| chat_of(template, &[]).render(&[Message::user("a\r\nb")], Tail::Answer).unwrap();
+    assert_eq!(render(lines), "<user>\na\r\nb\n\n");
+    assert_eq!(render(&lines.replace('\n', "\r\n")), render(lines));
+    assert_eq!(render(&lines.replace('\n', "\r")), render(lines));
+}
+
+#[test]
 fn what_a_template_alters_has_no_place() {
     let chat = chat_of(
         "{% for m in messages %}[{{ m.content | upper if m.role == 'user' else m.content | trim }}]{% endfor %}",
@@ -146,7 +178,9 @@ fn a_template_that_can_t_be_used_says_where() {
     // A loop without an end ends.
     let chat =
         chat_of("{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}", &[]);
-    assert!(matches!(chat.render(&[Message::user("x")], Tail::Answer), Err(ChatError::Failed(_))));
+    let e = chat.render(&[Message::user("x")], Tail::Answer).unwrap_err();
+    assert!(matches!(e, ChatError::Endless { line: Some(1), .. }), "{e:?}");
+    assert!(e.to_string().contains("steps (line 1") && e.hint().contains("shorter conversation"), "{e}");
     assert_eq!(chat.render(&[], Tail::Answer), Err(ChatError::Empty));
 }
 

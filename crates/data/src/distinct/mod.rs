@@ -96,7 +96,7 @@ fn is_own(text: &str) -> bool {
 }
 
 /// The response that all pairs have on a side, letter case and white space aside.
-fn common<'a>(pairs: &'a [Pair], side: fn(&Pair) -> &str) -> Option<&'a str> {
+fn common(pairs: &[Pair], side: fn(&Pair) -> &str) -> Option<&str> {
     let first = pairs.first().map(side)?;
     let same = folded(first);
     (pairs.len() > 1 && pairs.iter().all(|p| folded(side(p)) == same)).then_some(first)

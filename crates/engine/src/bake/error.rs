@@ -79,8 +79,28 @@ pub enum BakeError {
         /// Name of the family.
         family: &'static str,
     },
-    /// A place that no weights add at.
-    #[error("weights can add a vector at embed, mlp_out and resid_post, and not at {site}")]
+    /// A family whose attention is normed before it is added.
+    #[error(
+        "{family} norms what attention writes before it is added to the residual stream, and has no bias behind the norm: \
+         nothing in its weights can add a vector at attn_out"
+    )]
+    AttentionAddition {
+        /// Name of the family.
+        family: &'static str,
+    },
+    /// A model whose output projection of attention has no bias.
+    #[error(
+        "the output projection of this model's attention ({family}) has no bias, so nothing in its weights can add a vector \
+         at {site} at every token"
+    )]
+    NoAttentionBias {
+        /// Name of the family.
+        family: &'static str,
+        /// The site that was named.
+        site: Site,
+    },
+    /// A place at which nothing is added to weights here.
+    #[error("a vector is added to weights at embed, attn_out, mlp_out and resid_post, and not at {site}")]
     Site {
         /// The site that was named.
         site: Site,
@@ -123,10 +143,10 @@ impl BakeError {
             Self::Ablation { .. } => {
                 Some("ablate it while the model runs: truenorth steer --at everywhere --ablate")
             }
-            Self::Addition { .. } | Self::Site { .. } => Some(
+            Self::Addition { .. } | Self::AttentionAddition { .. } | Self::Site { .. } => Some(
                 "add it while the model runs: truenorth steer; a direction of the site embed can be baked",
             ),
-            Self::NoBias { .. } => Some(
+            Self::NoBias { .. } | Self::NoAttentionBias { .. } => Some(
                 "ablate instead (--ablate), or add while it runs: truenorth steer; a direction of the site embed can be baked",
             ),
             Self::DType { .. } => {

@@ -153,16 +153,25 @@ fn shard(
     }
     let mut index = index;
     for (name, tensor) in more {
+        let sizes = [
+            ("total_size", tensor.bytes.len() as u64),
+            ("total_parameters", tensor.shape.iter().map(|n| *n as u64).product()),
+        ];
+        // A matrix that the config did not read takes the place of one that it does now, of the same size.
+        let is_new = out.insert(name.clone(), tensor).is_none();
         if let Some(index) = index.as_deref_mut() {
             if let Some(map) = index.get_mut("weight_map").and_then(Value::as_object_mut) {
                 map.insert(name.clone(), file.into());
             }
-            if let Some(total) = index.get_mut("metadata").and_then(|m| m.get_mut("total_size")) {
-                *total = (total.as_u64().unwrap_or(0) + tensor.bytes.len() as u64).into();
+            for (key, size) in sizes.into_iter().filter(|_| is_new) {
+                if let Some(total) = index.get_mut("metadata").and_then(|m| m.get_mut(key))
+                    && let Some(before) = total.as_u64()
+                {
+                    *total = (before + size).into();
+                }
             }
         }
-        // A matrix that the config did not read takes the place of one that it does now.
-        if out.insert(name.clone(), tensor).is_none() {
+        if is_new {
             baked.added.push(name);
         }
     }
@@ -202,7 +211,7 @@ impl ChangedModel<'_> {
 
     /// Whether the MLP gets biases that it did not have.
     fn gains_biases(&self) -> bool {
-        self.adds_at_blocks() && !self.has_biases && self.biases().is_some_and(|key| !key.is_empty())
+        self.adds_at_mlps() && !self.has_biases && self.biases().is_some_and(|key| !key.is_empty())
     }
 }
 

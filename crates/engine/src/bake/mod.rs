@@ -25,8 +25,8 @@ pub enum Change {
     /// Takes a direction, `[hidden]`, out of everything that is added to the residual stream: the edit of `embed` and every
     /// `attn_out` and `mlp_out`.
     Ablate(Vec<f64>),
-    /// Adds vectors, `[hidden]`, at every token: to the embedding, or to the residual stream that leaves a block, which is to
-    /// what its MLP adds.
+    /// Adds vectors, `[hidden]`, at every token: to the embedding, to the residual stream that leaves a block, which is to
+    /// what its MLP adds, or to what its attention adds where the output projection has a bias.
     Add(Vec<(Site, Vec<f64>)>),
 }
 
@@ -64,6 +64,8 @@ struct ChangedModel<'a> {
     tied: bool,
     /// Whether the MLP has biases already.
     has_biases: bool,
+    /// Whether the output projection of attention has a bias.
+    has_attn_bias: bool,
 }
 
 impl<'a> ChangedModel<'a> {
@@ -78,12 +80,13 @@ impl<'a> ChangedModel<'a> {
         let (hidden, layers) = (size(family.keys.hidden)?, size(family.keys.layers)?);
         let tied = config.get("tie_word_embeddings").and_then(Value::as_bool);
         let tied = tied.unwrap_or(family.defaults.tied);
-        let has_biases = match family.mlp_bias {
+        let has = |bias: Bias| match bias {
             Bias::Always => true,
             Bias::Key(key, default) => config.get(key).and_then(Value::as_bool).unwrap_or(default),
             Bias::Never | Bias::QkvOnly => false,
         };
-        let kind = Self { family, change, hidden, layers, tied, has_biases };
+        let (has_biases, has_attn_bias) = (has(family.mlp_bias), has(family.attn_bias));
+        let kind = Self { family, change, hidden, layers, tied, has_biases, has_attn_bias };
         kind.check()?;
         Ok(kind)
     }
@@ -111,10 +114,18 @@ impl<'a> ChangedModel<'a> {
                 Site::ResidPost(_) | Site::MlpOut(_) if self.biases().is_none() => {
                     Err(BakeError::NoBias { family })
                 }
-                Site::ResidPost(layer) | Site::MlpOut(layer) if *layer as usize >= self.layers => {
+                Site::AttnOut(_) if self.family.names.attn_post.is_some() => {
+                    Err(BakeError::AttentionAddition { family })
+                }
+                Site::AttnOut(_) if !self.has_attn_bias => {
+                    Err(BakeError::NoAttentionBias { family, site: *site })
+                }
+                Site::ResidPost(layer) | Site::MlpOut(layer) | Site::AttnOut(layer)
+                    if *layer as usize >= self.layers =>
+                {
                     Err(BakeError::Layer { layer: *layer, layers: self.layers })
                 }
-                Site::ResidPost(_) | Site::MlpOut(_) => Ok(()),
+                Site::ResidPost(_) | Site::MlpOut(_) | Site::AttnOut(_) => Ok(()),
                 other => Err(BakeError::Site { site: *other }),
             }),
         }
@@ -144,9 +155,9 @@ impl<'a> ChangedModel<'a> {
         matches!(self.change, Change::Ablate(_)) || self.embedded().is_some()
     }
 
-    /// Whether something is added at blocks.
-    fn adds_at_blocks(&self) -> bool {
-        self.sum(|site| site != Site::Embed).is_some()
+    /// Whether something is added to what MLPs write.
+    fn adds_at_mlps(&self) -> bool {
+        self.sum(|site| matches!(site, Site::ResidPost(_) | Site::MlpOut(_))).is_some()
     }
 
     /// The key that gives an MLP biases, empty where it always has them; none where it can't have any.
@@ -205,8 +216,11 @@ impl<'a> ChangedModel<'a> {
             }
             Change::Add(_) if embedding => self.embedded().map(TensorEdit::Plus),
             Change::Add(_) => {
-                let (layer, _) = part.filter(|_| is(names.down, "bias"))?;
-                self.added(layer).map(TensorEdit::Plus)
+                let (layer, _) = part?;
+                if is(names.out, "bias") {
+                    return self.sum(|site| site == Site::AttnOut(layer)).map(TensorEdit::Plus);
+                }
+                if is(names.down, "bias") { self.added(layer).map(TensorEdit::Plus) } else { None }
             }
         }
     }

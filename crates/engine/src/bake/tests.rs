@@ -149,6 +149,41 @@ fn what_is_added_to_the_embedding_is_what_is_added_at_it() {
 }
 
 #[test]
+fn what_is_added_to_attention_is_what_is_added_at_it() {
+    for name in ["gpt2", "gpt2-bare", "gpt_neox", "gpt_neox-sequential", "llama-bias-linear"] {
+        let (width, to) = (width(name), tempfile::tempdir().unwrap());
+        let at = |site, k: usize| (site, direction(width, k).iter().map(|v| v * 3.0).collect());
+        let change = Change::Add(vec![at(Site::AttnOut(0), 1), at(Site::AttnOut(1), 4)]);
+        let baked = bake(&family(name), to.path(), &change, "added").unwrap();
+        assert_eq!((baked.changed.len(), baked.added.len()), (2, 0), "{name}: {baked:?}");
+        let (want, got, plain) =
+            (ask(&family(name), Some(&change)), ask(to.path(), None), ask(&family(name), None));
+        assert!(far(&got, &want, "logits") < 1e-4, "{name}: {}", far(&got, &want, "logits"));
+        assert!(far(&plain, &want, "logits") > 0.01, "{name}: the edit changes nothing");
+    }
+}
+
+#[test]
+fn an_index_says_how_large_the_shards_are() {
+    let to = tempfile::tempdir().unwrap();
+    let change = Change::Add(vec![(Site::ResidPost(0), direction(width("llama-sharded"), 1))]);
+    let baked = bake(&family("llama-sharded"), to.path(), &change, "added").unwrap();
+    assert!(!baked.added.is_empty());
+    let (mut parameters, mut size) = (0, 0);
+    for file in &baked.files {
+        let bytes = std::fs::read(to.path().join(file)).unwrap();
+        for (_, view) in safetensors::SafeTensors::deserialize(&bytes).unwrap().iter() {
+            parameters += view.shape().iter().product::<usize>();
+            size += view.data().len();
+        }
+    }
+    let index = std::fs::read(to.path().join("model.safetensors.index.json")).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["metadata"]["total_parameters"], parameters);
+    assert_eq!(index["metadata"]["total_size"], size);
+}
+
+#[test]
 fn what_is_added_to_a_block_twice_is_added_together() {
     let (width, to) = (width("gpt2"), tempfile::tempdir().unwrap());
     let at = |site, k| (site, direction(width, k));
@@ -171,8 +206,15 @@ fn what_weights_can_not_hold_is_refused_and_nothing_is_written() {
     }
     let add = Change::Add(vec![(Site::ResidPost(0), direction(width("qwen2"), 1))]);
     assert!(matches!(refused("qwen2", &add), BakeError::NoBias { family: "qwen2" }));
-    let within = Change::Add(vec![(Site::AttnOut(0), direction(width("llama"), 1))]);
-    assert!(matches!(refused("llama", &within), BakeError::Site { site: Site::AttnOut(0) }));
+    let within = |name: &str, site| Change::Add(vec![(site, direction(width(name), 1))]);
+    let attention = refused("llama", &within("llama", Site::AttnOut(0)));
+    assert!(matches!(attention, BakeError::NoAttentionBias { family: "llama", site: Site::AttnOut(0) }));
+    let attention = refused("gemma2", &within("gemma2", Site::AttnOut(0)));
+    assert!(matches!(attention, BakeError::AttentionAddition { family: "gemma2" }));
+    let middle = refused("gpt2", &within("gpt2", Site::ResidMid(0)));
+    assert!(matches!(middle, BakeError::Site { site: Site::ResidMid(0) }));
+    let deep = refused("gpt2", &within("gpt2", Site::AttnOut(9)));
+    assert!(matches!(deep, BakeError::Layer { layer: 9, .. }));
     let far = Change::Add(vec![(Site::ResidPost(9), direction(width("llama"), 1))]);
     assert!(matches!(refused("llama", &far), BakeError::Layer { layer: 9, .. }));
     let narrow = Change::Ablate(vec![1.0, 0.0]);

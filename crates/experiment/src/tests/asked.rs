@@ -128,7 +128,14 @@ impl Whole {
 
 fn arms(width: usize) -> Vec<ArmAsked<'static>> {
     let direction: Vec<f32> = (0..width).map(|i| if i % 3 == 0 { 0.5 } else { -0.25 }).collect();
-    let push = Push { direction, site: Site::ResidPost(0), coefficient: 1.0, norm: None, clamp: None };
+    let push = Push {
+        direction,
+        site: Site::ResidPost(0),
+        coefficient: 1.0,
+        norm: None,
+        clamp: None,
+        spares_first: false,
+    };
     let named = |name: &str, edit: bool| {
         let own = ArmParams {
             name: name.into(),

@@ -48,7 +48,14 @@ struct ModelReply {
     stop_tokens: Vec<u32>,
     #[serde(default)]
     chat: Option<ChatTemplates>,
+    /// Whether it can tell the text of tokens; servers that do not say so were taken to.
+    #[serde(default = "yes")]
+    decodes: bool,
     protocol: u32,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Client {
@@ -85,7 +92,7 @@ impl Client {
             service,
             options,
             Box::new(wire),
-            TokenizerSource::Remote { memory: Default::default(), chat: model.chat },
+            TokenizerSource::Remote { memory: Default::default(), chat: model.chat, decodes: model.decodes },
         ))
     }
 
@@ -208,6 +215,13 @@ impl Runner for Client {
 
     fn stop_tokens(&self) -> Vec<u32> {
         self.wire.stop_tokens()
+    }
+
+    fn decodes(&self) -> bool {
+        match &self.words {
+            TokenizerSource::Local(vocabulary) => vocabulary.speaks(),
+            TokenizerSource::Remote { decodes, .. } => *decodes,
+        }
     }
 
     fn unfollowed(&self) -> Option<String> {

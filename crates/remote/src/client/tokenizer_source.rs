@@ -27,6 +27,8 @@ pub(super) enum TokenizerSource {
         /// Tokens of texts.
         memory: Mutex<EncodedMemory>,
         chat: Option<ChatTemplates>,
+        /// Whether it can tell the text of tokens.
+        decodes: bool,
     },
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn model(State(shared): State<Arc<ServerParts>>) -> Json<Json_>
         "info": runner.info(),
         "stop_tokens": runner.stop_tokens(),
         "chat": runner.chat(),
+        "decodes": runner.decodes(),
         "protocol": PROTOCOL,
     }))
 }

@@ -2,7 +2,7 @@
 //!
 //! | route | what it does |
 //! | --- | --- |
-//! | `GET /model` | `{"info": ModelInfo, "stop_tokens": [u32], "protocol": 1}` |
+//! | `GET /model` | `{"info": ModelInfo, "stop_tokens": [u32], "decodes": bool, "protocol": 1}` |
 //! | `POST /encode` | `{"texts": [...], "special": bool}` to `{"tokens": [[...]]}`; with `"bytes": true` also the bytes of each |
 //! | `POST /request` | takes a job: a form with `data`, the JSON of [`job::Envelope`], and `blob`, a graph's bytes; answers the [`job::Update`] `RECEIVED` |
 //! | `GET /subscribe` | a WebSocket: first `{"session_id"}`, then a [`job::Update`] whenever a job that named it moves on |

@@ -167,7 +167,8 @@ impl EstimateError {
                 Some("read elsewhere, with another --positions or --site: here both classes look the same")
             }
             Self::FewToChoose { by: "axes", .. } => Some(
-                "give pairs of a third axis, or use an estimator that chooses no penalty: mean-diff or lda",
+                "give pairs of a third axis (texts of a third category), or use an estimator that chooses no penalty: \
+                 mean-diff or lda, as in --estimator mean-diff",
             ),
             Self::FewToChoose { .. } => Some(
                 "add rows that are no copies, near copies or of one group with others, ask for more folds with --folds, or \

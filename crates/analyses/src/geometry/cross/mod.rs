@@ -84,6 +84,7 @@ impl CrossRun<'_> {
             coefficient: 1.0,
             norm: Some(size),
             clamp: None,
+            spares_first: false,
         };
         let dose = Dose {
             pushes: vec![push],

@@ -71,7 +71,9 @@ pub struct CrossParams {
     /// way the texts of the checkpoints go in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "truth_or_text")]
+    // The id of its own: `chat` is that of the flag that says how the checkpoints' texts go in.
     #[cfg_attr(feature = "cli", arg(
+            id = "steer_chat",
             long = "steer-chat",
             value_name = "NAME",
             num_args = 0..=1,

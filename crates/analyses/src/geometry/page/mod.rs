@@ -167,11 +167,17 @@ fn nulls(result: &TextGeometry, at: usize) -> Option<Table> {
 
 /// The angle between the directions of every two ways to read.
 fn angles(found: &Protocols) -> Table {
+    let left_out: Vec<String> =
+        found.left_out.iter().map(|l| format!("{} by {}", l.tokens, l.protocol)).collect();
+    let sinks = match left_out.is_empty() {
+        true => String::new(),
+        false => format!(" Tokens left out as attention sinks: {}.", left_out.join(", ")),
+    };
     let mut table = Table::new(
         "geometry-protocols",
         format!(
             "The same texts at {} read in several ways: the angle between the directions, in degrees. Intervals: \
-             delete-a-fold jackknife of the cosine.",
+             delete-a-fold jackknife of the cosine.{sinks}",
             found.checkpoint
         ),
         "Which way is right: a direction read in one way may say nothing of another.",

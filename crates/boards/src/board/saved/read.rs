@@ -164,7 +164,9 @@ fn entry(row: &TableRow, id: String, score: &str) -> Result<ScoreRow, (String, S
         return Err((format!("sequence `{id}` has {found} as its `{score}`; expected a number"), remedy));
     };
     let of = |name: &str| fields.get(name).and_then(number);
-    let counted_with = fields.get("counted_with").and_then(Value::as_str).map(str::to_owned);
+    let counted_with = fields.get("counted_with").and_then(Value::as_str);
+    // Tables have an empty cell where a row stands for itself.
+    let counted_with = counted_with.filter(|with| !with.trim().is_empty()).map(str::to_owned);
     // Specificity, shift and place belong to the board's own score.
     let own = score == SCORE;
     let rank = of("rank").filter(|r| own && *r >= 1.0 && r.fract() == 0.0);

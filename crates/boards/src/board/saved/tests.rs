@@ -223,3 +223,78 @@ fn a_new_board_is_held_against_the_expected_one() {
     let found = expect(&near, &old, 0.01).unwrap();
     assert!(found.agrees && found.clear_inversions == 0, "{found:?}");
 }
+
+/// Boards of one table in the order of its rows and in the other.
+fn both_ways(rows: &[&str]) -> [SavedBoard; 2] {
+    let turned: Vec<&str> = rows.iter().rev().copied().collect();
+    [table(&rows.join("\n")).unwrap().swap_remove(0), table(&turned.join("\n")).unwrap().swap_remove(0)]
+}
+
+#[test]
+fn the_order_of_a_file_never_says_which_of_a_cluster_stands() {
+    let by_id = [
+        r#"{"id": "c10", "text": "a hello", "score": 3.0}"#,
+        r#"{"id": "c9", "text": "A hello", "score": -1.0}"#,
+        r#"{"id": "c1", "text": "river", "score": 0.5}"#,
+    ];
+    let by_number = [
+        r#"{"text": "a hello", "score": 3.0}"#,
+        r#"{"text": "A hello", "score": -1.0}"#,
+        r#"{"text": "river", "score": 0.5}"#,
+    ];
+    // What the board itself says comes before that.
+    let said = [
+        r#"{"id": "c10", "text": "a hello", "score": 3.0}"#,
+        r#"{"id": "c9", "text": "A hello", "score": -1.0, "counted_with": "c10"}"#,
+        r#"{"id": "c1", "text": "river", "score": 0.5, "counted_with": ""}"#,
+    ];
+    for (rows, score) in [(by_id, -1.0), (by_number, -1.0), (said, 3.0)] {
+        for board in both_ways(&rows) {
+            let found = align(&[board], NearCopies::default()).unwrap();
+            let stands: Vec<f64> = found.boards[0]
+                .rows
+                .iter()
+                .filter(|r| r.counted_with.is_none() && r.text != "river")
+                .map(|r| r.score)
+                .collect();
+            assert_eq!(stands, [score], "{rows:?}");
+            let own = |i: &usize| found.firsts[*i] == *i;
+            let firsts: Vec<usize> = (0..3).filter(own).collect();
+            assert!(firsts.iter().all(|i| found.boards[0].rows[*i].counted_with.is_none()));
+            assert_eq!(firsts.len(), 2);
+        }
+    }
+}
+
+#[test]
+fn rows_that_differ_in_letter_case_are_matched_by_what_they_say() {
+    let [board, turned] = both_ways(&[
+        r#"{"text": "river", "score": 0.5}"#,
+        r#"{"text": "Hello", "score": 2.0}"#,
+        r#"{"text": "hello", "score": -2.0}"#,
+    ]);
+    let found = expect(&turned, &board, 0.01).unwrap();
+    assert!(found.agrees && found.spearman.unwrap() > 0.999, "{found:?}");
+    // One of them is the same; the other is what is left.
+    let one = |rows: &str| table(rows).unwrap().swap_remove(0);
+    let left = one("{\"text\": \"HELLO\", \"score\": 2.0}\n{\"text\": \"hello\", \"score\": -2.0}\n\
+                    {\"text\": \"river\", \"score\": 0.5}");
+    assert!(expect(&left, &board, 0.01).unwrap().agrees);
+    // Where no text is the same, ids tell them apart.
+    let named = |first: &str, second: &str| {
+        one(&format!(
+            "{{\"id\": \"a\", \"text\": \"{first}\", \"score\": 2.0}}\n{{\"id\": \"b\", \"text\": \"{second}\", \
+             \"score\": -2.0}}\n{{\"id\": \"c\", \"text\": \"river\", \"score\": 0.5}}"
+        ))
+    };
+    let mut other = named("HELLO", "heLLo");
+    other.rows.reverse();
+    assert!(expect(&other, &named("Hello", "hello"), 0.01).unwrap().agrees);
+    // Row numbers are no ids.
+    let unsure = expect(&other, &board, 0.01).unwrap_err();
+    assert!(
+        unsure.to_string().contains("\"HELLO\"") && unsure.to_string().contains("letter case"),
+        "{unsure}"
+    );
+    assert!(unsure.hint().unwrap().contains("`id`"));
+}
