@@ -48,9 +48,14 @@ impl Push {
         self.spares_first && self.clamp.is_some() && positions == WriteAt::All
     }
 
-    /// At which tokens the clamp is applied, of an edit at these.
-    pub(super) fn clamped(&self, positions: WriteAt) -> Vec<WriteAt> {
-        if self.spares(positions) { vec![AFTER_FIRST, WriteAt::Generated] } else { vec![positions] }
+    /// At which tokens the clamp is applied, of an edit at these in so many passes; the first of them generates no token
+    /// that is read again.
+    pub(super) fn clamped(&self, positions: WriteAt, passes: u32) -> Vec<WriteAt> {
+        match (self.spares(positions), passes) {
+            (false, _) => vec![positions],
+            (true, ..2) => vec![AFTER_FIRST],
+            (true, _) => vec![AFTER_FIRST, WriteAt::Generated],
+        }
     }
 }
 

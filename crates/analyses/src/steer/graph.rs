@@ -86,7 +86,7 @@ pub(super) fn edit(
         for push in dose.at(site) {
             if let Some([min, max]) = push.clamp {
                 let direction = b.constant(Tensor::vector(&push.direction));
-                for positions in push.clamped(dose.positions) {
+                for positions in push.clamped(dose.positions, steps) {
                     let edit = Edit::Clamp { direction, min, max };
                     writes.push(b.write(group, site, positions, Steps::ALL, edit));
                 }
