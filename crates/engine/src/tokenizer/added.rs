@@ -179,11 +179,7 @@ impl AddedTokenReader<'_> {
                 texts.chain(of_config).chain(objects(self.files.map.get(EXTRA), true)).collect()
             }
         };
-        // What the class has no token for comes after the others.
-        let (last, first): (Vec<_>, Vec<_>) = further.into_iter().partition(|(key, _): &(String, _)| {
-            self.rules == Transformers::V5_23 && NAMED.contains(&key.as_str())
-        });
-        for (key, token) in first.into_iter().chain(last) {
+        for (key, token) in further {
             match all.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, there)) => *there = token,
                 None => all.push((key, token)),
