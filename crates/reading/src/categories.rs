@@ -51,8 +51,8 @@ pub const LONE: &str = "row ";
 /// Labels that say themselves which of them is positive, the negative one first.
 const COUPLES: [[&str; 2]; 4] = [["0", "1"], ["-1", "1"], ["false", "true"], ["negative", "positive"]];
 
-/// The label of the positive class: the one named, or the one that says so itself beside its opposite ([`COUPLES`]): of 1 and 2
-/// either may be meant.
+/// The label of the positive class: the one named, or the one that says so itself beside its opposite, as 1 beside 0 does: of 1
+/// and 2 either may be meant.
 pub fn positive_label<'a>(
     rows: &'a Distinct<ClassRow>,
     positive: Option<&str>,

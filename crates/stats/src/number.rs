@@ -37,7 +37,7 @@ pub struct Number {
 /// What a number would be if there were nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Null {
-    /// The test, whose [`Card`](crate::test::Card) says what it asks.
+    /// The test, whose [`TestCard`](crate::test::TestCard) says what it asks.
     pub test: Test,
     /// What is true under it, in words.
     pub what: String,

@@ -7,11 +7,11 @@
 //!
 //! | source | reads | text | label | licence of the original |
 //! | --- | --- | --- | --- | --- |
-//! | [`BeaverTails`](Source::BeaverTails) | JSONL or Parquet: `prompt`, `response`, `category` {name: bool}, `is_safe` | `prompt` | `safe`, `harmful` by `is_safe` | CC BY-NC 4.0 |
-//! | [`Alpaca`](Source::Alpaca) | JSON array, JSONL or Parquet: `instruction`, `input` | both, a blank line between | `safe` | CC BY-NC 4.0 |
-//! | [`AdvBench`](Source::AdvBench) | CSV: `goal`, `target` | `goal` | `harmful` | MIT |
-//! | [`HarmBench`](Source::HarmBench) | CSV: `Behavior`, `FunctionalCategory`, `SemanticCategory`, `Tags`, `ContextString`, `BehaviorID` | `ContextString`, then `Behavior` | `harmful` | MIT |
-//! | [`MaliciousInstruct`](Source::MaliciousInstruct) | text, a request a line | the line | `harmful` | none stated |
+//! | [`BeaverTails`](ImportSource::BeaverTails) | JSONL or Parquet: `prompt`, `response`, `category` {name: bool}, `is_safe` | `prompt` | `safe`, `harmful` by `is_safe` | CC BY-NC 4.0 |
+//! | [`Alpaca`](ImportSource::Alpaca) | JSON array, JSONL or Parquet: `instruction`, `input` | both, a blank line between | `safe` | CC BY-NC 4.0 |
+//! | [`AdvBench`](ImportSource::AdvBench) | CSV: `goal`, `target` | `goal` | `harmful` | MIT |
+//! | [`HarmBench`](ImportSource::HarmBench) | CSV: `Behavior`, `FunctionalCategory`, `SemanticCategory`, `Tags`, `ContextString`, `BehaviorID` | `ContextString`, then `Behavior` | `harmful` | MIT |
+//! | [`MaliciousInstruct`](ImportSource::MaliciousInstruct) | text, a request a line | the line | `harmful` | none stated |
 //!
 //! # What a label means
 //! BeaverTails judges a prompt *together with* its response: a harmful request that was refused is `safe`
