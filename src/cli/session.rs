@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// The same for what others type: a service's jobs are in no journal here, so that no prompt is on a disk.
-    #[cfg(any(feature = "arena", feature = "play"))]
+    #[cfg(feature = "play")]
     pub fn unwritten(args: &ModelArgs) -> anyhow::Result<Self> {
         Self::with_journal(args, false)
     }
