@@ -130,7 +130,7 @@ impl Model {
     ///
     /// ```
     /// use truenorth::Options;
-    /// use truenorth::analyses::Named;
+    /// use truenorth::analyses::NamedPrompt;
     /// use truenorth::analyses::board::{Board, BoardData, Over, Params, Sequence};
     /// # use truenorth::data::{NearCopies, first_sequences, read_sequences};
     ///
@@ -139,7 +139,7 @@ impl Model {
     /// # let rows = read_sequences(words.join("\n").as_bytes(), "words")?.rows;
     /// # let sequences = Sequence::all(&rows, &first_sequences(&rows, NearCopies::default())?);
     /// let direction = ndarray::Array1::from_elem(model.info().hidden as usize, 1.0);
-    /// let probes = [Named::text("1", "the hat"), Named::text("2", "no cup")];
+    /// let probes = [NamedPrompt::text("1", "the hat"), NamedPrompt::text("2", "no cup")];
     /// let data = BoardData {
     ///     probes: &probes,
     ///     sequences: &sequences,
