@@ -102,8 +102,8 @@ fn two_answers(place: &Place) -> Outcome<()> {
     Ok(())
 }
 
-/// Rows 2 and 5: worlds of the calibration, on the real model.
-fn worlds(place: &Place, runs: u64) -> Outcome<()> {
+/// Rows 2 and 5: worlds of the calibration, on the real model; all of them, or those whose name has `only`.
+fn worlds(place: &Place, runs: u64, only: Option<&str>) -> Outcome<()> {
     for (row, name, test, before) in [
         (5, "axes turned as a whole", Test::HeldOut, "13 % (flipped by pair)"),
         (5, "classes, groups as a whole", Test::ProbeNested, "21 % (flipped by row)"),
@@ -115,6 +115,9 @@ fn worlds(place: &Place, runs: u64) -> Outcome<()> {
             "26 % of 46 (doses shuffled within pairs)",
         ),
     ] {
+        if only.is_some_and(|only| !"worlds".contains(only) && !name.contains(only)) {
+            continue;
+        }
         let scenario = SCENARIOS.iter().find(|s| s.name == name).ok_or("no such world")?;
         let runs = if row == 2 { runs.min(SWEEPS) } else { runs };
         let found = each(runs, |seed| (scenario.run)(place, seed))?;
@@ -361,8 +364,5 @@ pub fn all(place: &Place, runs: u64, only: Option<&str>) -> Outcome<()> {
     if asked("boards") {
         boards(place, runs)?;
     }
-    if asked("worlds") {
-        worlds(place, runs)?;
-    }
-    Ok(())
+    worlds(place, runs, only)
 }

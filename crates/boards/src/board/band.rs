@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::Site;
 use truenorth_stats::math;
@@ -11,6 +11,9 @@ use truenorth_stats::math;
 use super::scan::unit;
 use super::scored::{ScoredSequence, Sequence, ranked, scored};
 use truenorth_reading::{AnalysisError, Reader, stat};
+
+/// Unit vectors that differ by no more are one vector, written at several sites.
+const SAME: f64 = 1e-9;
 
 /// How the scores of several sites become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +50,8 @@ impl fmt::Display for Over {
 /// One line of a board over several sites.
 ///
 /// Of the mean, `z`, `coherence`, `shift_norm` and `p_random` are those of the shifts at all sites as one vector, along
-/// the directions as one. Of the worst site all are those of the site with the least score.
+/// the directions as one; where one vector is shared by all sites, those of the mean of their shifts along it. Of the
+/// worst site all are those of the site with the least score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OverSites {
     /// The line as a board of one site would have it.
@@ -86,7 +90,11 @@ pub(super) struct SiteBand {
     pub sites: Vec<Site>,
     pub over: Over,
     units: Vec<Array1<f64>>,
+    /// The unit directions one behind the other.
     all: Array1<f64>,
+    /// Whether one vector is shared by several sites. A random direction is then one vector too, of as many numbers as
+    /// the residual stream is wide: one of its own a site would reach as far by chance less often.
+    shared: bool,
 }
 
 pub(super) struct SequenceScores {
@@ -95,7 +103,7 @@ pub(super) struct SequenceScores {
     pub sites: Vec<ScoreAtSite>,
     /// The shift of every probe, whose mean is the score.
     pub along: Array1<f64>,
-    /// The mean shift at each site, one behind the other.
+    /// The mean shift at each site, one behind the other; over the sites where they share one vector.
     pub mean: Array1<f64>,
     /// The place of the one site that the row is of; none where it is of all.
     pub of: Option<usize>,
@@ -119,19 +127,63 @@ impl SiteBand {
         let own = |i: usize| unit(reader, direction.slice(s![i * width..(i + 1) * width]));
         let units: Vec<Array1<f64>> = (0..sites.len()).map(own).collect::<Result<_, _>>()?;
         let all = units.iter().flatten().copied().collect();
-        Ok(Self { sites: sites.to_vec(), over, units, all })
+        let alike = |unit: &Array1<f64>| unit.iter().zip(&units[0]).all(|(a, b)| (a - b).abs() < SAME);
+        let shared = units.len() > 1 && units.iter().all(alike);
+        Ok(Self { sites: sites.to_vec(), over, units, all, shared })
     }
 
-    /// Width of all sites together.
+    /// Whether a row is of the mean shift over the sites, along the one vector that they share.
+    pub fn is_pooled(&self) -> bool {
+        self.shared && self.over == Over::Mean
+    }
+
+    /// Whether one vector is shared by several sites.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// How many numbers the mean shift of a sequence has: of all sites, one behind the other, or of their mean.
     pub fn width(&self) -> usize {
-        self.all.len()
+        if self.is_pooled() { self.part(0).len() } else { self.all.len() }
+    }
+
+    /// Directions of all sites, `[draws, width of all sites]`, as this one is made: at unit norm a site, and their mean
+    /// where one vector is shared. Those that are zero at a site stay zero, or leave the site out of the mean.
+    pub fn made_alike(&self, directions: ArrayView2<'_, f32>) -> Array2<f32> {
+        let part = self.part(0).len();
+        let mut units = directions.to_owned();
+        if self.units.len() == 1 {
+            return units;
+        }
+        for mut direction in units.outer_iter_mut() {
+            for mut part in direction.exact_chunks_mut(part) {
+                let norm = part.dot(&part).sqrt();
+                if norm > 0.0 {
+                    part.mapv_inplace(|v| v / norm);
+                }
+            }
+        }
+        if !self.shared {
+            return units;
+        }
+        let mut mean = Array2::<f32>::zeros((units.nrows(), part));
+        for site in 0..self.units.len() {
+            mean += &units.slice(s![.., self.part(site)]);
+        }
+        if self.is_pooled() {
+            return mean;
+        }
+        for site in 0..self.units.len() {
+            units.slice_mut(s![.., self.part(site)]).assign(&mean);
+        }
+        units
     }
 
     /// The unit direction that a row is along: that of the one site it is of, or all of them one behind the other.
     pub fn along(&self, of: Option<usize>) -> Array1<f64> {
         match (of, &self.units[..]) {
             (Some(site), units) => units[site].clone(),
-            (None, [one]) => one.clone(),
+            (None, [one, ..]) if self.units.len() == 1 || self.is_pooled() => one.clone(),
             #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
             (None, units) => &self.all / (units.len() as f64).sqrt(),
         }
@@ -173,14 +225,20 @@ impl SiteBand {
             let row = each[least].clone();
             return Ok(SequenceScores { row, sites, along: along(least), mean, of: Some(least) });
         }
+        #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
+        let count = each.len() as f64;
+        let along = (0..each.len()).map(along).reduce(|a, b| a + b).unwrap_or_default() / count;
+        if self.is_pooled() {
+            let pooled = shifts.iter().skip(1).fold(shifts[0].clone(), |sum, d| sum + d) / count;
+            let mean = pooled.mean_axis(Axis(0)).unwrap_or_default();
+            let row = scored(sequence, pooled.view(), self.units[0].view()).map_err(of)?;
+            return Ok(SequenceScores { row, sites, along, mean, of: None });
+        }
         let views: Vec<_> = shifts.iter().map(Array2::view).collect();
         let together = concatenate(Axis(1), &views)
             .map_err(|e| AnalysisError::Input(format!("the sites of a band: {e}")))?;
         let of_all = scored(sequence, together.view(), self.all.view()).map_err(of)?;
-        #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
-        let count = each.len() as f64;
         let row = ScoredSequence { score: each.iter().map(|s| s.score).sum::<f64>() / count, ..of_all };
-        let along = (0..each.len()).map(along).reduce(|a, b| a + b).unwrap_or_default() / count;
         Ok(SequenceScores { row, sites, along, mean, of: None })
     }
 }

@@ -51,6 +51,9 @@ pub struct OverWhich {
     pub over: Over,
     /// The sites, as they are written.
     pub sites: Vec<String>,
+    /// Whether they share one vector, so that a random direction is one vector at all of them too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// The closed form of `p_random` held against drawn directions.
@@ -103,7 +106,8 @@ pub struct BoardSummary {
     /// The sites, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over: Option<OverWhich>,
-    /// How many numbers a row is of: the width of the residual stream, times the sites of a mean over several.
+    /// How many numbers a row is of: the width of the residual stream, times the sites of a mean over several
+    /// that do not share one vector.
     pub width: usize,
     /// What no `|z|` can exceed, the root of the width.
     pub z_bound: f64,

@@ -23,6 +23,8 @@ mod summary;
 mod table;
 
 #[cfg(test)]
+mod band_tests;
+#[cfg(test)]
 mod ends_tests;
 #[cfg(test)]
 pub(super) mod tests;

@@ -1,7 +1,7 @@
 //! What directions that know nothing of the labels make of a board: drawn like the readings, or fitted to
 //! exchanged labels.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
@@ -87,7 +87,7 @@ pub(super) struct Shifted<'a> {
     /// What each site gives; empty lists where there is one.
     pub at_sites: &'a [Vec<ScoreAtSite>],
     pub band: &'a SiteBand,
-    /// The mean shifts, `[sequences, width of all sites]`.
+    /// The mean shifts, `[sequences, width of the band]`.
     pub means: &'a Array2<f32>,
 }
 
@@ -136,24 +136,13 @@ pub(super) fn held(
     ends: usize,
 ) -> Option<BoardNulls> {
     let board = shifted.board;
-    let mut directions = directions.to_owned();
-    let mut norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
-    if shifted.band.sites.len() > 1 {
-        // The direction of every site has unit norm, as the one that is seen has.
-        for (mut direction, norm) in directions.outer_iter_mut().zip(&mut norms) {
-            for mut part in direction.exact_chunks_mut(shifted.band.part(0).len()) {
-                let own = part.dot(&part).sqrt();
-                if own > 0.0 {
-                    part.mapv_inplace(|v| v / own);
-                } else {
-                    *norm = 0.0;
-                }
-            }
-            if *norm > 0.0 {
-                *norm = direction.dot(&direction).sqrt();
-            }
-        }
-    }
+    let directions = shifted.band.made_alike(directions);
+    let norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
+    // A direction that is zero at a site of its own has no unit norm there, as the one that is seen has.
+    let part = shifted.band.part(0).len();
+    let zero = |d: ArrayView1<'_, f32>| d.exact_chunks(part).into_iter().any(|p| p.iter().all(|v| *v == 0.0));
+    let norms: Vec<f32> =
+        directions.outer_iter().zip(norms).map(|(d, norm)| if zero(d) { 0.0 } else { norm }).collect();
     let kept: Vec<usize> = (0..norms.len()).filter(|i| norms[*i] > 0.0).collect();
     if kept.is_empty() {
         return None;

@@ -39,8 +39,9 @@ pub(super) fn board(
         Against { own, other: name, board }
     });
     let pairs: Vec<Option<String>> = sequences.iter().map(|s| s.pair.clone()).collect();
+    let shared = scanned.shared;
     let found = summarise(scanned, input.kinds, &pairs, against, params, seeds)?;
-    let named = || OverWhich { over, sites: sites.iter().map(Site::to_string).collect() };
+    let named = || OverWhich { over, sites: sites.iter().map(Site::to_string).collect(), shared };
     Ok(BoardSummary { over: (sites.len() > 1).then(named), ..found })
 }
 

@@ -76,8 +76,11 @@ pub struct Scanned {
     pub at_sites: Vec<Vec<ScoreAtSite>>,
     /// The shift of every probe along the direction, `[sequences, probes]`; a row's mean is its score.
     pub along: Array2<f64>,
-    /// How many numbers a row is of: the width of the residual stream, times the sites that it is of.
+    /// How many numbers a row is of: the width of the residual stream, times the sites that it is of where each has a
+    /// vector of its own.
     pub width: usize,
+    /// Whether several sites share one vector.
+    pub shared: bool,
     /// Random directions drawn.
     pub draws: usize,
     /// How many of them reach at least the sequence's `|z|`; empty where none was drawn.
@@ -128,7 +131,8 @@ pub(super) fn scan_both(
     let other = other.map(|d| SiteBand::new(reader, d, place)).transpose()?;
     let width = band.width();
     let alone = read(reader, probes, &band.sites, watch)?;
-    let row = probes.len() * width * size_of::<f64>();
+    let all = data.direction.len();
+    let row = probes.len() * all * size_of::<f64>();
     let at_once = params.at_once.unwrap_or(HELD / row.max(1)).max(1);
     let mut board = Vec::with_capacity(sequences.len());
     let (mut at_sites, mut of) = (Vec::with_capacity(sequences.len()), Vec::with_capacity(sequences.len()));
@@ -136,7 +140,7 @@ pub(super) fn scan_both(
     let mut along = Array2::zeros((sequences.len(), probes.len()));
     let drawn = params.draws + params.matched + relabelled.map_or(0, |d| d.nrows());
     let mut means = Array2::<f32>::zeros((if drawn > 0 { sequences.len() } else { 0 }, width));
-    let mut matched = Matched::new(params.matched, width);
+    let mut matched = Matched::new(params.matched, all);
     let like_readings = seeds.child("directions like the readings");
     let mut distinct = 0;
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
@@ -192,7 +196,8 @@ pub(super) fn scan_both(
     let matched = held(&shifted, matched.directions().view(), ends);
     let relabelled = relabelled.and_then(|d| held(&shifted, d.mapv(narrow).view(), ends));
     let (width, draws) = (means_of.ncols(), params.draws);
-    Ok((Scanned { board, at_sites, along, width, draws, reached, matched, relabelled }, second))
+    let shared = band.is_shared();
+    Ok((Scanned { board, at_sites, along, width, shared, draws, reached, matched, relabelled }, second))
 }
 
 /// The mean shift that each row is of, and how far the direction goes along it.

@@ -166,6 +166,7 @@ fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
         at_sites: vec![],
         along,
         width: 64,
+        shared: false,
         draws,
         reached: reached.to_vec(),
         matched: None,

@@ -36,6 +36,11 @@ pub fn section(result: &BoardSummary) -> Section {
     );
     if let Some(over) = &result.over {
         lead += &match over.over {
+            Over::Mean if over.shared => format!(
+                " A score is the mean over {}, which share one vector; z and p are those of the mean of their shifts, against \
+                 random directions that are shared too.",
+                over.sites.join(", ")
+            ),
             Over::Mean => format!(
                 " A score is the mean over {}; z and p are those of the shifts at all of these sites as one vector.",
                 over.sites.join(", ")
