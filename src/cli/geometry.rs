@@ -10,7 +10,9 @@ use truenorth::analyses::geometry::{
     self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, GeometryTexts, Params,
     Protocol,
 };
-use truenorth::analyses::{Analysis as _, AtSite, AtSites, ClassTexts, OneOrMore, Parameters as _};
+use truenorth::analyses::{
+    Analysis as _, AtSite, AtSites, ClassTexts, OneOrMore, Parameters as _, SiteRange,
+};
 use truenorth::artifact::{Direction as Artifact, Directions};
 use truenorth::host::Desk as _;
 use truenorth::math::Seeds;
@@ -61,8 +63,8 @@ pub struct Geometry {
     /// positive.
     #[arg(long, value_name = "LABEL", requires = "classes")]
     positive: Option<String>,
-    /// Where the texts are read.
-    #[arg(long, value_name = "S", requires = "classes")]
+    /// Where the texts are read: one site, and for several a run for each.
+    #[arg(long, value_name = "S", requires = "classes", value_parser = one_site)]
     site: Option<Site>,
     #[command(flatten)]
     params: Params,
@@ -100,6 +102,22 @@ pub struct Geometry {
     copies: CopiesArgs,
     #[command(flatten)]
     out: OutArgs,
+}
+
+/// The site that texts are read at; of several what to do instead is said.
+fn one_site(text: &str) -> Result<Site, String> {
+    text.parse::<Site>().map_err(|e| match text.parse::<SiteRange>() {
+        Ok(range) if range.sites().len() > 1 => {
+            let sites = range.sites();
+            format!(
+                "it names {} sites, and texts are read at one; run `geometry` once for each, as in --site {} and then --site {}",
+                sites.len(),
+                sites[0],
+                sites[1]
+            )
+        }
+        _ => e.to_string(),
+    })
 }
 
 impl Geometry {
@@ -328,6 +346,22 @@ mod tests {
     struct Alone {
         #[command(flatten)]
         verb: Geometry,
+    }
+
+    #[test]
+    fn several_sites_are_told_to_take_a_run_each() {
+        let read = |site: &str| {
+            let line = ["geometry", "--checkpoint", "m", "--classes", "c.jsonl", "--site", site];
+            Alone::try_parse_from(line).map(|alone| alone.verb.site).map_err(|e| e.to_string())
+        };
+        assert_eq!(read("resid_post.1"), Ok(Some(Site::ResidPost(1))));
+        for several in ["resid_post.1,resid_post.2", "resid_post.1..2"] {
+            let said = read(several).unwrap_err();
+            let remedy = "once for each, as in --site resid_post.1 and then --site resid_post.2";
+            assert!(said.contains("2 sites") && said.contains(remedy), "{several}: {said}");
+        }
+        let said = read("resid_pst.1").unwrap_err();
+        assert!(said.contains("`resid_pst.1`") && !said.contains("once for each"), "{said}");
     }
 
     #[test]

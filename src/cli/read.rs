@@ -42,7 +42,7 @@ pub struct Read {
     /// first-user, last-user, mean:user or mean+sink:user.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
-    /// The file to write; as an npz where its name ends so.
+    /// The file to write, of which the name ends in .safetensors or .npz; - for stdout, as safetensors.
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
 }
@@ -51,6 +51,7 @@ impl Read {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
+        ends_as_written(&self.out)?;
         self.site.iter().flat_map(SiteRange::notes).for_each(|note| eprintln!("note: {note}"));
         let sites = SiteRange::all(&self.site);
         let session = Session::open(&self.model)?;
@@ -93,6 +94,27 @@ impl Read {
         }
         Ok(())
     }
+}
+
+/// Endings of formats that activations are not written in: a safetensors file under such a name misleads what opens it.
+const OTHER_FORMATS: [&str; 27] = [
+    "7z", "arrow", "bin", "csv", "feather", "gguf", "gz", "h5", "hdf5", "html", "json", "jsonl", "mat", "md",
+    "ndjson", "npy", "parquet", "pickle", "pkl", "pt", "pth", "tsv", "txt", "xlsx", "yaml", "zip", "zst",
+];
+
+/// Refuses a name that ends as a file of another format does.
+fn ends_as_written(out: &Path) -> anyhow::Result<()> {
+    let end = out.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if !OTHER_FORMATS.contains(&end.as_str()) {
+        return Ok(());
+    }
+    Err(output::wrong_hint(
+        format!(
+            "can't write {}: activations are written as safetensors or npz, not as .{end}",
+            out.display()
+        ),
+        "let --out end in .safetensors (safetensors.numpy.load_file reads it) or in .npz (numpy.load reads it)",
+    ))
 }
 
 /// The tokens of a prompt whose rows a file has.

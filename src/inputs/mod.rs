@@ -282,7 +282,9 @@ pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why:
             }
             _ => format!("no pair of {} has an `axis`; {why}", path.display()),
         })
-        .with_hint("give every pair an `axis`, two different ones at least")),
+        .with_hint(
+            "give every pair an `axis`, two different ones at least; `truenorth direction extract` takes pairs of one",
+        )),
         _ => Ok(()),
     }
 }

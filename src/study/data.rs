@@ -41,8 +41,8 @@ pub struct StudyData {
 /// Words counted in generations.
 pub struct WordList {
     pub lexicon: Lexicon,
-    /// The way its share should move with α.
-    pub way: i8,
+    /// Where its share should move with α.
+    pub expected: i8,
     lines: usize,
     sha256: String,
 }
@@ -104,13 +104,14 @@ impl StudyData {
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
                 let pairs = texts.pairs(path, &template)?;
-                needs_axes(path, &pairs, &template, "a study holds axes out")?;
+                needs_axes(path, &pairs, &template, "a study holds the axes of data.pairs out")?;
                 ContrastTexts::Pairs(pairs)
             }
-            (None, Some(path)) => ContrastTexts::Classes(
-                labelled(&texts, path, data.positive.as_deref())?,
-                data.positive.clone(),
-            ),
+            (None, Some(path)) => {
+                let rows = labelled(&texts, path, data.positive.as_deref())?;
+                needs_categories(path, &rows, data.positive.as_deref())?;
+                ContrastTexts::Classes(rows, data.positive.clone())
+            }
             (None, None) => {
                 return Err(refused(
                     "neither data.pairs nor data.classes",
@@ -269,6 +270,23 @@ fn there(study: &StudyFile) -> Result<(), Error> {
     ))
 }
 
+/// Refuses classes of fewer than two categories: a study holds categories out.
+fn needs_categories(path: &Path, rows: &Distinct<ClassRow>, positive: Option<&str>) -> Result<(), Error> {
+    let question = LabelledTexts::classes(rows, positive)?;
+    if question.axes() > 1 {
+        return Ok(());
+    }
+    let found = question.only_category().map_or_else(
+        || format!("no text of {} has a `category`", path.display()),
+        |only| format!("all texts of {} are of the category `{only}`", path.display()),
+    );
+    Err(refused(
+        format!("{found}; a study holds categories out"),
+        "let the file of data.classes give every text a `category`, two different ones at least; `truenorth direction \
+         extract` takes texts of one",
+    ))
+}
+
 /// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.
 fn labelled(texts: &TextFiles<'_>, path: &Path, positive: Option<&str>) -> Result<Distinct<ClassRow>, Error> {
     let rows = texts.classes(path)?;
@@ -287,7 +305,7 @@ fn keyword(texts: &TextFiles<'_>, (name, keyword): (&String, &Keyword)) -> Resul
     let (text, sha256) = texts.words(&keyword.file)?;
     Ok(WordList {
         lexicon: Lexicon::parse(name, &text)?,
-        way: keyword.way,
+        expected: keyword.expected,
         lines: text.lines().count(),
         sha256,
     })

@@ -188,6 +188,24 @@ fn no_panic_of_the_tokenizers_library_reaches_a_user() {
     }
 }
 
+/// Activations under the name of another format would mislead what opens them: refused before a model is looked for.
+#[test]
+fn activations_are_written_under_the_endings_of_their_formats() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.txt"), "hi\n").unwrap();
+    let verb = ["read", "--input", "in.txt", "--site", "resid_post.1", "--no-cache", "--quiet"];
+    for out in ["a.parquet", "a.CSV", "a.json", "a.npy", "a.pt", "a.gguf", "a.txt"] {
+        let args = [&verb[..], &["--model", "./no-model", "--out", out]].concat();
+        refused(dir.path(), &args, &[out, "safetensors or npz", "hint:", "end in .safetensors"]);
+        assert!(!dir.path().join(out).exists(), "{out}");
+    }
+    for out in ["a.safetensors", "b.SAFETENSORS", "c.Npz", "d", "e.2024"] {
+        ok(dir.path(), &[&verb[..], &["--model", MODEL, "--out", out]].concat());
+        let zip = std::fs::read(dir.path().join(out)).unwrap().starts_with(b"PK");
+        assert_eq!(zip, out == "c.Npz", "{out}");
+    }
+}
+
 /// A file that a flag names is kept, also where the command would not come to read it.
 #[test]
 fn no_file_of_a_flag_is_written_over() {

@@ -141,3 +141,35 @@ fn logistic_of_two_axes_names_them_and_another_estimator_does() {
     let done = run(dir.path(), &of("lda"));
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
+
+#[test]
+fn a_study_of_one_axis_or_category_says_what_its_file_wants() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["red", "old", "new", "wet", "dry", "big", "shy", "sad", "hot", "odd", "raw", "sly"];
+    let (mut pairs, mut named, mut bare) = (String::new(), String::new(), String::new());
+    for (i, word) in words.iter().enumerate() {
+        pairs += &format!(
+            "{{\"id\":\"{i}\",\"axis\":\"care\",\"prompt\":\"say {word}\",\"chosen\":\"yes {word} {i}\",\"rejected\":\"no {i} {word}\"}}\n"
+        );
+        let row = format!("\"id\":\"{i}\",\"text\":\"{word} thing {i}\",\"label\":\"{}\"", i % 2 == 0);
+        named += &format!("{{{row},\"category\":\"care\"}}\n");
+        bare += &format!("{{{row}}}\n");
+    }
+    for (name, text) in [("p.jsonl", &pairs), ("named.jsonl", &named), ("bare.jsonl", &bare)] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    std::fs::write(dir.path().join("n.txt"), "one\ntwo\nthree\n").unwrap();
+    let said = |data: &str| {
+        let study = format!(
+            "name = \"one\"\ntitle = \"One\"\nmodel = {MODEL:?}\nseed = 1\nsite = \"resid_post.1\"\n\
+             [data]\n{data}\nneutral = \"n.txt\"\n[direction]\nestimators = [\"mean-diff\"]\n\
+             [held_out]\npermutations = 9\n[steer]\nalphas = [0.0, 1.0]\nmax_new_tokens = 4\nprompts = 2\n"
+        );
+        std::fs::write(dir.path().join("study.toml"), study).unwrap();
+        fails(dir.path(), &["study", "run", "study.toml"])
+    };
+    has(&said("pairs = \"p.jsonl\""), &["axis `care`", "data.pairs", "direction extract` takes"]);
+    let classes = |file: &str| said(&format!("classes = \"{file}\"\npositive = \"true\""));
+    has(&classes("named.jsonl"), &["category `care`", "data.classes", "direction extract` takes"]);
+    has(&classes("bare.jsonl"), &["no text", "`category`", "data.classes"]);
+}

@@ -66,8 +66,10 @@ pub struct ArmParams {
     #[serde(with = "as_text")]
     #[schemars(with = "String")]
     pub when_by: ByWhat,
-    /// The way it should move the primary outcome: `up`, `down` or `either`.
-    pub way: ExpectedSign,
+    /// Where it should move the primary outcome: `up`, `down` or `either`.
+    #[serde(alias = "way")]
+    #[schemars(extend("x-alias" = "way"))]
+    pub expected: ExpectedSign,
     /// Why it was withdrawn; it is named, and nothing of it is asked or told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
@@ -95,7 +97,7 @@ impl Default for ArmParams {
             when: None,
             when_above: threshold.when_above,
             when_by: threshold.when_by,
-            way: ExpectedSign::default(),
+            expected: ExpectedSign::default(),
             withdrawn: None,
         }
     }
@@ -172,7 +174,7 @@ impl ArmParams {
             },
             says: if says.is_empty() { "made elsewhere".into() } else { says.join("; ") },
             prefix: self.prefix.clone().or_else(|| self.system.clone()),
-            way: self.way,
+            expected: self.expected,
             withdrawn: self.withdrawn.clone(),
         }
     }

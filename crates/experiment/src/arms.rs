@@ -49,9 +49,9 @@ pub struct Arm {
     /// Words that stand before every prompt, or in the system turn; what echoes them is flagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// The way it should move the outcome.
-    #[serde(default)]
-    pub way: ExpectedSign,
+    /// Where it should move the outcome.
+    #[serde(default, alias = "way")]
+    pub expected: ExpectedSign,
     /// Why it was withdrawn: it is named, and no number of it is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
@@ -66,7 +66,7 @@ impl Arm {
             kind: ArmKind::Base,
             says: "nothing".into(),
             prefix: None,
-            way: ExpectedSign::Either,
+            expected: ExpectedSign::Either,
             withdrawn: None,
         }
     }

@@ -93,10 +93,9 @@ pub struct ArmPrediction {
     pub below: Option<f64>,
 }
 
-/// Which way an arm should move the outcome.
+/// Where an arm should move the outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[schemars(rename = "Way")]
 pub enum ExpectedSign {
     /// Either.
     #[default]
@@ -108,7 +107,7 @@ pub enum ExpectedSign {
 }
 
 impl ExpectedSign {
-    /// Whether a difference goes this way.
+    /// Whether a difference has this sign.
     #[must_use]
     pub fn fits(self, difference: f64) -> bool {
         match self {

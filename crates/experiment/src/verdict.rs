@@ -35,9 +35,9 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
                 because: vec!["no row of it has the outcome".into()],
             };
         };
-        let (edit, way) = (arm.arm.kind == ArmKind::Edit, arm.arm.way);
-        let because = because(found, effect, (edit, way), params);
-        let opposite = way != ExpectedSign::Either && !way.fits(effect.difference.value) && stands(effect);
+        let (edit, expected) = (arm.arm.kind == ArmKind::Edit, arm.arm.expected);
+        let because = because(found, effect, (edit, expected), params);
+        let opposite = expected != ExpectedSign::Either && !expected.fits(effect.difference.value) && stands(effect);
         let verdict = match (because.is_empty(), opposite) {
             (true, _) => QuestionVerdict::Yes,
             (false, true) if trusted(found).is_none() => QuestionVerdict::No,
@@ -100,13 +100,13 @@ fn trusted(found: &Found) -> Option<String> {
 fn because(
     found: &Found,
     effect: &Effect,
-    (edit, way): (bool, ExpectedSign),
+    (edit, expected): (bool, ExpectedSign),
     params: &Params,
 ) -> Vec<String> {
     let mut out: Vec<String> = trusted(found).into_iter().collect();
     if !stands(effect) {
         out.push("the difference from base does not stand after correction over the arms".into());
-    } else if !way.fits(effect.difference.value) {
+    } else if !expected.fits(effect.difference.value) {
         out.push("the difference goes the other way than it should".into());
     }
     if edit {

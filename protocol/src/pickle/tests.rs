@@ -44,6 +44,15 @@ fn python_writes_what_is_read_in_every_protocol() {
     }
 }
 
+/// Bytes are there every time that something around them comes, as an array of NumPy under two names does.
+#[test]
+fn bytes_inside_of_what_is_shared_come_whole_every_time() {
+    // pickle.dumps((l, l), 4) of l = [b"abc"]
+    let bytes = b"\x80\x04\x95\x0e\0\0\0\0\0\0\0]\x94C\x03abc\x94ah\0\x86\x94.";
+    let list = PickleValue::List(vec![PickleValue::Bytes(b"abc".to_vec())]);
+    assert_eq!(plain(bytes).unwrap(), PickleValue::Tuple(vec![list.clone(), list]));
+}
+
 #[test]
 fn integers_keep_their_sign() {
     for (bytes, expected) in [

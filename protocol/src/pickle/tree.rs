@@ -85,6 +85,8 @@ pub(super) struct PickleTree<'a> {
     uses: Vec<u32>,
     /// Nodes on the path from the root.
     open: Vec<bool>,
+    /// How many of these are used more than once: what lies in them comes again.
+    shared: usize,
     values: usize,
     text: usize,
     limits: &'a PickleLimits,
@@ -101,7 +103,7 @@ impl<'a> PickleTree<'a> {
             });
         }
         let open = filled(false, nodes.len())?;
-        Ok(Self { nodes, uses, open, values: 0, text: 0, limits })
+        Ok(Self { nodes, uses, open, shared: 0, values: 0, text: 0, limits })
     }
 
     pub fn build(&mut self, id: PickleId, depth: usize) -> Result<PickleValue, PickleError> {
@@ -118,8 +120,7 @@ impl<'a> PickleTree<'a> {
         };
         if let PickleNode::Bytes(bytes) = node {
             self.count(bytes.borrow().len())?;
-            let once = self.uses.get(id).is_none_or(|n| *n <= 1);
-            if once {
+            if self.shared == 0 && !self.comes_again(id) {
                 return Ok(PickleValue::Bytes(bytes.take()));
             }
             let bytes = bytes.borrow();
@@ -142,6 +143,8 @@ impl<'a> PickleTree<'a> {
         if std::mem::replace(&mut self.open[id], true) {
             return Err(PickleError::Cycle);
         }
+        let shared = usize::from(self.comes_again(id));
+        self.shared += shared;
         let value = match node {
             // Taken above.
             PickleNode::Leaf(_) | PickleNode::Bytes(_) => PickleValue::None,
@@ -152,10 +155,13 @@ impl<'a> PickleTree<'a> {
             PickleNode::Persistent(id) => PickleValue::Persistent(Box::new(self.build(*id, depth + 1)?)),
             PickleNode::Call(call) => {
                 let CallNode { global, bare, args, items, appended, state } = &**call;
+                let shared = usize::from(self.comes_again(*args));
+                self.shared += shared;
                 let args = match nodes.get(*args) {
                     Some(PickleNode::Tuple(ids)) => self.all(ids, depth)?,
                     _ => Vec::new(),
                 };
+                self.shared -= shared;
                 self.text += global.module.len() + global.name.len();
                 PickleValue::Call(Box::new(Call {
                     global: global.clone(),
@@ -168,7 +174,13 @@ impl<'a> PickleTree<'a> {
             }
         };
         self.open[id] = false;
+        self.shared -= shared;
         Ok(value)
+    }
+
+    /// Whether more than one node refers to this one.
+    fn comes_again(&self, id: PickleId) -> bool {
+        self.uses.get(id).is_some_and(|n| *n > 1)
     }
 
     fn count(&mut self, text: usize) -> Result<(), PickleError> {

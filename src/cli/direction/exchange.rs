@@ -91,7 +91,8 @@ pub struct Import {
     /// Which array, where the file holds several; nested keys are joined by dots.
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Which row of a stack of directions, from 0, such as a feature of an SAE.
+    /// Which row of a stack of directions, from 0, such as a feature of an SAE; of a stack [positions, layers, hidden] that of
+    /// --position.
     #[arg(long, value_name = "N")]
     row: Option<usize>,
     /// Which layer: of a file with one vector per layer, as it numbers them; or of a stack [layers, hidden] or [positions, layers,

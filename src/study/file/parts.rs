@@ -209,9 +209,10 @@ pub struct SweepTable {
 pub struct Keyword {
     /// A phrase a line.
     pub file: PathBuf,
-    /// The way its share should move with α: 1, -1 or 0.
-    #[serde(default)]
-    pub way: i8,
+    /// Where its share should move with α: 1 up, -1 down, 0 either.
+    #[serde(default, alias = "way")]
+    #[schemars(extend("x-alias" = "way"))]
+    pub expected: i8,
 }
 
 /// The same question of other models.

@@ -175,8 +175,8 @@ fn a_wrong_key_or_value_of_any_table_is_said_with_its_place_and_what_may_be_ther
         &["line 12: [sweep.keywords] `care` is \"care.txt\"; expected a table"],
     );
     check(
-        &with("sweep", "[sweep.keywords.care]\nfile = \"f\"\nway = 1000"),
-        &["[sweep.keywords.care] `way` is 1000; expected a whole number from -128 to 127"],
+        &with("sweep", "[sweep.keywords.care]\nfile = \"f\"\nexpected = 1000"),
+        &["[sweep.keywords.care] `expected` is 1000; expected a whole number from -128 to 127"],
     );
     check(&with("transfer", "models = [{ model = \"m\" }]"), &["[transfer.models] lacks the key `site`"]);
     check(

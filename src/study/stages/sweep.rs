@@ -56,7 +56,7 @@ impl StageContext<'_> {
         let [held_out, _] =
             self.study.held_out_params(slowest.context("a sweep has at least one estimator")?);
         let keywords: Vec<(Lexicon, i8)> =
-            self.data.keywords.iter().map(|k| (k.lexicon.clone(), k.way)).collect();
+            self.data.keywords.iter().map(|k| (k.lexicon.clone(), k.expected)).collect();
         let data = SweepData {
             pairs,
             template: &self.data.template,

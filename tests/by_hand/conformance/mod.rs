@@ -9,6 +9,7 @@ mod compare;
 mod cost;
 mod doctor;
 mod faults;
+mod further;
 mod generating;
 mod graphs;
 mod measure;

@@ -49,6 +49,16 @@ impl Place {
         assert!(out.status.success(), "{all:?}\n{}", String::from_utf8_lossy(&out.stderr));
     }
 
+    /// What the model is called there.
+    pub fn model(&self) -> &'static str {
+        self.model
+    }
+
+    /// The flags that choose the place.
+    pub fn flags(&self) -> &[String] {
+        &self.flags
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
@@ -68,7 +78,7 @@ impl Place {
     }
 
     /// What a verb found, without the record of where and how.
-    fn result(&self, file: &str) -> Json {
+    pub fn result(&self, file: &str) -> Json {
         // Results name their models, which are called differently in each place.
         let text = String::from_utf8(self.bytes(file)).unwrap().replace(self.model, "M");
         let mut result = serde_json::from_str::<Json>(&text).unwrap()["result"].clone();

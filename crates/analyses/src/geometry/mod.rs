@@ -43,6 +43,7 @@ pub use files::{DirectionAt, DirectionCourse, DirectionGeometry, of_directions};
 pub use found::{CategoryCourse, Found, TextGeometry};
 pub use named::Checkpoint;
 pub use params::Params;
+pub(crate) use probing::{FALSE_POSITIVES, rate_method};
 pub use probing::{PositiveShare, ProbeCell, ProbingMatrix};
 pub use protocols::{Protocol, ProtocolAngle, ProtocolLeftOut, ProtocolReading, Protocols};
 

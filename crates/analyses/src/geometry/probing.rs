@@ -53,7 +53,7 @@ pub(super) const METHOD: &str =
 
 /// How the intervals of true-positive rates are made, and which categories have too few negatives, by the fewest
 /// groups that the negatives of each are in.
-pub(super) fn rate_method(groups: &[(&str, usize)]) -> String {
+pub(crate) fn rate_method(groups: &[(&str, usize)]) -> String {
     let mut said =
         "true-positive rate at 1 % false positives: order statistics of the negatives for the threshold, a \
                     score interval over groups for the share above it, their arms added in squares"

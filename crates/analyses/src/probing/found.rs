@@ -6,6 +6,7 @@ use serde::Serialize;
 use truenorth_stats::estimate::probing;
 
 use super::{Baseline, Truth};
+use crate::geometry::PositiveShare;
 use truenorth_reading::LeftOutTexts;
 use truenorth_reading::stat::Number;
 
@@ -62,6 +63,11 @@ pub struct TestSetResult {
     pub shared_negatives: bool,
     /// AUROC; the null is permuted training labels, the choice of site repeated.
     pub auroc: Number,
+    /// The true-positive rate at a rate of false positives of 1 %; none where its positive texts are all of one group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub true_positives: Option<PositiveShare>,
+    /// Groups with negative texts, on which the threshold of that rate rests.
+    pub negative_groups: usize,
     /// Share on the right side of a threshold chosen on held-out training texts.
     pub accuracy: Number,
 }
@@ -86,6 +92,12 @@ pub struct ContrastProbe {
     pub untested: Vec<String>,
     /// Held-out AUROC with the site chosen inside the training folds; the null repeats all choices.
     pub held_out: Number,
+    /// The true-positive rate at a rate of false positives of 1 % of the same scores, on the first split of those that the AUROC
+    /// is a mean over; none where the positive texts are all of one group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub true_positives: Option<PositiveShare>,
+    /// Groups with negative texts, on which the threshold of that rate rests.
+    pub negative_groups: usize,
     /// Held-out accuracy at a threshold chosen with the site.
     pub accuracy: Number,
     /// The site chosen inside the training folds, for each fold.
@@ -160,6 +172,8 @@ pub struct Probed {
     pub sets: Vec<SetSize>,
     /// What each test set had in common with the training texts.
     pub apart: Vec<LeftOutTexts>,
+    /// How the true-positive rates and their intervals are made, and which sets have too few negatives.
+    pub rate_method: String,
     /// A row a category, that of all categories first.
     pub contrasts: Vec<ContrastProbe>,
     /// Categories that can't be probed.

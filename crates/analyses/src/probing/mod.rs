@@ -11,6 +11,7 @@ mod found;
 mod outcome;
 pub mod page;
 mod params;
+mod rate;
 mod run;
 mod source;
 mod table;

@@ -8,8 +8,9 @@ use truenorth_stats::estimate::probing::{ProbingResult, TestProbe};
 use truenorth_stats::math;
 use truenorth_stats::math::ClusteredStatistic;
 
-use super::contrast::ContrastRows;
+use super::contrast::{ContrastRows, RowLabels};
 use super::params::ProbingPlan;
+use super::rate::{self, negative_groups, rate};
 use super::{
     ContrastProbe, HELD_OUT, ProbeData, ProbeTestFamily, Probed, RefusedCategory, SetSize, SiteRow,
     TestSetResult,
@@ -64,9 +65,14 @@ fn sides(texts: &ClassTexts, rows: &[usize]) -> [usize; 2] {
 }
 
 impl ContrastProbe {
-    pub(super) fn new(contrast: &ContrastRows<'_>, probing: ProbingResult) -> Self {
+    /// What was found of a contrast, before the sites have names and the controls are there.
+    ///
+    /// # Errors
+    /// When a score is not finite.
+    pub(super) fn new(contrast: &ContrastRows<'_>, probing: ProbingResult) -> Result<Self, AnalysisError> {
         let accuracy = probing.nested.accuracy;
-        Self {
+        let marks = RowLabels::of(contrast.data.train, &contrast.rows);
+        Ok(Self {
             category: contrast.name.clone(),
             n: sides(contrast.data.train, &contrast.rows),
             groups: probing.groups,
@@ -74,6 +80,8 @@ impl ContrastProbe {
             untested: contrast.untested.clone(),
             uneven: probing.uneven,
             held_out: nested(&probing),
+            true_positives: rate(&contrast.name, &probing.nested.scores, &marks)?,
+            negative_groups: negative_groups(&marks),
             accuracy: Number {
                 value: accuracy.value,
                 n: probing.rows,
@@ -102,27 +110,32 @@ impl ContrastProbe {
                 .tests
                 .iter()
                 .zip(&contrast.tests)
-                .map(|(t, (_, _, shared))| TestSetResult {
-                    name: t.name.clone(),
-                    groups: t.groups,
-                    site: String::new(),
-                    shared_negatives: *shared,
-                    auroc: tested(t),
-                    accuracy: Number {
-                        value: t.accuracy.value,
-                        n: t.rows,
-                        interval: Some(t.accuracy.interval),
-                        method: PLAIN.into(),
-                        null: None,
-                    },
+                .map(|(t, (at, rows, shared))| {
+                    let marks = RowLabels::of(&contrast.data.tests[*at].texts, rows);
+                    Ok(TestSetResult {
+                        name: t.name.clone(),
+                        groups: t.groups,
+                        site: String::new(),
+                        shared_negatives: *shared,
+                        auroc: tested(t),
+                        true_positives: rate(&t.name, &t.scores, &marks)?,
+                        negative_groups: negative_groups(&marks),
+                        accuracy: Number {
+                            value: t.accuracy.value,
+                            n: t.rows,
+                            interval: Some(t.accuracy.interval),
+                            method: PLAIN.into(),
+                            null: None,
+                        },
+                    })
                 })
-                .collect(),
+                .collect::<Result<_, AnalysisError>>()?,
             rows: vec![],
             baselines: vec![],
             truth: None,
             absent: vec![],
             probing,
-        }
+        })
     }
 
     /// Everything that needs the sites' names and the controls.
@@ -249,6 +262,7 @@ impl Probed {
             sets,
             apart: data.tests.iter().filter_map(|t| t.apart.clone()).collect(),
             not_shown: not_shown(&contrasts),
+            rate_method: rate::method(&contrasts),
             contrasts,
             refused,
             family: ProbeTestFamily {

@@ -82,7 +82,7 @@ pub(super) fn probe(
             }
             Err(e) => return Err(e),
         };
-        let mut out = ContrastProbe::new(&contrast, probing);
+        let mut out = ContrastProbe::new(&contrast, probing)?;
         let mut control = |name: &str, what: &str, found: Result<ProbingResult, ProbeError>| match found {
             Ok(found) => {
                 let baseline = Baseline::new(name, what, &contrast, &out.probing, found, probe);

@@ -94,6 +94,7 @@ fn what_the_texts_end_in_is_read_and_the_words_know_it_too() {
     assert!(all.p_adjusted.unwrap() >= all.held_out.null.as_ref().unwrap().p && all.p_bh.is_some());
     assert!(all.selectivity.unwrap() > 0.25 && !all.shared_negatives);
     assert!(all.tests[0].auroc.value > 0.95 && all.tests[0].accuracy.value > 0.8, "{:?}", all.tests);
+    rates_stand_beside(&found, &train);
     // Two sites, held-out texts and a test set.
     assert_eq!(all.rows.len(), 4);
     let controls: Vec<&String> = all.rows[0].controls.keys().collect();
@@ -109,6 +110,50 @@ fn what_the_texts_end_in_is_read_and_the_words_know_it_too() {
     // The statements end in the same words, so their direction is that of the task.
     assert!(truth.on_task.iter().all(|(_, m)| m.value > 0.95) && truth.cosines.len() == 2, "{truth:?}");
     assert!(truth.cosines.iter().all(|c| c.as_ref().unwrap().value > 0.5));
+}
+
+/// The true-positive rates in the numbers, in the table and on the page.
+fn rates_stand_beside(found: &Probed, train: &ClassTexts) {
+    let all = &found.contrasts[0];
+    let scores = all.probing.nested.scores.iter().zip(&train.positive);
+    let of = |class: bool| scores.clone().filter(move |(_, p)| **p == class).map(|(s, _)| *s);
+    // One of so few is more than 1 %, so that no negative may be above the threshold.
+    let top = of(false).fold(f64::NEG_INFINITY, f64::max);
+    let share = of(true).filter(|s| *s > top).count() as f64 / of(true).count() as f64;
+    let held_out = all.true_positives.unwrap();
+    assert!((held_out.value - share).abs() < 1e-12 && share > 0.0, "{held_out:?}, {share}");
+    let on_test = all.tests[0].true_positives.unwrap();
+    assert!(on_test.value > 0.0 && on_test.high >= on_test.value, "{on_test:?}");
+    // Nothing bounds it from below at so few negatives, and that is said, in the words of `geometry`.
+    assert!(held_out.low == 0.0 && on_test.low == 0.0);
+    let groups = (all.negative_groups, all.tests[0].negative_groups);
+    assert_eq!(groups, (all.groups, all.tests[0].groups));
+    let said = &found.rate_method;
+    assert!(said.starts_with("true-positive rate at 1 % false positives"), "{said}");
+    let named = format!("all {}, all on other {}", groups.0, groups.1);
+    assert!(said.contains("368 groups") && said.contains(&named), "{said}");
+    let table = Probing::table(found);
+    assert!(table.rows[0].contains(&"TPR at 1 % FPR".to_owned()) && table.says.contains(said), "{table:?}");
+    let cell = format!("{:.3} (0.000 to {:.3})", held_out.value, held_out.high);
+    assert!(table.rows[1].contains(&cell), "{table:?}");
+    let written = serde_json::to_value(found).unwrap();
+    assert_eq!(written["contrasts"][0]["true_positives"]["low"], 0.0);
+    let page = serde_json::to_string(&Probing::page(found)).unwrap();
+    assert!(page.contains("true positives at 1 %") && page.contains("368 groups"));
+}
+
+#[test]
+fn positive_texts_of_one_group_have_no_rate() {
+    let marks = |groups: [&str; 4]| contrast::RowLabels {
+        labels: vec![true, true, false, false],
+        groups: groups.map(str::to_owned).to_vec(),
+    };
+    let scores = [2.0, 3.0, 0.0, 1.0];
+    assert!(rate::rate("x", &scores, &marks(["a", "a", "b", "c"])).unwrap().is_none());
+    let found = rate::rate("x", &scores, &marks(["a", "b", "b", "c"])).unwrap().unwrap();
+    assert!(found.value == 1.0 && found.low == 0.0);
+    assert_eq!(rate::negative_groups(&marks(["a", "b", "b", "b"])), 1);
+    assert!(rate::rate("x", &[f64::NAN, 3.0, 0.0, 1.0], &marks(["a", "b", "b", "c"])).is_err());
 }
 
 #[test]

@@ -178,6 +178,14 @@ pub enum DirectionError {
         /// Rows of the stack.
         rows: usize,
     },
+    /// A list of layers that is not read.
+    #[error("`{name}` of the file lists the layers as `{dtype}`; expected integers")]
+    BandType {
+        /// The array that lists them.
+        name: String,
+        /// Its element type, as NumPy names it.
+        dtype: String,
+    },
     /// A place past the end of an axis of a stack.
     #[error("{flag} {at} of a stack with {count}")]
     NoSuchPlace {
@@ -339,9 +347,10 @@ impl DirectionError {
                 Some("say what a positive projection means, as in --sign 'kind over unkind'")
             }
             Self::Ambiguous { .. } => Some("choose one with --array NAME"),
-            Self::Shape { found } if found.len() == 3 => {
-                Some("choose one of a stack [positions, layers, hidden] with --position P and --layer N")
-            }
+            Self::Shape { found } if found.len() == 3 => Some(
+                "choose one of a stack [positions, layers, hidden] with --position P and --layer N, or with --position P \
+                     and --row N, counting from 0",
+            ),
             Self::Shape { .. } => Some(
                 "choose one row of a stack of directions with --row N, or of a stack [layers, hidden] with --layer N, \
                  counting from 0",
@@ -354,12 +363,21 @@ impl DirectionError {
             ),
             Self::Layers { .. } | Self::NoSuchLayer { .. } => Some("choose one of these with --layer N"),
             Self::Band { .. } => Some(
-                "leave --layer out and choose the row itself with --row N, counting from 0, and say its site with --site",
+                "leave --layer out and choose the row itself with --row N, counting from 0, and say its site with --site; a \
+                 stack [positions, layers, hidden] takes --position P beside it",
+            ),
+            Self::BandType { .. } => Some(
+                "save the list as integers, as in numpy.array(layers, dtype='int64'), or leave --layer out and choose the row \
+                 itself with --row N, counting from 0, and say its site with --site; a stack [positions, layers, hidden] takes \
+                 --position P beside it",
             ),
             Self::NoSuchPlace { .. } => {
                 Some("count from 0, or from the end, as in --position -1 or --layer -1")
             }
-            Self::RowAndLayer => Some("leave --row out, or --layer and --position"),
+            Self::RowAndLayer => Some(
+                "leave --row out, or --layer and --position; a stack [positions, layers, hidden] alone takes --row and \
+                 --position together",
+            ),
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }

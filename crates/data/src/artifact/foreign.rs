@@ -74,6 +74,33 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     some(arrays, &others)
 }
 
+/// The layers that an array of integers of a safetensors file lists.
+pub(super) fn safetensors_layers(bytes: &[u8]) -> Result<ListedLayers, DirectionError> {
+    fn each<const N: usize>(data: &[u8], f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+        data.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
+    }
+    parsed(bytes)?;
+    let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
+    for name in BAND {
+        let Ok(view) = file.tensor(name) else { continue };
+        if view.shape().len() != 1 || view.data().len() > LISTED_BYTES {
+            continue;
+        }
+        let listed = match view.dtype() {
+            Dtype::I64 | Dtype::U64 => each(view.data(), i64::from_le_bytes),
+            Dtype::I32 => each(view.data(), |b| i32::from_le_bytes(b).into()),
+            Dtype::U32 => each(view.data(), |b| u32::from_le_bytes(b).into()),
+            Dtype::I16 => each(view.data(), |b| i16::from_le_bytes(b).into()),
+            Dtype::U16 => each(view.data(), |b| u16::from_le_bytes(b).into()),
+            Dtype::I8 => each(view.data(), |b: [u8; 1]| i8::from_le_bytes(b).into()),
+            Dtype::U8 => each(view.data(), |b: [u8; 1]| b[0].into()),
+            _ => continue,
+        };
+        return Ok(ListedLayers { name: name.to_owned(), listed, unread: None });
+    }
+    Ok(ListedLayers::default())
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Npz {
     pub arrays: Vec<Array>,
@@ -90,6 +117,8 @@ pub(super) struct Npz {
 const META: [&str; 3] = ["meta", "metadata", "info"];
 /// Names of arrays of integers that list layers.
 const BAND: [&str; 3] = ["band", "layers", "layer_ids"];
+/// More than any model's layers take: a longer array of such a name is something else.
+const LISTED_BYTES: usize = 1 << 16;
 
 pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
@@ -120,8 +149,12 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
                              numpy.array(json.dumps({stem}))"
                         ));
                     } else if BAND.contains(&stem) {
-                        let listed = npy::integers(&content).unwrap_or_default();
-                        found.layers.rows = ListedLayers { name: stem.to_owned(), listed };
+                        let listed = npy::integers(&content);
+                        found.layers.rows = ListedLayers {
+                            name: stem.to_owned(),
+                            unread: listed.is_none().then(|| dtype.clone()),
+                            listed: listed.unwrap_or_default(),
+                        };
                     } else if let Some(text) = text {
                         texts.insert(stem.to_owned(), text.into());
                     }
@@ -146,7 +179,7 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
     if let Some(floats) = found.arrays.iter().find(|a| is_band(a)) {
         #[allow(clippy::cast_possible_truncation)]
         let listed = floats.values.iter().map(|v| *v as i64).collect();
-        found.layers.rows = ListedLayers { name: floats.name.clone(), listed };
+        found.layers.rows = ListedLayers { name: floats.name.clone(), listed, unread: None };
     }
     Ok(found)
 }
@@ -195,7 +228,28 @@ fn described(value: &TorchValue) -> (Says, ArrayLayers) {
             }
             _ => None,
         };
-    (says, ArrayLayers { named, ..ArrayLayers::default() })
+    let rows = entries.iter().find_map(|(key, value)| {
+        let name = text(key).filter(|name| BAND.contains(&name.as_str()))?;
+        Some(ListedLayers { name, listed: whole(value)?, unread: None })
+    });
+    (says, ArrayLayers { named, rows: rows.unwrap_or_default(), usual: None })
+}
+
+/// The numbers of a tensor or of a list of integers; none where it is of another kind.
+fn whole(value: &TorchValue) -> Option<Vec<i64>> {
+    match value {
+        TorchValue::List(values) | TorchValue::Tuple(values) => {
+            let int = |v: &TorchValue| if let TorchValue::Int(i) = v { Some(*i) } else { None };
+            values.iter().map(int).collect()
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        TorchValue::Tensor(t)
+            if !t.dtype.is_float() && t.shape.len() == 1 && t.data.len() <= LISTED_BYTES =>
+        {
+            Some(t.to_f64().iter().map(|v| *v as i64).collect())
+        }
+        _ => None,
+    }
 }
 
 /// Why a file of torch.save is not read.
@@ -260,4 +314,28 @@ fn collect(
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth_protocol::torch_file::{TorchDType, TorchTensor};
+
+    use super::*;
+
+    #[test]
+    fn a_torch_file_lists_the_layers_of_its_rows() {
+        let listed = |value: TorchValue| {
+            let entries = vec![(TorchValue::Str("layers".into()), value)];
+            described(&TorchValue::Dict(entries)).1.rows.listed
+        };
+        let ints = || vec![TorchValue::Int(4), TorchValue::Int(8)];
+        assert_eq!(listed(TorchValue::List(ints())), [4, 8]);
+        assert_eq!(listed(TorchValue::Tuple(ints())), [4, 8]);
+        let tensor = |dtype, data: Vec<u8>| TorchValue::Tensor(TorchTensor { dtype, shape: vec![2], data });
+        assert_eq!(listed(tensor(TorchDType::I16, vec![4, 0, 8, 0])), [4, 8]);
+        // Vectors under that name are no list of layers.
+        assert!(listed(tensor(TorchDType::F16, vec![0; 4])).is_empty());
+        assert!(listed(TorchValue::List(vec![TorchValue::Float(1.0)])).is_empty());
+        assert!(listed(TorchValue::Int(12)).is_empty());
+    }
 }

@@ -56,7 +56,8 @@ pub struct ImportAs {
     /// Which array of the file; not needed where there is one, or one called `direction`. Keys of
     /// nested dictionaries are joined by dots.
     pub array: Option<String>,
-    /// Which row of a stack of directions, from 0, such as a feature of a sparse autoencoder.
+    /// Which row of a stack of directions, from 0, such as a feature of a sparse autoencoder; of a stack `[positions, layers,
+    /// hidden]` that of `position`.
     pub row: Option<usize>,
     /// Which layer: of a file with a vector a layer, as it numbers them; or of a stack `[layers, hidden]` or `[positions, layers,
     /// hidden]`, from 0 or, negative, from the end.
@@ -247,6 +248,7 @@ pub(super) fn open(
     match format {
         DirectionFormat::Safetensors => {
             opened.arrays = foreign::safetensors(bytes)?;
+            opened.layers.rows = foreign::safetensors_layers(bytes)?;
             let (_, header) =
                 safetensors::SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
             opened.own = header.metadata().clone().unwrap_or_default();

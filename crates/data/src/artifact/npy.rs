@@ -62,18 +62,29 @@ pub(super) fn text(bytes: &[u8]) -> Option<String> {
 /// The numbers of an array of integers; none where it is of another type.
 pub(super) fn integers(bytes: &[u8]) -> Option<Vec<i64>> {
     let (header, data) = parts(bytes).ok()?;
-    let kind = header.descr.strip_prefix(['<', '|', '='])?;
-    fn each<const N: usize>(data: &[u8], f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
-        data.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
+    let (big, kind) = match header.descr.split_at_checked(1)? {
+        (">", kind) => (true, kind),
+        ("<" | "=" | "|", kind) => (false, kind),
+        _ => return None,
+    };
+    // `f` takes the bytes from the lowest one on.
+    fn each<const N: usize>(data: &[u8], big: bool, f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+        let ordered = |mut b: [u8; N]| {
+            if big {
+                b.reverse();
+            }
+            b
+        };
+        data.as_chunks::<N>().0.iter().map(|b| f(ordered(*b))).collect()
     }
     Some(match kind {
-        "i8" | "u8" => each(data, i64::from_le_bytes),
-        "i4" => each(data, |b| i32::from_le_bytes(b).into()),
-        "u4" => each(data, |b| u32::from_le_bytes(b).into()),
-        "i2" => each(data, |b| i16::from_le_bytes(b).into()),
-        "u2" => each(data, |b| u16::from_le_bytes(b).into()),
-        "i1" => each(data, |b: [u8; 1]| i8::from_le_bytes(b).into()),
-        "u1" => each(data, |b: [u8; 1]| b[0].into()),
+        "i8" | "u8" => each(data, big, i64::from_le_bytes),
+        "i4" => each(data, big, |b| i32::from_le_bytes(b).into()),
+        "u4" => each(data, big, |b| u32::from_le_bytes(b).into()),
+        "i2" => each(data, big, |b| i16::from_le_bytes(b).into()),
+        "u2" => each(data, big, |b| u16::from_le_bytes(b).into()),
+        "i1" => each(data, big, |b: [u8; 1]| i8::from_le_bytes(b).into()),
+        "u1" => each(data, big, |b: [u8; 1]| b[0].into()),
         _ => return None,
     })
 }

@@ -317,6 +317,99 @@ fn a_band_that_does_not_fit_its_rows_is_refused_by_name() {
     }
 }
 
+/// An npz of a stack of these numbers and of this shape, with a band of so many entries.
+fn npz_with_band(shape: &str, values: &[f32], (descr, n, band): (&str, usize, &[u8])) -> Vec<u8> {
+    let values: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let arrays = [
+        ("per_layer".to_owned(), npy_of("<f4", shape, &values)),
+        ("band".to_owned(), npy_of(descr, &format!("({n},)"), band)),
+    ];
+    import::npz(&arrays, std::collections::HashMap::new()).unwrap()
+}
+
+#[test]
+fn a_band_is_read_in_both_orders_of_bytes() {
+    let values = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let stated = ImportAs { layer: Some(1), site: Some(Site::ResidPost(1)), ..signed() };
+    // By place, layer 1 would be the second row.
+    let bands: [(&str, &[u8]); 5] = [
+        ("<i8", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (">i8", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+        (">i4", &[0, 0, 0, 1, 0, 0, 0, 0]),
+        (">u2", &[0, 1, 0, 0]),
+        ("|u1", &[1, 0]),
+    ];
+    for (descr, band) in bands {
+        let bytes = npz_with_band("(2, 3)", &values, (descr, 2, band));
+        let found = Direction::import_bytes(&bytes, DirectionFormat::Npz, &stated).unwrap();
+        assert_eq!(found.to_f64().to_vec(), [1.0, 0.0, 0.0], "{descr}");
+        // The layer is the file's own, which a site has to fit.
+        let other = ImportAs { site: Some(Site::ResidPost(7)), ..stated.clone() };
+        let e = Direction::import_bytes(&bytes, DirectionFormat::Npz, &other).unwrap_err();
+        assert!(matches!(e, DirectionError::StatedLayer { layer: 1, .. }), "{descr}: {e}");
+    }
+}
+
+#[test]
+fn a_band_of_a_safetensors_file_names_the_layers() {
+    let values: Vec<u8> = [1.0_f32, 0.0, 0.0, 0.0, 1.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let header = r#"{"v":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"layers":{"dtype":"I32","shape":[2],"data_offsets":[24,32]}}"#;
+    let mut bytes = u64::try_from(header.len()).unwrap().to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(values);
+    bytes.extend([1_i32, 0].iter().flat_map(|v| v.to_le_bytes()));
+    let read = |layer| {
+        let stated = ImportAs { layer: Some(layer), site: Some(Site::ResidPost(1)), ..signed() };
+        Direction::import_bytes(&bytes, DirectionFormat::Safetensors, &stated)
+    };
+    // By place, layer 1 would be the second row.
+    assert_eq!(read(1).unwrap().to_f64().to_vec(), [1.0, 0.0, 0.0]);
+    assert!(matches!(read(2), Err(DirectionError::NoSuchLayer { .. })));
+}
+
+#[test]
+fn a_band_that_is_not_read_is_refused_and_counts_nothing() {
+    let text: Vec<u8> = [u32::from(b'4'), u32::from(b'8')].iter().flat_map(|c| c.to_le_bytes()).collect();
+    let bytes = npz_with_band("(2, 3)", &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0], ("<U1", 2, &text));
+    let read = |stated: &ImportAs| Direction::import_bytes(&bytes, DirectionFormat::Npz, stated);
+    let e = read(&ImportAs { layer: Some(1), ..here() }).unwrap_err();
+    assert!(e.to_string().contains("`band`") && e.to_string().contains("`<U1`"), "{e}");
+    assert!(e.hint().unwrap().contains("dtype='int64'") && e.hint().unwrap().contains("--row"), "{e}");
+    // What the remedy says works.
+    let row = ImportAs { row: Some(1), ..here() };
+    assert_eq!(read(&row).unwrap().to_f64().to_vec(), [0.0, 1.0, 0.0]);
+}
+
+#[test]
+fn a_row_of_a_stack_of_positions_is_that_of_a_position() {
+    let row = |row, position| ImportAs { row: Some(row), position, ..here() };
+    let cube: Vec<Vec<Vec<f64>>> = serde_json::from_value(expected()["positions"].clone()).unwrap();
+    let found = holds("positions.pt", &row(2, Some(-1)), &cube[1][2], Site::ResidPost(5));
+    assert_eq!(found.metadata().extra["imported_array"], "position -1, row 2");
+    holds("positions.pt", &row(0, Some(0)), &cube[0][0], Site::ResidPost(5));
+    let e = import("positions.pt", &row(3, Some(0))).unwrap_err();
+    assert!(matches!(e, DirectionError::NoSuchRow { row: 3, rows: 3 }), "{e}");
+    // Without a position it is not certain which is meant, and what is said of that is what works.
+    let e = import("positions.pt", &row(1, None)).unwrap_err();
+    assert!(e.hint().unwrap().contains("--position P and --row N"), "{e}");
+    // A stack of rows has no positions.
+    assert!(matches!(import("layers.npy", &row(1, Some(0))), Err(DirectionError::RowAndLayer)));
+    // Of a band that does not fit, the remedy holds for such a stack too.
+    let values: Vec<f32> = (0..12_u8).map(f32::from).collect();
+    let band: Vec<u8> = [4_i64, 4].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes = npz_with_band("(2, 2, 3)", &values, ("<i8", 2, &band));
+    let read = |stated: &ImportAs| Direction::import_bytes(&bytes, DirectionFormat::Npz, stated);
+    let e = read(&ImportAs { layer: Some(1), position: Some(0), ..here() }).unwrap_err();
+    assert!(e.hint().unwrap().contains("--row N") && e.hint().unwrap().contains("--position P"), "{e}");
+    let third = unit(Array1::from(vec![6.0, 7.0, 8.0]).view()).unwrap();
+    let off = read(&row(0, Some(1))).unwrap().to_f64() - third;
+    assert!(off.iter().all(|d| d.abs() < 1e-6), "{off}");
+    // One position is a stack of rows.
+    let bytes = npz_with_band("(1, 4, 3)", &values, ("<i8", 2, &band));
+    let found = Direction::import_bytes(&bytes, DirectionFormat::Npz, &row(2, None)).unwrap();
+    assert_eq!(found.metadata().extra["imported_array"], "per_layer, row 2");
+}
+
 #[test]
 fn what_is_missing_of_a_file_of_many_layers_is_said() {
     // All its layers are read, so that the sign alone is wanted.

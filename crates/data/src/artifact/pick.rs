@@ -30,6 +30,8 @@ pub(super) struct ListedLayers {
     pub name: String,
     /// As it lists them; empty where nothing does.
     pub listed: Vec<i64>,
+    /// The element type of a list that is not read, such as text.
+    pub unread: Option<String>,
 }
 
 impl ListedLayers {
@@ -38,6 +40,9 @@ impl ListedLayers {
     fn of(&self, rows: usize) -> Option<Vec<i64>> {
         let listed = &self.listed;
         let n = i64::try_from(rows).ok()?;
+        if self.unread.is_some() {
+            return None;
+        }
         if listed.is_empty() || *listed == [n] && rows > 1 {
             return Some(vec![]);
         }
@@ -54,6 +59,9 @@ impl ListedLayers {
     }
 
     fn refused(&self, rows: usize) -> DirectionError {
+        if let Some(dtype) = &self.unread {
+            return DirectionError::BandType { name: self.name.clone(), dtype: dtype.clone() };
+        }
         let listed: Vec<String> = self.listed.iter().take(8).map(i64::to_string).collect();
         let more = if self.listed.len() > listed.len() { ", …" } else { "" };
         DirectionError::Band { name: self.name.clone(), listed: listed.join(", ") + more, rows }
@@ -155,7 +163,8 @@ pub(super) fn vector(
     let Array { shape, values, .. } = array;
     let longer = shape.iter().filter(|n| **n > 1).count();
     let (row, layer, position) = (asked.row, asked.layer, asked.position);
-    if row.is_some() && (layer.is_some() || position.is_some()) {
+    // Of a stack [positions, layers, hidden] a row is one of a position.
+    if row.is_some() && (layer.is_some() || position.is_some() && shape.len() != 3) {
         return Err(DirectionError::RowAndLayer);
     }
     let place = |flag: &'static str, at: i64, count: usize| -> Result<usize, DirectionError> {
@@ -176,12 +185,19 @@ pub(super) fn vector(
             have: rows.iter().map(i64::to_string).collect::<Vec<_>>().join(", "),
         })
     };
+    let of_row = |row: usize, rows: usize| match row < rows {
+        true => Ok(row),
+        false => Err(DirectionError::NoSuchRow { row, rows }),
+    };
     let (at, how) = match (shape.as_slice(), row, layer, position) {
         (_, None, None, None) if longer <= 1 && !values.is_empty() => return Ok((values, String::new())),
-        (&[rows, width], Some(row), _, _) if width > 0 => match row < rows {
-            true => (row, format!("row {row}")),
-            false => return Err(DirectionError::NoSuchRow { row, rows }),
-        },
+        (&[rows, width] | &[1, rows, width], Some(row), _, None) if width > 0 => {
+            (of_row(row, rows)?, format!("row {row}"))
+        }
+        (&[positions, count, width], Some(row), None, Some(p)) if width > 0 => (
+            place("position", p, positions)? * count + of_row(row, count)?,
+            format!("position {p}, row {row}"),
+        ),
         (&[count, _], None, Some(layer), None) => (of_layer(layer, count)?, format!("layer {layer}")),
         (&[count, _], None, None, Some(p)) => (place("position", p, count)?, format!("position {p}")),
         (&[positions, count, _], None, Some(layer), Some(p)) => (

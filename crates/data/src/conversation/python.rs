@@ -32,8 +32,10 @@ fn strip(text: &str, chars: Option<&str>, side: StripSide) -> String {
 }
 
 /// The filter `trim`.
-pub(super) fn trim(text: &Value, chars: Option<&str>) -> String {
-    strip(&text.to_string(), chars, StripSide::Both)
+pub(super) fn trim(value: &Value, chars: Option<String>, kwargs: Kwargs) -> Result<String, Error> {
+    let chars = chars.or(kwargs.get("chars")?);
+    kwargs.assert_all_used()?;
+    Ok(strip(&text(value)?, chars.as_deref(), StripSide::Both))
 }
 
 /// Methods of values.
@@ -308,4 +310,74 @@ pub(super) fn as_float(value: &Value) -> Option<f64> {
         return None;
     }
     f64::try_from(value.clone()).ok()
+}
+
+/// `str` of a value.
+pub(super) fn text(value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::Number | ValueKind::Seq | ValueKind::Iterable | ValueKind::Map => repr(value),
+        _ => Ok(value.to_string()),
+    }
+}
+
+/// `repr` of a value.
+pub(super) fn repr(value: &Value) -> Result<String, Error> {
+    let all = |value: &Value| value.try_iter()?.map(|item| repr(&item)).collect::<Result<Vec<_>, Error>>();
+    Ok(match value.kind() {
+        ValueKind::Undefined => "Undefined".into(),
+        ValueKind::String if value.is_safe() => {
+            format!("Markup({})", quoted(value.as_str().unwrap_or_default()))
+        }
+        ValueKind::String => quoted(value.as_str().unwrap_or_default()),
+        ValueKind::Number => as_float(value).map_or_else(|| value.to_string(), float),
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = all(value)?;
+            match (value.is_tuple(), &items[..]) {
+                (true, [one]) => format!("({one},)"),
+                (true, items) => format!("({})", items.join(", ")),
+                (false, items) => format!("[{}]", items.join(", ")),
+            }
+        }
+        ValueKind::Map => {
+            let pairs = value.try_iter()?.map(|key| {
+                let item = value.get_item(&key)?;
+                Ok(format!("{}: {}", repr(&key)?, repr(&item)?))
+            });
+            format!("{{{}}}", pairs.collect::<Result<Vec<_>, Error>>()?.join(", "))
+        }
+        _ => value.to_string(),
+    })
+}
+
+/// `repr` of a string.
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == '\\' || c == quote => out.extend(['\\', c]),
+            c if c.is_ascii_graphic() || c == ' ' || printed(c) => out.push(c),
+            c => out.push_str(&escaped(c)),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+/// Whether Python calls a character that is not ASCII printable. Rust escapes the same ones, and at the
+/// beginning of a text those too that go with a letter before them.
+fn printed(c: char) -> bool {
+    !c.is_ascii() && format!("a{c}").escape_debug().nth(1) != Some('\\')
+}
+
+/// A character as Python escapes it.
+pub(super) fn escaped(c: char) -> String {
+    match u32::from(c) {
+        code @ ..0x100 => format!("\\x{code:02x}"),
+        code @ 0x100..0x1_0000 => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    }
 }

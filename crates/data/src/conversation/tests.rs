@@ -83,10 +83,48 @@ fn expressions_are_what_jinja2_makes_of_them() {
 
 #[test]
 fn what_can_t_be_said_as_python_says_it_is_refused() {
-    for template in ["{{ [1e20] }}", "{{ '%s' % 'a' }}", "{{ {'a': 1}|urlencode }}", "{{ 'a'.expandtabs() }}"]
-    {
+    for (template, said) in [
+        ("{{ {'a': 1}|urlencode }}", "urlencode"),
+        ("{{ 'a'.expandtabs() }}", "expandtabs"),
+        ("{{ ('%s'|e) % '<' }}", "marked as safe"),
+        ("{{ ('%s'|safe)|format('<') }}", "marked as safe"),
+        ("{{ [1, 2]|pprint }}", "pprint"),
+        ("{{ messages[0]|attr('role') }}", "attr"),
+        ("{{ '\u{663}'|int }}", "digits 0 to 9"),
+    ] {
         let found = chat_of(template, &[]).render(&[Message::user("x")], Tail::Complete);
-        assert!(matches!(found, Err(ChatError::Failed(_))), "{template}: {found:?}");
+        assert!(matches!(&found, Err(ChatError::Failed(e)) if e.contains(said)), "{template}: {found:?}");
+    }
+}
+
+#[test]
+fn characters_that_a_template_names_are_refused() {
+    for template in ["{{ '\\N{BULLET}' }}", "{{ '\\UFFFFFFFF' }}", "{{ '\\U0001' }}"] {
+        let model = ChatTemplates {
+            templates: BTreeMap::from([("default".to_owned(), template.to_owned())]),
+            source: "test".into(),
+            special_tokens: BTreeMap::new(),
+        };
+        let now = "2026-11-03T09:05:07".parse().unwrap();
+        let found = Chat::open(Some(&model), None, now).map(|_| ());
+        assert!(matches!(found, Err(ChatError::Template { .. })), "{template}: {found:?}");
+    }
+}
+
+#[test]
+fn brackets_without_end_come_to_an_end() {
+    for template in [
+        format!("{{{{ {}5 % 3{} }}}}", "(".repeat(100_000), ")".repeat(100_000)),
+        format!("{{{{ {}5 % 3 }}}}", "(".repeat(100_000)),
+    ] {
+        let model = ChatTemplates {
+            templates: BTreeMap::from([("default".to_owned(), template)]),
+            source: "test".into(),
+            special_tokens: BTreeMap::new(),
+        };
+        let now = "2026-11-03T09:05:07".parse().unwrap();
+        let found = Chat::open(Some(&model), None, now).map(|_| ());
+        assert!(matches!(found, Err(ChatError::Template { .. })), "{found:?}");
     }
 }
 
@@ -100,6 +138,9 @@ fn a_width_that_no_text_has_is_refused() {
         "{{ 'a'.ljust(99999999999) }}",
         "{{ 'a'|center(99999999999) }}",
         "{{ [1]|tojson(indent=99999999999) }}",
+        "{{ '%99999999999d' % 1 }}",
+        "{{ '%.99999999999f' % 1 }}",
+        "{{ '%*d' % (99999999999, 1) }}",
     ] {
         let found = render(template);
         assert!(

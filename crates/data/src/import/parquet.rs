@@ -12,6 +12,7 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::super::error::DataProblem;
+use super::super::rows::decimal::DecimalNumber;
 use super::super::rows::{self, Rows};
 use super::arrow;
 use super::container::Each;
@@ -127,6 +128,15 @@ fn cells(
     let column = schema.column(column);
     let unsigned = is_unsigned(&column);
     let plain = is_plain(&column);
+    let decimal = is_decimal(&column);
+    let scale = column.type_scale();
+    let number = move |bytes: &[u8]| match DecimalNumber::of(bytes, scale) {
+        Some(DecimalNumber::Whole(n)) => ImportedCell::Int(n),
+        Some(DecimalNumber::Fraction(digits)) => {
+            digits.parse().map_or(ImportedCell::Other("a decimal"), ImportedCell::Float)
+        }
+        None => ImportedCell::Other("a decimal of too many digits"),
+    };
     let other = |kind| move |_: i64| ImportedCell::Other(kind);
     let int = move |n: i64, bits: u32| {
         let wide = i128::from(n);
@@ -137,12 +147,24 @@ fn cells(
         ColumnReader::Int64ColumnReader(r) if durations => {
             values(r, &column, rows, |n| Ok(other("a duration")(n)))
         }
+        ColumnReader::Int32ColumnReader(r) if decimal => {
+            values(r, &column, rows, |n| Ok(number(&n.to_be_bytes())))
+        }
+        ColumnReader::Int64ColumnReader(r) if decimal => {
+            values(r, &column, rows, |n| Ok(number(&n.to_be_bytes())))
+        }
+        ColumnReader::ByteArrayColumnReader(r) if decimal => {
+            values(r, &column, rows, |b| Ok(number(b.data())))
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(r) if decimal => {
+            values(r, &column, rows, |b| Ok(number(b.data())))
+        }
         ColumnReader::Int32ColumnReader(r) if plain => values(r, &column, rows, |n| Ok(int(n.into(), 32))),
         ColumnReader::Int64ColumnReader(r) if plain => values(r, &column, rows, |n| Ok(int(n, 64))),
         ColumnReader::Int32ColumnReader(r) => {
-            values(r, &column, rows, |n| Ok(other("a date or decimal")(n.into())))
+            values(r, &column, rows, |n| Ok(other("a date or time")(n.into())))
         }
-        ColumnReader::Int64ColumnReader(r) => values(r, &column, rows, |n| Ok(other("a date or decimal")(n))),
+        ColumnReader::Int64ColumnReader(r) => values(r, &column, rows, |n| Ok(other("a date or time")(n))),
         ColumnReader::Int96ColumnReader(r) => values(r, &column, rows, |_| Ok(ImportedCell::Other("a date"))),
         ColumnReader::FloatColumnReader(r) => values(r, &column, rows, |x| Ok(ImportedCell::Float(x.into()))),
         ColumnReader::DoubleColumnReader(r) => values(r, &column, rows, |x| Ok(ImportedCell::Float(x))),
@@ -217,6 +239,12 @@ fn is_plain(column: &ColumnDescriptor) -> bool {
                 | C::UINT_64
         ),
     }
+}
+
+/// Whether a column's numbers are held as whole numbers of a power of ten.
+fn is_decimal(column: &ColumnDescriptor) -> bool {
+    matches!(column.logical_type_ref(), Some(LogicalType::Decimal { .. }))
+        || column.converted_type() == ConvertedType::DECIMAL
 }
 
 fn is_unsigned(column: &ColumnDescriptor) -> bool {

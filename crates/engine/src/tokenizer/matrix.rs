@@ -64,9 +64,11 @@ fn lay_added(base: &Value, case: &Value) -> tempfile::TempDir {
         write("tokenizer.json", &tokenizer.to_string());
     }
     write("config.json", &json!({"model_type": case["model_type"]}).to_string());
-    write("tokenizer_config.json", &case["config"].to_string());
+    // A file whose order counts is kept as its text: a value that is read sorts the keys.
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    write("tokenizer_config.json", &text(&case["config"]));
     for (name, value) in case["files"].as_object().unwrap().iter().filter(|(name, _)| *name != "padding") {
-        write(name, &value.to_string());
+        write(name, &text(value));
     }
     dir
 }
@@ -78,11 +80,6 @@ fn added_tokens_have_the_flags_that_both_versions_give_them() {
     let texts: Vec<&str> = golden["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
     let (mut wrong, mut compared, mut silent) = (Vec::new(), 0, Vec::new());
     for case in golden["cases"].as_array().unwrap() {
-        // Not followed: a BOS among the model's own tokens under Qwen2, which has none; 5.23 adds it after the others.
-        let own = &case["config"]["model_specific_special_tokens"];
-        if own.get("bos_token").is_some() && case["config"]["tokenizer_class"] == "Qwen2Tokenizer" {
-            continue;
-        }
         let dir = lay_added(&classes["bases"][case["base"].as_str().unwrap()], case);
         for (version, rules) in [("4.57.6", Transformers::V4_57), ("5.23.0", Transformers::V5_23)] {
             let Some(at) = case["ids"][version].as_u64() else { continue };
@@ -100,7 +97,7 @@ fn added_tokens_have_the_flags_that_both_versions_give_them() {
         }
     }
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(compared > 770, "{compared}");
+    assert!(compared > 900, "{compared}");
     assert!(silent.is_empty(), "{} of {compared} differ unsaid:\n{}", silent.len(), silent.join("\n"));
 }
 

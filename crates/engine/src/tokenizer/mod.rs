@@ -16,6 +16,7 @@ mod growth;
 mod json;
 #[cfg(test)]
 mod matrix;
+mod order;
 mod parts;
 mod rebuild;
 mod sentencepiece;

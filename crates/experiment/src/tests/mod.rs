@@ -37,7 +37,7 @@ fn made_up() -> (ExperimentMeasurements, Params) {
         let named = ArmParams {
             name: name.into(),
             prefix: prefix.map(Into::into),
-            way: ExpectedSign::Up,
+            expected: ExpectedSign::Up,
             withdrawn: withdrawn.map(Into::into),
             ..ArmParams::default()
         };

@@ -21,7 +21,7 @@ fn edits() -> (ExperimentMeasurements, Params) {
             name: name.into(),
             direction: vec!["d.safetensors".into()],
             alpha: Some(0.1),
-            way: ExpectedSign::Up,
+            expected: ExpectedSign::Up,
             ..ArmParams::default()
         };
         params.arm()
@@ -79,7 +79,7 @@ fn an_edit_steers_only_where_nineteen_placebos_do_not() {
     assert_eq!(verdicts(&with, &flips)[0].0, QuestionVerdict::Yes);
     // The other way is no yes.
     let mut down = sheet.clone();
-    down.arms[1].way = ExpectedSign::Down;
+    down.arms[1].expected = ExpectedSign::Down;
     assert_eq!(verdicts(&down, &params)[0].0, QuestionVerdict::No);
 }
 

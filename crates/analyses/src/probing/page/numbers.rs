@@ -1,6 +1,7 @@
 //! All numbers of the probes in one table.
 
 use super::{NOT_SHOWN, bounds};
+use crate::geometry::PositiveShare;
 use crate::probing::{HELD_OUT, Probed};
 use truenorth_reading::stat::Number;
 use truenorth_report::{Adjustment, Block, Cell, Column, Table, Test};
@@ -8,8 +9,12 @@ use truenorth_report::{Adjustment, Block, Cell, Column, Table, Test};
 pub(super) fn table(result: &Probed) -> Block {
     let mut table = Table::new(
         "probing-table",
-        "Held-out: the site chosen inside the training folds. Test sets: the site whose held-out AUROC is furthest above its null. \
-         Accuracy at a threshold chosen on other texts. Selectivity: held-out AUROC less its mean on permuted labels.",
+        format!(
+            "Held-out: the site chosen inside the training folds. Test sets: the site whose held-out AUROC is furthest above its \
+             null. Accuracy at a threshold chosen on other texts. Selectivity: held-out AUROC less its mean on permuted labels. \
+             True positives at 1 %, {}.",
+            result.rate_method
+        ),
         NOT_SHOWN,
         [
             "category",
@@ -20,6 +25,7 @@ pub(super) fn table(result: &Probed) -> Block {
             "p",
             "p (Holm)",
             "p (Benjamini-Hochberg)",
+            "true positives at 1 %",
             "accuracy",
             "selectivity",
         ]
@@ -29,6 +35,12 @@ pub(super) fn table(result: &Probed) -> Block {
     let estimate = |m: &Number| {
         let [low, high] = bounds(m);
         Cell::estimate(m.value, low, high, 3)
+    };
+    let rate = |r: Option<PositiveShare>| {
+        r.map_or_else(
+            || Cell::empty("positive texts of one group"),
+            |r| Cell::estimate(r.value, r.low, r.high, 3),
+        )
     };
     let draws = |m: &Number| m.null.as_ref().and_then(|n| n.draws).map(|d| d as u64);
     let p = |m: &Number| {
@@ -54,6 +66,7 @@ pub(super) fn table(result: &Probed) -> Block {
             p(&c.held_out),
             adjusted(Adjustment::Holm, c.p_adjusted),
             adjusted(Adjustment::BenjaminiHochberg, c.p_bh),
+            rate(c.true_positives),
             estimate(&c.accuracy),
             c.selectivity.map_or_else(|| Cell::empty("not run"), |s| Cell::number(s, 3)),
         ]);
@@ -67,6 +80,7 @@ pub(super) fn table(result: &Probed) -> Block {
                 p(&t.auroc),
                 Cell::empty("held-out only"),
                 Cell::empty("held-out only"),
+                rate(t.true_positives),
                 estimate(&t.accuracy),
                 Cell::empty("held-out only"),
             ]);

@@ -75,7 +75,27 @@ fn a_whole_file_wins_over_the_shards_of_an_index() {
 fn adapters_and_stand_ins_are_named() {
     let set = setting(&[("adapter_config.json", "{}"), ("adapter_model.safetensors", "w")]);
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
-    assert!(matches!(error, ModelsError::Adapter { .. }) && error.is_bad_request(), "{error:?}");
+    assert!(
+        matches!(error, ModelsError::Adapter { whole: false, .. }) && error.is_bad_request(),
+        "{error:?}"
+    );
+    let said = |error: &ModelsError| format!("{error} ({})", error.hint().unwrap());
+    assert!(said(&error).contains("adapter_config.json); expected a whole model"), "{error}");
+    // Beside a whole model it is not a whole model that is missing.
+    let adapter = r#"{"base_model_name_or_path": "org/base", "peft_type": "LORA"}"#;
+    let set = setting(&[("adapter_config.json", adapter), ("config.json", "{}"), ("model.safetensors", "w")]);
+    let both = said(&resolve(&spec(&set.model), &set.options).unwrap_err());
+    assert!(!both.contains("expected a whole model"), "{both}");
+    for part in [
+        "of the model org/base beside the config.json",
+        "expected one of the two",
+        "without adapter_config.json",
+    ] {
+        assert!(both.contains(part), "{part}: {both}");
+    }
+    // The remedy works.
+    fs::remove_file(set.model.join("adapter_config.json")).unwrap();
+    assert!(resolve(&spec(&set.model), &set.options).is_ok());
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
     let set = setting(&[("config.json", "{}"), ("model.safetensors", pointer), ("m.gguf", pointer)]);
     for path in [set.model.clone(), set.model.join("m.gguf")] {
