@@ -17,6 +17,7 @@ use truenorth_remote::server::ServerError;
 use truenorth_report::ReportError;
 use truenorth_stats::estimate::{EstimateError, UnknownEstimator};
 use truenorth_stats::math::MathError;
+use truenorth_verify::claims::ClaimsError;
 
 use crate::analyses::AnalysisError;
 
@@ -203,7 +204,8 @@ macro_rules! remedies {
 
 remedies! {
     with: RunError, ModelsError, StoreError, EngineError, LoadError, TokenizerError, DirectionError, EstimateError,
-        DataError, DataSetError, CopiesError, ImportError, AnalysisError, ClientError, ReportError;
+        DataError, DataSetError, CopiesError, ImportError, AnalysisError, ClientError, ReportError,
+        ClaimsError;
     without: MathError, TemplateError, UnknownEstimator, serde_json::Error,
 }
 
@@ -272,6 +274,7 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     let request = |yes: bool| if yes { ErrorKind::Request } else { ErrorKind::Failed };
     if cause.is::<EstimateError>()
         || cause.is::<UnknownEstimator>()
+        || cause.is::<ClaimsError>()
         || matches!(cause.downcast_ref(), Some(ReportError::Foreign { .. }))
         || cause.downcast_ref::<Error>().is_some_and(|e| e.request)
     {

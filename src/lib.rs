@@ -38,7 +38,7 @@
 //! | 1 | [`stats`], [`files`] |
 //! | 2 | [`engine`], [`data`], `truenorth_remote`: [`client`] and [`server`] |
 //! | 3 | [`report`] |
-//! | 4 | `truenorth_reading`: texts read, directions fitted; `truenorth_bench`: timings beside peers |
+//! | 4 | `truenorth_reading`: texts read, directions fitted; `truenorth_bench`: timings beside peers; `truenorth_verify`: files and claims held against files, here in [`study::verify`] |
 //! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
 //! | 6 | `truenorth_experiment`, also there; `truenorth_arena`, here `arena`: a public board, served; `truenorth_play`, here `play`: the page of the playground |
 //! | 7 | this crate: [`study`] and what it stands on, [`Model`], [`Direction`] and [`Study`] over it, and the binary's `cli` |

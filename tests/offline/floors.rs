@@ -17,6 +17,7 @@ const CRATES: &[(&str, u8)] = &[
     ("crates/report", 3),
     ("crates/bench", 4),
     ("crates/reading", 4),
+    ("crates/verify", 4),
     ("crates/analyses", 5),
     ("crates/boards", 5),
     ("crates/arena", 6),

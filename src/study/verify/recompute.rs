@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::Value;
 use truenorth_data::store::Store;
 use truenorth_report::{HTML_NAME, JSON_NAME, render};
+use truenorth_verify::{ComparedFile, Rule, ValuesError, below, compare, compare_pages, values};
 
-use super::compare::{self, ComparedFile, LEFT_OUT, RULES, Rule};
 use super::finished::FinishedRun;
+use super::rules::{LEFT_OUT, RULES};
 use super::verified::{Changed, EarlyStop, Uncompared, Verified};
-use super::{files, page};
 use crate::error::{Error, ErrorContext as _, ErrorKind};
 use crate::host::Host;
 use crate::session::Session;
@@ -92,8 +92,8 @@ impl FinishedRun {
 
     fn files(&self, scratch: &Path, verified: &mut Verified) -> Result<(), Error> {
         let cant = |folder: &Path| format!("can't read the folder {}", folder.display());
-        let there = files::below(&self.folder).context(cant(&self.folder))?;
-        let fresh = files::below(scratch).context(cant(scratch))?;
+        let there = below(&self.folder).context(cant(&self.folder))?;
+        let fresh = below(scratch).context(cant(scratch))?;
         let mut rules: Vec<&Rule> = RULES.iter().collect();
         if self.state.stages.iter().any(|s| s.kept) {
             rules.push(&LEFT_OUT);
@@ -113,7 +113,7 @@ impl FinishedRun {
                         verified.add(compared);
                         continue;
                     }
-                    Err(why) => Uncompared::Unreadable(why),
+                    Err(why) => Uncompared::Unreadable(why.to_string()),
                 },
                 (false, Some(_)) => Uncompared::NotRecomputed,
                 (false, None) => Uncompared::NotOfTheRun,
@@ -131,14 +131,14 @@ impl FinishedRun {
         file: &str,
         scratch: &Path,
         rules: &[&Rule],
-    ) -> Result<Result<ComparedFile, String>, Error> {
-        let values = |folder: &Path| {
+    ) -> Result<Result<ComparedFile, ValuesError>, Error> {
+        let read = |folder: &Path| {
             let path = folder.join(file);
             let bytes = std::fs::read(&path).context(format!("can't read {}", path.display()))?;
-            Ok::<_, Error>(files::values(file, &bytes))
+            Ok::<_, Error>(values(file, &bytes))
         };
-        Ok(match (values(&self.folder)?, values(scratch)?) {
-            (Ok(written), Ok(recomputed)) => Ok(compare::compare(file, &written, &recomputed, rules)),
+        Ok(match (read(&self.folder)?, read(scratch)?) {
+            (Ok(written), Ok(recomputed)) => Ok(compare(file, &written, &recomputed, rules)),
             (Err(why), _) | (_, Err(why)) => Err(why),
         })
     }
@@ -151,7 +151,7 @@ impl FinishedRun {
         };
         let written = read(HTML_NAME)?;
         match read(JSON_NAME).and_then(|json| Ok(render::from_json(&json)?)) {
-            Ok(document) => verified.add(page::compare(HTML_NAME, &written, &render::html(&document))),
+            Ok(document) => verified.add(compare_pages(HTML_NAME, &written, &render::html(&document))),
             Err(error) => {
                 let why = format!("can't be drawn anew: {}", EarlyStop::of(&error, &[]).because.join(": "));
                 verified.not_compared.insert(HTML_NAME.to_owned(), Uncompared::Unreadable(why));

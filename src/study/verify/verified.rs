@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use truenorth_verify::ComparedFile;
 
-use super::compare::ComparedFile;
 use crate::error::{Error, causes, hints};
 
 /// Which of a run's numbers came back when computed anew.

@@ -80,7 +80,7 @@ impl Leaf<'_> {
     }
 }
 
-/// All of them; keys of an object come in the order of the alphabet.
+/// Every leaf of a value; keys of an object come in the order of the alphabet.
 #[must_use]
 pub fn leaves(value: &Value) -> Vec<Leaf<'_>> {
     let mut all = Vec::new();

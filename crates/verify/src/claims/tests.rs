@@ -128,9 +128,29 @@ fn what_is_no_claim_is_refused_with_its_line() {
     ] {
         let error = parse(text, "c.txt").unwrap_err();
         assert!(error.to_string().contains(words), "{text}: {error}");
-        assert!(!error.hints().is_empty());
+        assert!(error.hint().is_some_and(|hint| hint.contains("Spearman is 0.61 in transfer.json")));
     }
+}
+
+#[test]
+fn what_claims_can_not_be_checked_against_is_refused_by_its_name() {
     let unnamed = parse("drift is 1", "c.txt").unwrap();
-    assert!(check(&unnamed, None).unwrap_err().to_string().contains("names no file"));
-    assert!(check(&unnamed, Some(Path::new("/nowhere/at/all"))).is_err());
+    let error = check(&unnamed, None).unwrap_err();
+    assert_eq!(error.to_string(), "the claim at line 1 names no file: drift is 1");
+    assert!(error.hint().is_some_and(|hint| hint.contains("`in FILE`")));
+    let error = check(&unnamed, Some(Path::new("/nowhere/at/all"))).unwrap_err();
+    assert_eq!(error.to_string(), "/nowhere/at/all is no folder of a run");
+    assert!(error.hint().is_some_and(|hint| hint.contains("leave it out")));
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text, words) in [
+        ("f.json", "{", "f.json is no JSON: EOF"),
+        ("f.jsonl", "1\n\n{", "f.jsonl is no JSON at line 3: EOF"),
+        ("f.safetensors", "", "f.safetensors is no safetensors file: "),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        let claims = parse(&format!("drift is 1 in {name}"), "c.txt").unwrap();
+        let error = check(&claims, Some(dir.path())).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("safetensors files")));
+    }
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::compare::{ComparedFile, ValueDifference};
 
 /// Compares a page with the one that its document gives, word by word.
-pub fn compare(file: &str, written: &str, drawn: &str) -> ComparedFile {
+#[must_use]
+pub fn compare_pages(file: &str, written: &str, drawn: &str) -> ComparedFile {
     let mut compared = ComparedFile { file: file.to_owned(), ..ComparedFile::default() };
     let (was, is) = (pieces(written), pieces(drawn));
     for (kind, text) in &is {
@@ -88,15 +89,15 @@ mod tests {
     #[test]
     fn a_changed_digit_and_a_removed_word_are_found_with_what_stands_before_them() {
         let page = "<p>AUROC <b>0.69</b> of 135</p><p title=\"n = 4\">pairs</p>";
-        assert_eq!(compare("p", page, page).differ, vec![]);
-        assert_eq!(compare("p", page, page).numbers, 2);
-        let found = compare("p", &page.replace("0.69", "0.79"), page);
+        assert_eq!(compare_pages("p", page, page).differ, vec![]);
+        assert_eq!(compare_pages("p", page, page).numbers, 2);
+        let found = compare_pages("p", &page.replace("0.69", "0.79"), page);
         assert_eq!((found.differ.len(), found.numbers_differ), (1, 1));
         assert_eq!(found.differ[0].name, "after `AUROC`");
         assert_eq!(found.differ[0].written, Some("0.79".into()));
-        let found = compare("p", &page.replace("n = 4", "n = 5"), page);
+        let found = compare_pages("p", &page.replace("n = 4", "n = 5"), page);
         assert_eq!((found.numbers_differ, found.numbers), (1, 3), "in a tag too");
-        let found = compare("p", &page.replace("<b>0.69</b>", ""), page);
+        let found = compare_pages("p", &page.replace("<b>0.69</b>", ""), page);
         assert_eq!(found.differ.len(), 1);
         assert_eq!(found.differ[0].written, Some("AUROC  of 135".into()));
     }

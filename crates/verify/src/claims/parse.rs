@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::error::Error;
+use super::error::ClaimsError;
 
 /// A claim that was read and not yet checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,24 +107,23 @@ const RELATIONS: [(&str, Relation); 29] = [
 ///
 /// # Errors
 /// With the first line that is no claim, or when there is none.
-pub fn parse(text: &str, name: &str) -> Result<Vec<Claim>, Error> {
+pub fn parse(text: &str, name: &str) -> Result<Vec<Claim>, ClaimsError> {
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
     let written = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
     let claims: Vec<Claim> = written
         .map(|(line, text)| {
             let claim = if text.starts_with('{') { pointed(text) } else { worded(text) };
-            let (file, what) = claim.map_err(|why| {
-                Error::request(format!("{name}, line {line}: {why}: {text}")).with_hint(
-                    "write `Spearman is 0.61 in transfer.json`, or \
-                     {\"file\": \"transfer.json\", \"pointer\": \"/pairs/0/spearman/value\", \"value\": 0.61}",
-                )
+            let (file, what) = claim.map_err(|why| ClaimsError::Line {
+                file: name.to_owned(),
+                line,
+                why,
+                text: text.to_owned(),
             })?;
             Ok(Claim { line, text: text.to_owned(), file, what })
         })
-        .collect::<Result<_, Error>>()?;
+        .collect::<Result<_, ClaimsError>>()?;
     if claims.is_empty() {
-        return Err(Error::request(format!("{name} holds no claims"))
-            .with_hint("write one a line, such as `Spearman is 0.61 in transfer.json`"));
+        return Err(ClaimsError::Empty(name.to_owned()));
     }
     Ok(claims)
 }

@@ -1,20 +1,22 @@
 //! Claims about the numbers of files, each checked against the file that it names.
 
+mod error;
 mod find;
 mod parse;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 
+pub use error::ClaimsError;
 pub use parse::{Claim, ClaimKind, Claimed, Relation, parse};
 
 use super::files::values;
-use crate::error::{Error, ErrorContext as _};
 use truenorth_report::JSON_NAME;
 
 /// A claim with what became of it.
@@ -134,11 +136,9 @@ impl Candidate {
 ///
 /// # Errors
 /// When a claim names no file and there is no run, or a file can't be read as what its name says.
-pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error> {
+pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, ClaimsError> {
     if let Some(run) = run.filter(|r| !r.is_dir()) {
-        return Err(Error::request(format!("{} is no folder of a run", run.display())).with_hint(
-            "name a folder that `truenorth study run` made, such as runs/human-values, or leave it out",
-        ));
+        return Err(ClaimsError::NoFolder(run.to_owned()));
     }
     let mut read: HashMap<PathBuf, Value> = HashMap::new();
     let mut all = Vec::with_capacity(claims.len());
@@ -149,34 +149,31 @@ pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error
             all.push(claim.checked(path, ClaimOutcome::NotFound { why, nearest: vec![] }));
             continue;
         }
-        if !read.contains_key(&path) {
-            let bytes = std::fs::read(&path).request(format!("can't read {}", path.display()))?;
-            let name = path.to_string_lossy().into_owned();
-            let found = values(&name, &bytes).map_err(|why| {
-                Error::request(format!("{name} {why}"))
-                    .with_hint("claims are checked against JSON, JSON lines and safetensors files")
-            })?;
-            read.insert(path.clone(), found);
-        }
-        let outcome = read.get(&path).map(|file| match &claim.what {
+        let file = match read.entry(path.clone()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(read_values(&path)?),
+        };
+        let outcome = match &claim.what {
             ClaimKind::At { pointer, value, number } => find::at(file, pointer, value, number.as_ref()),
             ClaimKind::Named { words, number } => find::named(file, words, number),
-        });
-        let lost = "a file that was read is there";
-        all.push(claim.checked(path, outcome.context(lost)?));
+        };
+        all.push(claim.checked(path, outcome));
     }
     Ok(all)
 }
 
-fn place(claim: &Claim, run: Option<&Path>) -> Result<PathBuf, Error> {
+fn read_values(file: &Path) -> Result<Value, ClaimsError> {
+    let bytes = std::fs::read(file).map_err(|source| ClaimsError::Read { file: file.to_owned(), source })?;
+    values(&file.to_string_lossy(), &bytes)
+        .map_err(|problem| ClaimsError::Values { file: file.to_owned(), problem })
+}
+
+fn place(claim: &Claim, run: Option<&Path>) -> Result<PathBuf, ClaimsError> {
     match (&claim.file, run) {
         (Some(file), Some(run)) if run.join(file).exists() || !file.exists() => Ok(run.join(file)),
         (Some(file), _) => Ok(file.clone()),
         (None, Some(run)) => Ok(run.join(JSON_NAME)),
-        (None, None) => {
-            Err(Error::request(format!("the claim at line {} names no file: {}", claim.line, claim.text))
-                .with_hint("end it with `in FILE`, or name the run whose report is meant"))
-        }
+        (None, None) => Err(ClaimsError::NoFile { line: claim.line, text: claim.text.clone() }),
     }
 }
 

@@ -1,18 +1,44 @@
-//! The files of a run as values.
+//! Files as values.
 
 use std::path::Path;
+use std::str::Utf8Error;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde_json::{Map, Value, json};
 use truenorth_files::sha256_hex;
 
+/// A file that is not what its name says; each text is to follow the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum ValuesError {
+    /// JSON was expected.
+    #[error("is no JSON: {0}")]
+    Json(serde_json::Error),
+    /// Lines of JSON in UTF-8 were expected.
+    #[error("is no text: {0}")]
+    Text(Utf8Error),
+    /// JSON was expected in a line.
+    #[error("is no JSON at line {line}: {problem}")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: serde_json::Error,
+    },
+    /// Tensors were expected.
+    #[error("is no safetensors file: {0}")]
+    Tensors(SafeTensorError),
+}
+
 /// A file's values by what its name says it is: JSON, JSON lines, tensors with their metadata; of other text its
 /// lines, and of all else the hash.
-pub fn values(name: &str, bytes: &[u8]) -> Result<Value, String> {
+///
+/// # Errors
+/// When the bytes are not what the name says.
+pub fn values(name: &str, bytes: &[u8]) -> Result<Value, ValuesError> {
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
-        "json" => serde_json::from_slice(bytes).map_err(|e| format!("is no JSON: {e}")),
+        "json" => serde_json::from_slice(bytes).map_err(ValuesError::Json),
         "jsonl" => lines(bytes),
-        "safetensors" => tensors(bytes).map_err(|e| format!("is no safetensors file: {e}")),
+        "safetensors" => tensors(bytes).map_err(ValuesError::Tensors),
         _ => Ok(match std::str::from_utf8(bytes) {
             Ok(text) => text.lines().map(Value::from).collect(),
             Err(_) => json!({ "sha256": sha256_hex(bytes) }),
@@ -20,15 +46,15 @@ pub fn values(name: &str, bytes: &[u8]) -> Result<Value, String> {
     }
 }
 
-fn lines(bytes: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(bytes).map_err(|e| format!("is no text: {e}"))?;
+fn lines(bytes: &[u8]) -> Result<Value, ValuesError> {
+    let text = std::str::from_utf8(bytes).map_err(ValuesError::Text)?;
     let rows = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    rows.map(|(i, line)| serde_json::from_str(line).map_err(|e| format!("is no JSON at line {}: {e}", i + 1)))
-        .collect::<Result<Vec<Value>, _>>()
-        .map(Value::Array)
+    let value =
+        |(i, line)| serde_json::from_str(line).map_err(|problem| ValuesError::Line { line: i + 1, problem });
+    rows.map(value).collect::<Result<Vec<Value>, _>>().map(Value::Array)
 }
 
-fn tensors(bytes: &[u8]) -> Result<Value, safetensors::SafeTensorError> {
+fn tensors(bytes: &[u8]) -> Result<Value, SafeTensorError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let file = SafeTensors::deserialize(bytes)?;
     let mut tensors = Map::new();
@@ -57,6 +83,9 @@ fn number(value: f64) -> Value {
 }
 
 /// Every file below a folder, none where there is no folder, by its path from there, parts joined by `/`, in order.
+///
+/// # Errors
+/// When a folder can't be read.
 pub fn below(folder: &Path) -> std::io::Result<Vec<String>> {
     fn walk(folder: &Path, before: &str, all: &mut Vec<String>) -> std::io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
