@@ -23,22 +23,26 @@ pub struct About {
     pub cpu_path: &'static str,
 }
 
+/// The features of `Cargo.toml`, and which of them this build has.
+const FEATURES: [(&str, bool); 8] = [
+    ("arena", cfg!(feature = "arena")),
+    ("cli", cfg!(feature = "cli")),
+    ("cuda", cfg!(feature = "cuda")),
+    ("hub", cfg!(feature = "hub")),
+    ("metal", cfg!(feature = "metal")),
+    ("parquet", cfg!(feature = "parquet")),
+    ("play", cfg!(feature = "play")),
+    ("serve", cfg!(feature = "serve")),
+];
+
 impl About {
     pub fn this() -> Self {
-        let features = [
-            ("cli", cfg!(feature = "cli")),
-            ("cuda", cfg!(feature = "cuda")),
-            ("hub", cfg!(feature = "hub")),
-            ("metal", cfg!(feature = "metal")),
-            ("parquet", cfg!(feature = "parquet")),
-            ("serve", cfg!(feature = "serve")),
-        ];
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("TRUENORTH_COMMIT"),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" },
             platform: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-            features: features.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
+            features: FEATURES.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect(),
             cpu_path: truenorth::engine::cpu_path(),
         }
     }
@@ -81,4 +85,18 @@ pub struct Everywhere {
     /// Says more of what is done: the build, the settings, the files of the model, the seconds.
     #[arg(short, long, global = true, display_order = 901)]
     pub verbose: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_of_the_manifest_is_named() {
+        let manifest: toml::Table = toml::from_str(include_str!("../../Cargo.toml")).unwrap();
+        let features = manifest["features"].as_table().unwrap();
+        let mut known: Vec<&str> = features.keys().map(String::as_str).filter(|n| *n != "default").collect();
+        known.sort_unstable();
+        assert_eq!(FEATURES.map(|(name, _)| name).to_vec(), known);
+    }
 }

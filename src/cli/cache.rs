@@ -140,8 +140,9 @@ impl Gc {
             None => format!("file {} -> {}", human(report.file_before), human(report.file_after)),
         };
         output::say(format!(
-            "{} entries {} ({}), {} kept ({}); {file}",
+            "{} {} {} ({}), {} kept ({}); {file}",
             report.removed,
+            if report.removed == 1 { "entry" } else { "entries" },
             if dry.is_some() { "would be removed" } else { "removed" },
             human(report.bytes),
             report.kept,

@@ -16,6 +16,7 @@ use truenorth::math::Seeds;
 use super::check::Check;
 use super::output::{self, RequestContext as _, wrong, wrong_hint};
 use super::session;
+use super::steer::counted;
 use super::target;
 
 /// Turns public data sets and tables into classes files, and looks at labelled texts before any separation.
@@ -256,7 +257,10 @@ fn show(tally: &ImportTally, written: &[String]) {
         eprintln!("{} rows of {} (sha256 {})", file.rows, file.name, file.sha256);
     }
     if tally.trimmed > 0 {
-        eprintln!("{} texts had spaces or line ends around them, which are left out", tally.trimmed);
+        eprintln!(
+            "{} had spaces or line ends around them, which are left out",
+            counted(tally.trimmed, "text")
+        );
     }
     for (why, n) in &tally.dropped {
         eprintln!("{n} dropped: {why}");

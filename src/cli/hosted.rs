@@ -55,6 +55,7 @@ pub fn ndif(
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     let options = ndif_options(service, store)?;
+    needs_key(service, &options)?;
     of_model(model, service, (common, reading), options, true)
 }
 
@@ -62,6 +63,21 @@ pub fn ndif(
 pub fn alone(model: &str, service: &ServiceArgs, how: (&Common, &ReadingArgs)) -> anyhow::Result<Client> {
     let options = ServiceOptions { socket: Some(false), ..ndif_options(service, None)? };
     of_model(model, service, how, options, false)
+}
+
+/// Refuses to ask NDIF itself without a key, before the network is asked for anything. Services at other addresses may want
+/// none, and what falls back may never get to a job.
+fn needs_key(service: &ServiceArgs, options: &ServiceOptions) -> anyhow::Result<()> {
+    let public = options.url.trim_end_matches('/') == settings::NDIF;
+    if options.key.is_some() || !public || service.fallback.is_some() { Ok(()) } else { Err(no_key()) }
+}
+
+/// No key for NDIF is anywhere that one is looked for.
+pub fn no_key() -> anyhow::Error {
+    wrong_hint(
+        "there is no key for NDIF",
+        "get one at https://login.ndif.us and keep it with `truenorth ndif login`, set NDIF_API_KEY, or give --api-key-file F",
+    )
 }
 
 /// A client for a model; `stands_in` says that this very command could run here in its place.
@@ -119,6 +135,11 @@ pub fn outline_of(on: &On, model: &str, service: &ServiceArgs) -> anyhow::Result
             format!("NDIF has models by name, and --model {model} is a file here"),
             "give org/name[@revision] as `ndif status` lists it, with --config for where its architecture is read",
         )),
+        // The hub would be asked for a repository that no service can have.
+        (On::Ndif, None) if !name.contains('/') => Err(wrong_hint(
+            format!("--on ndif takes org/name, as the service has it, and --model {model} is no such name"),
+            "give org/name[@revision] as `truenorth ndif status` lists it; names of `models list` are for models here",
+        )),
         _ => Ok(format!("hf:{name}")),
     }
 }
@@ -138,7 +159,7 @@ pub fn of_job(
 ) -> anyhow::Result<Client> {
     let options = options_of_job(job, service, store)?;
     if job.wire != "ndif" {
-        return Ok(Client::truenorth(options)?);
+        return Ok(Client::truenorth_watched(options, &Retries)?);
     }
     of_model(&job.model.name, service, how, options, true)
 }
@@ -223,7 +244,7 @@ pub fn address(url: &str) -> anyhow::Result<()> {
 }
 
 fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Result<Client> {
-    let client = Client::truenorth(server_options(url, &args.place.service, store)?)?;
+    let client = Client::truenorth_watched(server_options(url, &args.place.service, store)?, &Retries)?;
     let info = client.info();
     let stem = |f: fn(&Path) -> Option<&std::ffi::OsStr>| {
         f(Path::new(&args.model)).is_some_and(|s| s.to_string_lossy() == info.name.as_str())

@@ -15,6 +15,7 @@ use truenorth_protocol::clock::seconds as now;
 use super::args::{Common, ReadingArgs, ServiceArgs};
 use super::output::{self, wrong_hint};
 use super::progress::{self, Bar};
+use super::steer::counted;
 use super::{dry, hosted, session};
 
 /// Shows and fetches jobs that were sent to a service.
@@ -233,7 +234,7 @@ impl Fetch {
         if output::wants_json() {
             return output::json(&serde_json::json!({ "fetched": keys(&wanted) }));
         }
-        eprintln!("{} jobs fetched; run the verb that sent them again to go on", wanted.len());
+        eprintln!("{} fetched; run the verb that sent them again to go on", counted(wanted.len(), "job"));
         Ok(())
     }
 }
@@ -249,7 +250,7 @@ impl Forget {
         if output::wants_json() {
             return output::json(&serde_json::json!({ "forgotten": keys(&jobs) }));
         }
-        eprintln!("{} jobs forgotten", jobs.len());
+        eprintln!("{} forgotten", counted(jobs.len(), "job"));
         Ok(())
     }
 }

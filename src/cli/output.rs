@@ -208,6 +208,23 @@ pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes an answer: as JSON where that is asked for, else in words, where [`say`] does.
+pub fn answer(value: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if wants_json() {
+        return json(value);
+    }
+    say(words());
+    Ok(())
+}
+
+/// Writes where a server listens.
+pub fn listens(url: &str) -> anyhow::Result<()> {
+    match wants_json() {
+        true => json(&serde_json::json!({ "url": url })),
+        false => line(url),
+    }
+}
+
 /// Writes a line that belongs to the answer: to stdout, or to stderr where data go to stdout.
 pub fn say(text: impl AsRef<str>) {
     if manner().data {

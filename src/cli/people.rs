@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 use truenorth::analyses::experiment::{TextPair, opened, people_sheet};
 use truenorth::analyses::rate::{Filled, RateData, RatingRegistration, SheetSeal, each};
 use truenorth::data::{NearCopies, PromptInput};
@@ -112,15 +113,24 @@ impl Sheet {
         write_json(&at(SEAL), &sheet.blind.seal)?;
         write_json(&at(RUBRICS), &self.rubric)?;
         write(&at(SHEET), sheet.blind.csv.as_bytes())?;
-        output::table(&[
-            ["items", "attention checks", "sheet", "SHA-256 of the key"].map(String::from).to_vec(),
-            vec![
-                sheet.blind.seal.items.to_string(),
-                sheet.checks.to_string(),
-                at(SHEET).display().to_string(),
-                sheet.blind.seal.key_sha256.clone(),
-            ],
-        ]);
+        if output::wants_json() {
+            output::json(&json!({
+                "items": sheet.blind.seal.items,
+                "attention_checks": sheet.checks,
+                "sheet": at(SHEET),
+                "key_sha256": sheet.blind.seal.key_sha256,
+            }))?;
+        } else {
+            output::table(&[
+                ["items", "attention checks", "sheet", "SHA-256 of the key"].map(String::from).to_vec(),
+                vec![
+                    sheet.blind.seal.items.to_string(),
+                    sheet.checks.to_string(),
+                    at(SHEET).display().to_string(),
+                    sheet.blind.seal.key_sha256.clone(),
+                ],
+            ]);
+        }
         eprintln!(
             "keep {} from the raters; register predictions before any rating comes in: truenorth rate register --folder {} \
              --predictions F",
@@ -217,6 +227,8 @@ impl Unblind {
         }
         set_opened(&self.folder, &seal, &registration)?;
         session::write_rows(Some(&self.out), &ratings, "Ratings of people")?;
-        output::line(format!("{} ratings -> {}", ratings.len(), self.out.display()))
+        output::answer(&json!({ "ratings": ratings.len(), "out": self.out }), || {
+            format!("{} ratings -> {}", ratings.len(), self.out.display())
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! `play`: a page on which one feels what a direction does.
+//! `play`: a page on which you try a direction by hand.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ const BLOCKING: usize = 16;
 /// How long a connection may be without a byte beyond the time of a run, whose page comes when it is done.
 pub const BEYOND: Duration = Duration::from_secs(60);
 
-/// Serves a page on which one feels what a direction does.
+/// Serves a page on which you try a direction by hand.
 ///
 /// A prompt is continued with a dose of directions and without, side by side: token by token where the model runs in this
 /// process, whole where it runs elsewhere. Texts are those of `steer` with the same settings, the colours of tokens the
@@ -209,7 +209,7 @@ impl Play {
         });
         let host = started(BoundedListener::bind(self.listen, self.open, limits, notice).await)?;
         let stop = stopped();
-        output::line(format!("http://{}", host.address()))?;
+        output::listens(&format!("http://{}", host.address()))?;
         tokio::spawn(ahead(play.clone()));
         Ok(host.serve(router(play), stop).await?)
     }

@@ -17,6 +17,7 @@ use super::fallback;
 use super::output;
 use super::progress::Bar;
 use super::session::{self, Session};
+use super::steer::counted;
 use super::target;
 use super::tokens::{pieces, tokens_of};
 
@@ -78,9 +79,9 @@ impl Read {
         write(&self.out, &readings, &prompts, (self.positions, tokens), metadata)
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!(
-            "{} prompts, {} sites, positions {} -> {}",
-            prompts.len(),
-            sites.len(),
+            "{}, {}, positions {} -> {}",
+            counted(prompts.len(), "prompt"),
+            counted(sites.len(), "site"),
             self.positions,
             self.out.display()
         );

@@ -11,7 +11,7 @@ use super::output::{RequestContext as _, wrong_hint};
 use super::target;
 
 /// NDIF's public address.
-const NDIF: &str = "https://api.ndif.us";
+pub const NDIF: &str = "https://api.ndif.us";
 /// Far above any settings file there is.
 const CAP: u64 = 1 << 20;
 

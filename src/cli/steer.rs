@@ -26,8 +26,11 @@ use super::texts;
 /// Writes one line per prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
 /// `logprob_mean` (of the generated tokens, under the steered model), prompt, `stopped` (`length` or
 /// `end_of_text`), and `damage`: how far the dose moves the next token from the unsteered model's, in nats, and `size`:
-/// how far it moves the residual at each site, in shares of its norm, degrees and shares along the direction, first tokens
+/// how far it moves the residual at each site, in shares of its norm, degrees and cosines with the direction, first tokens
 /// and later ones apart.
+///
+/// The table has a row per dose. `along` is the cosine of residual and direction, before and after; `first tokens` is the angle
+/// at the first token of each prompt, which the other sizes leave out.
 ///
 /// A file with several sites is steered at all of them at once; several directions are added together.
 #[derive(Args, Debug)]
@@ -125,7 +128,7 @@ fn measured_on(damage: &[Damage]) -> Vec<String> {
 }
 
 /// So many of something, by its name in the singular.
-fn counted(n: usize, what: &str) -> String {
+pub fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

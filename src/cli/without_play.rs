@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::output::wrong_hint;
 
-/// Serves a page on which one feels what a direction does; not in this build, which was made without `play`.
+/// Serves a page on which you try a direction by hand; not in this build, which was made without `play`.
 #[derive(Args, Debug)]
 pub struct Play {
     /// Whatever `play` takes where it is built in.

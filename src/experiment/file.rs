@@ -102,7 +102,7 @@ impl ExperimentFile {
         let cant = || format!("can't read the experiment {}", path.display());
         let mut file: Self = toml::from_str(&text).map_err(|e| {
             Error::request(format!("{}: {}", cant(), e.to_string().trim_end())).with_hint(
-                "`truenorth study reference` lists the keys of [experiment]; README.md shows a whole file",
+                "`truenorth study reference` lists the keys of [experiment]; examples/experiment/experiment.toml is a whole file",
             )
         })?;
         file.experiment.check().request(format!("can't run the experiment {}", path.display()))?;

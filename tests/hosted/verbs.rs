@@ -126,6 +126,8 @@ fn every_verb_gives_the_same_here_and_on_a_server() {
             "--out",
             "b.jsonl",
         ]);
+        let watched = ["monitor", "--direction", "d.safetensors", "--input", "prompts.txt"];
+        all(&[&watched[..], &["--max-new-tokens", "3", "--out", "w.json"]].concat());
         ok(dir, &["study", "run", "study.toml", "--on", on]);
     }
     // To the bit: numbers depend on neither where they are computed nor what else is there.
@@ -147,6 +149,12 @@ fn every_verb_gives_the_same_here_and_on_a_server() {
     for file in ["s.jsonl", "sampled.jsonl", "b.jsonl", "runs/tiny/board.jsonl", "runs/tiny/steered.jsonl"] {
         assert_eq!(rows(&there.path().join(file)), rows(&here.path().join(file)), "{file}");
     }
+    // The server tells the text of each token, as the tokenizer here does.
+    let watched = [&here, &there].map(|dir| {
+        let text = std::fs::read(dir.path().join("w.json")).unwrap();
+        serde_json::from_slice::<Json>(&text).unwrap()["result"]["texts"].clone()
+    });
+    assert!(watched[0][0]["tokens"][0]["piece"].is_string() && watched[0] == watched[1], "{watched:?}");
     // What was asked is in the store, and every job in the journal is fetched.
     let sent = jobs(there.path());
     assert!(!sent.is_empty() && sent.iter().all(|j| j["state"] == "done"), "{sent:?}");

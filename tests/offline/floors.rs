@@ -1,6 +1,6 @@
 //! Imports only look down, and each foreign type stays in its own room.
 //!
-//! Cargo holds the crates to their dependencies; this test holds the dependencies to the floors of the README's
+//! Cargo holds the crates to their dependencies; this test holds the dependencies to the floors of CONTRIBUTING.md's
 //! architecture section, and the folders of one crate to each other. Siblings of a floor never name each other.
 
 use std::fs;

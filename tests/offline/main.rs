@@ -46,5 +46,6 @@ mod registered;
 mod remedies;
 mod repeng;
 mod unprompted;
+mod unreached;
 mod verify;
 mod wordless;

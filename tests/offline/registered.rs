@@ -119,3 +119,59 @@ fn what_decides_must_be_asked() {
         assert!(said.contains(words), "{table}: {said}");
     }
 }
+
+/// A study of pairs that one word tells apart, with an audit that has no value flips.
+fn told_by_a_word(dir: &Path) {
+    let words = ["hat", "tin", "cup", "old", "new", "red"];
+    let row = |i: usize, chosen: String, rejected: String| {
+        let prompt = format!("the {} {i}", words[(i / 6 + 1) % 6]);
+        serde_json::json!({
+            "id": i, "axis": format!("x{}", i % 4), "prompt": prompt, "chosen": chosen, "rejected": rejected,
+        })
+        .to_string()
+    };
+    let pairs = (0..24).map(|i| {
+        let (a, b) = (words[i % 6], words[(i / 6 + 1) % 6]);
+        row(i, format!("the {a} {i} yes"), format!("a {b} {i} no"))
+    });
+    std::fs::write(dir.join("pairs.jsonl"), pairs.collect::<Vec<_>>().join("\n")).unwrap();
+    let confound = (0..12).map(|i| {
+        let a = words[(i + 2) % 6];
+        row(i, format!("the sea and the {a} {i}"), format!("sea {a} {i}"))
+    });
+    std::fs::write(dir.join("length.jsonl"), confound.collect::<Vec<_>>().join("\n")).unwrap();
+    let path = dir.join(STUDY);
+    let text = std::fs::read_to_string(&path).unwrap().replace("permutations = 19", "permutations = 99");
+    let more = "[data.confounds]\nlength = \"length.jsonl\"\n\n[audit]\npermutations = 19\nrandom_directions = 199\n";
+    std::fs::write(path, text + more).unwrap();
+}
+
+#[test]
+fn a_yes_to_reading_is_not_told_without_what_words_alone_do() {
+    let dir = study_place();
+    told_by_a_word(dir.path());
+    ok(dir.path(), &["study", "run", STUDY]);
+    let report = report(dir.path());
+    let questions = &report["answer"]["questions"];
+    assert_eq!(questions[0]["verdict"], "yes", "{questions}");
+    let sentence = report["answer"]["sentence"].as_str().unwrap();
+    assert!(sentence.contains("fitted on, but is no better than "), "{sentence}");
+    assert!(sentence.contains("words alone"), "{sentence}");
+    let says = questions[0]["says"].as_str().unwrap();
+    assert!(says.contains(" But the mean-diff direction is no better than "), "{says}");
+    let front = report["front"].as_array().unwrap();
+    let words = |f: &&Json| {
+        let said = f["statement"].as_str().unwrap();
+        said.starts_with("Words alone (AUROC ")
+            && said.contains(" separate as well as the mean-diff direction")
+    };
+    let finding = front.iter().find(words).unwrap();
+    assert_eq!(finding["status"], "caution");
+    assert!(finding["interval"]["low"].as_f64().unwrap() <= 0.0, "{finding}");
+
+    // No flips: what would decide the question is named.
+    let means = &questions[1];
+    assert_eq!((&means["verdict"], means["primary"].is_null()), (&Json::from("not_shown"), true));
+    let says = means["says"].as_str().unwrap();
+    assert!(says.starts_with("What decides this are value flips") && says.contains("value-flip"), "{says}");
+}

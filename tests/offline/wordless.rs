@@ -57,7 +57,7 @@ fn token_ids_need_no_tokenizer() {
     };
     for positions in ["all", "0..2", "last"] {
         let text = go("read", &format!("--site resid_post.1 --positions {positions} --out o.safetensors"));
-        assert!(text.contains("1 prompts"), "{text}");
+        assert!(text.contains("1 prompt,"), "{text}");
     }
     let text = go("monitor", "--direction d.safetensors --max-new-tokens 2");
     assert!(["#1", "#5", "#9"].iter().all(|piece| text.contains(piece)), "{text}");

@@ -37,7 +37,8 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
         };
         let (edit, expected) = (arm.arm.kind == ArmKind::Edit, arm.arm.expected);
         let because = because(found, effect, (edit, expected), params);
-        let opposite = expected != ExpectedSign::Either && !expected.fits(effect.difference.value) && stands(effect);
+        let opposite =
+            expected != ExpectedSign::Either && !expected.fits(effect.difference.value) && stands(effect);
         let verdict = match (because.is_empty(), opposite) {
             (true, _) => QuestionVerdict::Yes,
             (false, true) if trusted(found).is_none() => QuestionVerdict::No,

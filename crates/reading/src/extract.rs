@@ -10,7 +10,8 @@ use super::{AnalysisError, Chain, LeftOutTexts, NamedPrompt, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{
-    CheckedEstimator, Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, WordSets,
+    CheckedEstimator, EstimateError, Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples,
+    WordSets,
 };
 use truenorth_stats::math::Seeds;
 
@@ -31,6 +32,8 @@ pub struct LabelledTexts {
     pub apart: Option<LeftOutTexts>,
     /// Responses of pairs without their prompts, none where a text is nothing else.
     pub responses: Vec<NamedPrompt>,
+    /// Characters of the response of each row of pairs, of the text of each row of classes.
+    characters: Vec<f64>,
     labels: TextLabels,
 }
 
@@ -80,7 +83,9 @@ impl LabelledTexts {
             let response = |name, text: &str| NamedPrompt::text(format!("{}/{name}", p.id), text);
             [response("chosen", &p.chosen), response("rejected", &p.rejected)]
         };
+        let sides = rows.iter().map(|p| &p.chosen).chain(rows.iter().map(|p| &p.rejected));
         Self {
+            characters: sides.map(|text| characters(text)).collect(),
             prompts,
             responses: rows.iter().flat_map(alone).collect(),
             operation: "pairs",
@@ -109,6 +114,7 @@ impl LabelledTexts {
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: format!("texts labelled {label:?}"),
+            characters: rows.rows.iter().map(|r| characters(&r.text)).collect(),
             copies: rows.copies.clone(),
             apart: None,
             responses: vec![],
@@ -138,6 +144,7 @@ impl LabelledTexts {
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: "texts of positive sentiment".into(),
+            characters: rows.rows.iter().map(|r| characters(&r.text)).collect(),
             copies: rows.copies.clone(),
             apart: None,
             responses: vec![],
@@ -208,6 +215,7 @@ impl LabelledTexts {
         }
         // Of pairs there are two prompts a row, all chosen ones before all rejected ones.
         only(&mut self.prompts, keep);
+        only(&mut self.characters, keep);
         match &mut self.labels {
             TextLabels::Pairs { ids, axes, clusters } => {
                 only(ids, keep);
@@ -280,8 +288,8 @@ impl LabelledTexts {
         chains(&ids, clusters, &axis, &names)
     }
 
-    /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
-    /// hand, else in characters.
+    /// Reads the texts at a site, with their lengths beside: of what the model reads, in tokens where the tokenizer is at
+    /// hand, else in characters; and in characters of the responses, or of texts that are nothing else.
     ///
     /// # Errors
     /// When the reading fails or the labels make no samples.
@@ -292,9 +300,40 @@ impl LabelledTexts {
         at: ReadAt,
         watch: &dyn Watch,
     ) -> Result<Samples, AnalysisError> {
-        let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
+        let encoded = reader.encode(&self.prompts)?;
+        let tokens = encoded.iter().all(|p| matches!(p, Prompt::Tokens(_)));
+        let lengths: Vec<f64> = encoded.iter().map(length).collect();
         let x = matrix(reader, &self.prompts, site, at, watch)?;
-        Ok(self.labelled(&x)?.with_lengths(&lengths)?.with_words(WordSets::of(&texts(&self.prompts)))?)
+        let samples = self.labelled(&x)?.with_words(WordSets::of(&texts(&self.prompts)))?;
+        Ok(self.with_lengths(samples, &lengths, tokens)?)
+    }
+
+    /// Adds both lengths of every text to samples of all of them: those that the model reads, as they were counted, and the
+    /// characters of what tells the two sides apart. Which of them gives the labels away is not known beforehand.
+    ///
+    /// # Errors
+    /// When there is not one length a row.
+    pub fn with_lengths(
+        &self,
+        samples: Samples,
+        lengths: &[f64],
+        tokens: bool,
+    ) -> Result<Samples, EstimateError> {
+        let unit = if tokens { "tokens" } else { "characters" };
+        // A template may leave the prompt out.
+        let own_alone =
+            texts(&self.prompts).iter().zip(&self.characters).all(|(text, count)| characters(text) == *count);
+        let [whole, own] = match (self.is_paired(), own_alone) {
+            (true, false) => ["prompt and response", "characters of the response"],
+            (true, true) => ["the response", "characters of the response"],
+            (false, _) => ["the text", "characters of the text"],
+        };
+        let samples = samples.with_lengths_of(lengths, &format!("{unit} of {whole}"))?;
+        // Said once where it is the same count.
+        if lengths == self.characters {
+            return Ok(samples);
+        }
+        samples.with_second_lengths(&self.characters, own)
     }
 
     /// Samples of these labels and groups whose rows are noise, `[texts, 8]`: whether there are groups enough for
@@ -348,7 +387,7 @@ impl LabelledTexts {
 /// What can be projected out of activations, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProjectOut {
-    /// Length of the text.
+    /// Length of the whole text in tokens, or in characters where no tokenizer is at hand.
     Length,
     /// Sentiment, from texts labelled for it.
     Sentiment,
@@ -429,6 +468,11 @@ fn matrix(
     let readings = reader.read(prompts, &[site], at, watch)?;
     let first = readings.first().map(|r| r.values.mapv(f64::from));
     first.ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() })
+}
+
+/// Characters of a text; an empty one counts as one, for a logarithm.
+fn characters(text: &str) -> f64 {
+    text.chars().count().max(1) as f64
 }
 
 /// The length of a prompt that a nuisance of length is fitted to: tokens, or characters where it is not tokenized yet.

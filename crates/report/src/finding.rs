@@ -13,7 +13,8 @@ pub enum FindingStatus {
     NotSupported,
     /// The evidence allows the statement and its opposite.
     Unclear,
-    /// True as stated, and easily misread.
+    /// True as stated, and it speaks against what is looked at or is easily misread. Such a statement never has the mark
+    /// of support.
     Caution,
 }
 

@@ -148,9 +148,9 @@ tests! {
     /// Held-out separation.
     HeldOut = "held-out", "Does the direction separate texts that it was not fitted on?",
         "labels exchanged and everything fitted again", "units that share labels or texts", One, Nominal;
-    /// Held-out separation, length held.
-    LengthGiven = "length-given", "Does the direction separate beyond what the length of a text gives?",
-        "labels exchanged as often as length has it, everything fitted again", "units that share labels or texts", One, Nominal;
+    /// Held-out separation, both lengths held.
+    LengthGiven = "length-given", "Does the direction separate beyond what length gives, in tokens of the whole text and in characters of the response?",
+        "labels exchanged as often as both lengths have it, everything fitted again", "units that share labels or texts", One, Nominal;
     /// Nested cross-validation of a probe.
     ProbeNested = "probe-nested", "Does the probe separate held-out texts, its site chosen inside?",
         "labels exchanged, the choice of site repeated", "groups of texts", One, Nominal;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 use truenorth::arena::live::{Live, score_all};
 use truenorth::arena::out;
 use truenorth::data::out::{TableForm, card, csv_bytes, parquet_bytes};
@@ -112,8 +113,10 @@ fn into_open(
     let bar = Bar::new("scoring", 0, "tokens", asks.quiet());
     let scored = done(score_all(&live, &bar))?;
     drop(bar);
-    eprintln!("{taken} entries taken over, {scored} scored in season `{}`", live.season.name());
-    Ok(())
+    let season = live.season.name();
+    output::answer(&json!({ "season": season, "taken": taken, "scored": scored }), || {
+        format!("{taken} entries taken over, {scored} scored in season `{season}`")
+    })
 }
 
 #[derive(Args, Debug)]
@@ -177,8 +180,9 @@ pub struct Backup {
 impl Backup {
     pub fn run(&self) -> anyhow::Result<()> {
         let n = done(out::backup(&self.dir.folder(), &self.to))?;
-        eprintln!("{n} seasons -> {}", self.to.display());
-        Ok(())
+        output::answer(&json!({ "seasons": n, "to": self.to }), || {
+            format!("{n} seasons -> {}", self.to.display())
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use truenorth::arena::season;
 
 use super::model::Asks;
@@ -49,13 +50,10 @@ pub struct New {
 impl New {
     fn run(&self) -> anyhow::Result<()> {
         let file = done(season::new(&self.dir.folder(), &self.file))?;
-        eprintln!(
-            "season `{}` is made; open it with `truenorth arena season open {} --dir {}`",
-            file.name,
-            file.name,
-            self.dir.dir.display()
-        );
-        Ok(())
+        let (name, dir) = (&file.name, self.dir.dir.display());
+        output::answer(&json!({ "season": name, "state": "draft" }), || {
+            format!("season `{name}` is made; open it with `truenorth arena season open {name} --dir {dir}`")
+        })
     }
 }
 
@@ -70,9 +68,6 @@ pub struct Open {
     dir: Dir,
     #[command(flatten)]
     asks: Asks,
-    /// Prints what was sealed as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Open {
@@ -83,11 +78,8 @@ impl Open {
         let bar = Bar::new("reading the probes", 0, "tokens", self.asks.quiet());
         let opened = done(season::open(&folder, &self.name, &*backend, &bar))?;
         drop(bar);
-        if self.json {
-            return output::json(&opened.sealed);
-        }
-        eprintln!("season `{}` is open, seal {}", self.name, done(opened.sealed.seal())?);
-        Ok(())
+        let seal = done(opened.sealed.seal())?;
+        output::answer(&opened.sealed, || format!("season `{}` is open, seal {seal}", self.name))
     }
 }
 
@@ -105,8 +97,9 @@ pub struct Close {
 impl Close {
     fn run(&self) -> anyhow::Result<()> {
         done(self.dir.folder().close(&self.name))?;
-        eprintln!("season `{}` is closed; what waits is still scored where it is served", self.name);
-        Ok(())
+        output::answer(&json!({ "season": self.name, "state": "closed" }), || {
+            format!("season `{}` is closed; what waits is still scored where it is served", self.name)
+        })
     }
 }
 
@@ -116,15 +109,12 @@ impl Close {
 pub struct List {
     #[command(flatten)]
     dir: Dir,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl List {
     fn run(&self) -> anyhow::Result<()> {
         let all = done(self.dir.folder().list())?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&all);
         }
         let head = ["season", "state", "opened", "closed", "entries", "waiting"].map(str::to_owned).to_vec();

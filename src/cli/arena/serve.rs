@@ -92,7 +92,7 @@ impl Serve {
         let served = runtime.block_on(async {
             let stop = stopped();
             let server = started(ArenaServer::bind(app).await)?;
-            output::line(server.url())?;
+            output::listens(&server.url())?;
             #[cfg(feature = "play")]
             if let Some(play) = play {
                 tokio::spawn(crate::cli::play::ahead(play));

@@ -62,7 +62,7 @@ pub struct Extract {
     /// logistic, mean-diff, lda or pca.
     #[arg(long, value_name = "E", default_value = "logistic")]
     estimator: String,
-    /// Nuisance directions to take out: length, sentiment.
+    /// Nuisance directions to take out: length (of the whole text, in tokens), sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
     /// How: pooled (over all rows), within-class (the contrast keeps its own difference in length) or leace
@@ -376,9 +376,19 @@ fn several_table(found: &[Extracted], shared: bool) {
         ]);
     }
     output::table(&rows);
-    if let Some(h) = found.first().and_then(|e| e.held_out.first()) {
-        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), SeparationBeside(h).says());
+    for line in beside_sites(found.iter().filter_map(|e| Some((e.site, e.held_out.first()?)))) {
+        eprintln!("{line}");
     }
+}
+
+/// What stands beside the separation of each site, by name: what is known of one says nothing of another.
+fn beside_sites<'a>(each: impl Iterator<Item = (Site, &'a HeldOut)>) -> Vec<String> {
+    let lines = each.flat_map(|(site, h)| {
+        let (by, beside) = (format!("{:?}", h.by).to_lowercase(), SeparationBeside(h));
+        let first = format!("{site}, held out by {by}: {}", beside.says());
+        std::iter::once(first).chain(beside.erased().into_iter().map(|said| format!("  {said}")))
+    });
+    lines.collect()
 }
 
 fn table(held_out: &[HeldOut]) {
@@ -405,6 +415,34 @@ fn table(held_out: &[HeldOut]) {
         }
         for said in beside.erased() {
             eprintln!("  {said}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use truenorth::estimate::{Estimator, Nuisances, Samples};
+
+    use super::*;
+
+    #[test]
+    fn each_site_is_named_with_what_stands_beside_it() {
+        let x = |up: f64| Array2::from_shape_fn((10, 3), |(i, j)| ((i * 7 + j * 3) % 5) as f64 + up);
+        let ids: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+        let samples = Samples::from_pairs(x(1.0).view(), x(0.0).view(), &ids, &ids).unwrap();
+        let lengths: Vec<f64> = (0..20).map(|i| f64::from(3 + i % 4)).collect();
+        let samples = samples.with_lengths_of(&lengths, "tokens of prompt and response").unwrap();
+        let pipeline =
+            Pipeline { estimator: Estimator::MeanDiff.check().unwrap(), nuisances: Nuisances::none() };
+        let params = HeldOutParams { permutations: 0, ..HeldOutParams::by_pair() };
+        let found = pipeline.held_out(&samples, &params, &Seeds::new(1)).unwrap();
+        let sites = [Site::ResidPost(1), Site::ResidPost(3)];
+        let lines = beside_sites(sites.into_iter().map(|site| (site, &found)));
+        assert_eq!(lines.len(), 2);
+        for (line, site) in lines.iter().zip(sites) {
+            let start = format!("{site}, held out by pair: length in tokens of prompt and response alone ");
+            assert!(line.starts_with(&start), "{line}");
         }
     }
 }

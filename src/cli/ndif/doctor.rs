@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
+use truenorth::client::Client;
 use truenorth::client::ndif::{Env, Identity, NdifStatus};
-use truenorth::client::{Client, Service};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::{Builder, ReadAt, Site};
@@ -74,7 +74,7 @@ impl Doctor {
 
     fn all(&self, report: &mut NdifReport) -> anyhow::Result<()> {
         let key = settings::ndif_key(self.service.api_key_file.as_deref())?;
-        let service = Service::open(&hosted::ndif_options(&self.service, None)?)?;
+        let service = hosted::at_once(hosted::ndif_options(&self.service, None)?)?;
         let Some((_, reaches)) = report.got("address", service.ping()) else { return Ok(()) };
         report.note("address", CheckStatus::Ok, format!("{} answers", service.url()), None);
         if reaches {

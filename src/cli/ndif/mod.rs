@@ -164,6 +164,10 @@ impl NdifArgs {
     }
 
     fn whoami(self) -> anyhow::Result<()> {
+        // The service could only say that it got none.
+        if settings::ndif_key(self.service.api_key_file.as_deref())?.is_none() {
+            return Err(hosted::no_key());
+        }
         let who = self.open()?.whoami()?;
         if output::wants_json() {
             return output::json(&who);

@@ -86,6 +86,17 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| t.replace("[[transfer.models]]", "[transfer]\nbins = 3\n[[transfer.models]]"), "`bins`");
 }
 
+/// A table that nothing runs would be read, and come to nothing.
+#[test]
+fn every_table_is_a_stage_or_what_stages_stand_on() {
+    let bases = ["", "check", "data", "direction", "held_out", "primary", "register", "steer"];
+    for table in reference() {
+        let name = table.name.split('.').next().unwrap_or_default();
+        let staged = STAGES.iter().any(|stage| stage.name() == name);
+        assert!(staged != bases.contains(&name), "[{name}] is no line of STAGES");
+    }
+}
+
 /// Reads a study that asks one table beside what every study says; the error with its remedies.
 fn said(own: &str, data: &str, direction: &str, tables: &str) -> String {
     let dir = tempfile::tempdir().unwrap();

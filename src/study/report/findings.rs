@@ -1,9 +1,12 @@
 //! Findings of the study itself: separation and agreement of its estimators.
 
 use truenorth_report::{Finding, FindingStatus, Measure, ReportedInterval, ReportedNull, Sample};
-use truenorth_stats::estimate::HeldOut;
+use truenorth_stats::estimate::{Alone, HeldOut, SplitBy};
 
-use crate::analyses::Cosine;
+use crate::analyses::beside::{SeparationBeside, called};
+use crate::analyses::sentence::capital;
+use crate::analyses::{Cosine, stat};
+use crate::study::file::Reads;
 use crate::study::stages::{StageContext, StudyFindings};
 
 /// How the first estimator separates held-out pairs, and held-out axes.
@@ -44,6 +47,60 @@ fn separation(statement: &str, held_out: &HeldOut, of: &str, shuffled: &str) -> 
         interval: ReportedInterval::of(&auroc),
         null: ReportedNull::of(&auroc),
         see: Some("separation".into()),
+    }
+}
+
+/// The separation of the first estimator that stands for reading: as the study declares, and by pair where a probe decides.
+fn declared<'a>(run: &StageContext<'_>, results: &'a StudyFindings) -> Option<&'a HeldOut> {
+    let first = results.directions.estimated.first()?;
+    Some(match run.study.primary.reads {
+        Reads::Pairs | Reads::Probing => &first.by_pair,
+        Reads::Axes => &first.by_axis,
+    })
+}
+
+/// What the direction is beside length, sentiment and words alone, put after "is": where it is not ahead of each.
+pub fn reservation(run: &StageContext<'_>, results: &StudyFindings) -> Option<String> {
+    SeparationBeside(declared(run, results)?).reservation()
+}
+
+/// A finding for each of length, sentiment and words that separates as well alone, as far as these texts tell.
+pub fn not_beaten(run: &StageContext<'_>, results: &StudyFindings) -> Vec<Finding> {
+    let words = run.data.words();
+    let first = results.directions.estimated.first();
+    let Some((first, held_out)) = first.zip(declared(run, results)) else { return vec![] };
+    let of = match held_out.by {
+        SplitBy::Pair => format!("held-out {}", words.units),
+        SplitBy::Axis => format!("held-out {}", words.axes),
+    };
+    let alone = SeparationBeside(held_out).not_beaten();
+    alone.into_iter().map(|a| as_well(&first.name, a, &of)).collect()
+}
+
+fn as_well(direction: &str, alone: &Alone, of: &str) -> Finding {
+    let less = stat::less(&alone.less, of);
+    let (name, reached) = (called(alone), alone.auroc.value);
+    let separate = if alone.name == "words" { "separate" } else { "separates" };
+    let how = if alone.less.interval.high < 0.0 { "better than" } else { "as well as" };
+    Finding {
+        status: FindingStatus::Caution,
+        statement: if alone.less.value > 0.0 {
+            format!(
+                "The {direction} direction is not shown to separate better than {name} alone (AUROC {reached:.3})."
+            )
+        } else {
+            format!(
+                "{} alone (AUROC {reached:.3}) {separate} {how} the {direction} direction.",
+                capital(&name)
+            )
+        },
+        measure: Measure::of(format!("AUROC of the direction less that of {name} alone"), &less, 3),
+        n: Sample::new(less.n as u64, of),
+        interval: ReportedInterval::of(&less),
+        null: ReportedNull::none(
+            "no p: what counts is whether the interval of the paired difference lies above 0",
+        ),
+        see: Some("separation-beside".into()),
     }
 }
 
@@ -97,4 +154,40 @@ pub fn agreement(results: &StudyFindings) -> Option<Finding> {
         },
         see: Some("agreement".into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth_stats::estimate::Estimate;
+    use truenorth_stats::math::{ClusteredStatistic, Interval};
+
+    use super::*;
+
+    #[test]
+    fn what_separates_as_well_alone_is_a_caution_with_its_number_and_interval() {
+        let interval = |low: f64, high: f64| Interval { low, high, level: 0.95 };
+        let found = |value: f64, low: f64, high: f64| {
+            let auroc = Estimate {
+                value: 0.992,
+                interval: interval(0.9, 1.0),
+                clusters: 20,
+                design: 1.0,
+                repeats: None,
+            };
+            let less = ClusteredStatistic { value, interval: interval(low, high), clusters: 20, design: 1.0 };
+            as_well("mean-diff", &Alone { name: "words".into(), of: None, auroc, less }, "held-out pairs")
+        };
+        let finding = found(-0.017, -0.169, 0.077);
+        assert_eq!(finding.status, FindingStatus::Caution);
+        assert_eq!(
+            finding.statement,
+            "Words alone (AUROC 0.992) separate as well as the mean-diff direction."
+        );
+        assert_eq!(finding.measure.value.get(), Some(-0.017));
+        assert_eq!((finding.interval.low.get(), finding.interval.high.get()), (Some(-0.169), Some(0.077)));
+        assert!(found(-0.2, -0.3, -0.1).statement.contains("separate better than the mean-diff"));
+        // Ahead, and not so that it is shown.
+        let ahead = found(0.05, -0.02, 0.12).statement;
+        assert!(ahead.contains("is not shown to separate better than words alone"), "{ahead}");
+    }
 }

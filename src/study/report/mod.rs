@@ -25,12 +25,15 @@ pub fn document(
     (store, stages, elapsed): (Option<store::SessionCounts>, &[StageRecord], Duration),
 ) -> Document {
     let info = run.reader.runner().info();
+    // An analysis that no question asks for must not lose what it found.
+    let unasked = sections::unasked(&results.pages, &front.findings);
+    let findings = [front.findings, unasked].concat();
     let document = Document {
         title: run.study.title.clone(),
         subtitle: format!("{} at {}, {}", info.name, run.study.site, run.data.extent()),
         provenance: provenance(run, store, stages, elapsed),
         answer: Some(front.answer),
-        front: front.findings,
+        front: findings,
         sections: sections::all(run, results),
     };
     document.with_tests(&[

@@ -4,6 +4,7 @@ use truenorth_report::{AnsweredQuestion, Finding, FindingStatus, Num, QuestionVe
 use truenorth_stats::math;
 
 use super::findings;
+use crate::analyses::sentence::capital;
 use crate::study::file::{Reads, Steers};
 use crate::study::stages::{StageContext, StudyFindings};
 
@@ -26,6 +27,10 @@ struct QuestionResult {
     others: Vec<Finding>,
     /// What was found that keeps a yes back, in a sentence.
     beside: Option<String>,
+    /// What a yes must not be told without, in a sentence.
+    reserve: Option<String>,
+    /// What would decide it, where no test that does was run.
+    undecided: String,
 }
 
 pub fn front(run: &StageContext<'_>, results: &StudyFindings, registered: &[String]) -> Front {
@@ -44,11 +49,18 @@ pub fn front(run: &StageContext<'_>, results: &StudyFindings, registered: &[Stri
             }
         };
         let tested = verdict(a.asked, place.map(|i| &all[i]), holm);
-        // What the test claims may stand, and something else with it.
-        let beside = a.beside.take().filter(|_| tested == QuestionVerdict::Yes);
-        let verdict = if beside.is_some() { QuestionVerdict::NotShown } else { tested };
+        // What the test claims may stand, and something else with it. Where no test decides, that is all there is to tell.
+        let beside = a.beside.take().filter(|_| tested == QuestionVerdict::Yes || place.is_none());
+        let kept_back = beside.is_some() && tested == QuestionVerdict::Yes;
+        let verdict = if kept_back { QuestionVerdict::NotShown } else { tested };
+        let reserve = a.reserve.take().filter(|_| verdict == QuestionVerdict::Yes);
         let expected = expected(run, a.key, verdict);
-        let says = says(a.asked, place.map(|i| &all[i]), tested) + &beside.unwrap_or_default() + &expected;
+        let found = match beside {
+            Some(said) if !kept_back => by_itself(&said),
+            found => found.unwrap_or_default(),
+        };
+        let says =
+            says(a, place.map(|i| &all[i]), tested) + &found + &reserve.unwrap_or_default() + &expected;
         let holm = holm.map(Num::from);
         questions.push(AnsweredQuestion { asks: a.question.into(), verdict, says, primary: place, holm });
     }
@@ -60,7 +72,9 @@ pub fn front(run: &StageContext<'_>, results: &StudyFindings, registered: &[Stri
         run.reader.runner().info().name,
         run.study.site
     )));
-    let answer = StudyAnswer { asks: None, sentence: sentence(run, &questions), questions, notes };
+    let reserve = findings::reservation(run, results);
+    let sentence = sentence(run, &questions, reserve.as_deref());
+    let answer = StudyAnswer { asks: None, sentence, questions, notes };
     Front { answer, findings: all }
 }
 
@@ -90,7 +104,8 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
         Reads::Probing => probing,
     };
     let beside = [by_pair, by_axis].into_iter().flatten().filter(|f| Some(f) != primary.as_ref());
-    reads.splice(0..0, beside);
+    // What separates as well alone comes before all that speaks for the direction.
+    reads.splice(0..0, findings::not_beaten(run, results).into_iter().chain(beside));
     reads.extend(results.pages.iter().flat_map(|(_, page)| page.reading.clone()));
     let (flips, mut means) = of(&["audit", "score"], "audit");
     means.splice(0..0, findings::agreement(results));
@@ -109,6 +124,9 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
         pages.find_map(|(_, page)| page.keeps_back.clone())
     };
     let (carries, holds) = of(&["transfer", "geometry"], "transfer");
+    let reserve = findings::reservation(run, results).and_then(|said| {
+        Some(format!(" But the {} direction is {said}.", results.directions.estimated.first()?.name))
+    });
     vec![
         QuestionResult {
             key: "reads",
@@ -117,6 +135,8 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
             primary,
             others: reads,
             beside: None,
+            reserve,
+            undecided: undecided("reads", study.primary.reads, by),
         },
         QuestionResult {
             key: "means",
@@ -125,6 +145,8 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
             primary: flips,
             others: means,
             beside: kept_back(false),
+            reserve: None,
+            undecided: undecided("means", study.primary.reads, by),
         },
         QuestionResult {
             key: "steers",
@@ -133,6 +155,8 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
             primary: dose,
             others: steers,
             beside: kept_back(true).filter(|_| by == "experiment"),
+            reserve: None,
+            undecided: undecided("steers", study.primary.reads, by),
         },
         QuestionResult {
             key: "holds",
@@ -141,6 +165,8 @@ fn asked(run: &StageContext<'_>, results: &StudyFindings) -> Vec<QuestionResult>
             primary: carries,
             others: holds,
             beside: None,
+            reserve: None,
+            undecided: undecided("holds", study.primary.reads, by),
         },
     ]
 }
@@ -167,10 +193,48 @@ fn contrary(finding: &Finding) -> bool {
     }
 }
 
-fn says(asked: bool, primary: Option<&Finding>, verdict: QuestionVerdict) -> String {
+/// What decides a question and what it needs, for a study that asks it and has no such test.
+fn undecided(key: &str, reads: Reads, steers: &str) -> String {
+    match (key, reads, steers) {
+        ("reads", Reads::Probing, _) => {
+            "What decides this is how a probe separates held-out groups ([probing]), and no test of that came out.".into()
+        }
+        ("reads", ..) => {
+            "What decides this is the p of the held-out separation, and none was worked out: give [held_out] permutations \
+             of 19 or more."
+                .into()
+        }
+        ("means", ..) => {
+            "What decides this are value flips ([data.confounds] value-flip = \"FILE\"), and the study has none.".into()
+        }
+        ("steers", _, "judge") => {
+            "What decides this is which text of a pair the judge prefers ([judge] with a question about two texts), and \
+             the study asks it about none."
+                .into()
+        }
+        ("steers", _, "experiment") => {
+            "What decides this is the first arm of [experiment] that is an edit, and none was judged.".into()
+        }
+        ("steers", ..) => {
+            "What decides this is how the answers move with the dose ([sweep]), and no site gave a number.".into()
+        }
+        _ => {
+            "What decides this is whether another model ranks the sequences alike ([transfer]), and no p of that was \
+             worked out: it needs [transfer] permutations above 0, and two clusters of sequences of one size."
+                .into()
+        }
+    }
+}
+
+/// What else was found, told where there is no yes for it to speak against.
+fn by_itself(said: &str) -> String {
+    said.strip_prefix(" But ").map_or_else(|| said.to_owned(), |found| format!(" {}", capital(found)))
+}
+
+fn says(of: &QuestionResult, primary: Option<&Finding>, verdict: QuestionVerdict) -> String {
     match primary {
-        None if !asked => "The study has no test of it.".into(),
-        None => "The study asks it, and no test that could decide it was run: see the findings below.".into(),
+        None if !of.asked => "The study has no test of it.".into(),
+        None => of.undecided.clone(),
         Some(f) => {
             let number = f.measure.value.get().map_or_else(
                 || f.measure.name.clone(),
@@ -208,7 +272,8 @@ fn expected(run: &StageContext<'_>, key: &str, verdict: QuestionVerdict) -> Stri
     }
 }
 
-fn sentence(run: &StageContext<'_>, questions: &[AnsweredQuestion]) -> String {
+/// `reserve`: what the direction is beside length, sentiment and words alone, without which its reading is not told.
+fn sentence(run: &StageContext<'_>, questions: &[AnsweredQuestion], reserve: Option<&str>) -> String {
     let words = run.data.words();
     let clause = |i: usize, yes: &str, no: &str, not_shown: &str, not_asked: &str| {
         match questions[i].verdict {
@@ -220,9 +285,10 @@ fn sentence(run: &StageContext<'_>, questions: &[AnsweredQuestion]) -> String {
         .to_owned()
     };
     let (high, low) = (&words.high, &words.low);
+    let but = reserve.map_or_else(String::new, |said| format!(", but is {said}"));
     let reads = clause(
         0,
-        &format!("tells {high} from {low} in texts it was not fitted on"),
+        &format!("tells {high} from {low} in texts it was not fitted on{but}"),
         &format!("does not tell {high} from {low}"),
         &format!("is not shown to tell {high} from {low}"),
         "was not tested",
@@ -258,4 +324,27 @@ fn sentence(run: &StageContext<'_>, questions: &[AnsweredQuestion]) -> String {
         rest[1],
         rest[2]
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_without_its_test_says_what_would_decide_it() {
+        let says = |key| undecided(key, Reads::Pairs, "sweep");
+        for (key, names) in [
+            ("reads", "[held_out] permutations"),
+            ("means", "value-flip"),
+            ("steers", "[sweep]"),
+            ("holds", "[transfer]"),
+        ] {
+            let said = says(key);
+            assert!(said.starts_with("What decides this ") && said.contains(names), "{key}: {said}");
+        }
+        assert!(undecided("steers", Reads::Pairs, "judge").contains("[judge]"));
+        assert!(undecided("reads", Reads::Probing, "sweep").contains("[probing]"));
+        let found = by_itself(" But the audit finds that the direction follows length.");
+        assert_eq!(found, " The audit finds that the direction follows length.");
+    }
 }

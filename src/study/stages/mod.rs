@@ -129,7 +129,8 @@ pub struct StagesSoFar<'a> {
     steered: Option<&'a SteeredTexts>,
 }
 
-/// Every analysis that a study can ask, in the order in which they run.
+/// Every analysis that a study can ask, in the order in which they run. Where its sections and findings stand in the report is
+/// in `report/sections` and `report/questions`; those of a stage that neither names come last.
 pub static STAGES: [&dyn Stage; 10] = [
     &compare::CompareStage,
     &audit::AuditStage,

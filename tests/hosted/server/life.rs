@@ -156,7 +156,15 @@ async fn the_model_and_its_tokenizer_are_told() {
                 .unwrap();
         let want: Vec<Vec<u32>> = texts.iter().map(|t| engine.encode(t, special).unwrap().unwrap()).collect();
         assert_eq!(tokens, want);
+        let body = json!({ "tokens": tokens });
+        let response = client.ask(Method::POST, "/decode").json(&body).send().await.unwrap();
+        let told = response.json::<serde_json::Value>().await.unwrap()["texts"].clone();
+        let ids: Vec<&[u32]> = want.iter().map(Vec::as_slice).collect();
+        assert_eq!(told, json!(engine.spell(&ids).unwrap().unwrap()));
     }
+    let beyond = json!({ "tokens": [[1, engine.info().vocab]] });
+    let refused = client.ask(Method::POST, "/decode").json(&beyond).send().await.unwrap();
+    assert_eq!(refused.status().as_u16(), 400);
     let mut b = Builder::new();
     let g = b.texts(["the hat"]);
     let t = b.generate(g, Sampling::greedy(3));

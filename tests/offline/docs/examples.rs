@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use super::text;
+use super::{book, text};
 use crate::goldens;
 use crate::support::{self, MODEL};
 
@@ -263,6 +263,22 @@ fn the_examples_of_every_verb_run() {
     }
     assert!(wrong.is_empty(), "{} of {ran} examples fail:\n{}", wrong.len(), wrong.join("\n"));
     assert!(ran > 35, "{ran}");
+}
+
+#[test]
+fn the_smallest_study_of_the_book_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = text(&book().join("howto/study.md"));
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (study, _) = rest.split_once("```").unwrap();
+    assert!(study.contains("smollm2-135m") && study.lines().count() <= 6, "{study}");
+    let study = study.replace("smollm2-135m", "llama.gguf").replace("resid_post.20", "resid_post.1");
+    std::fs::copy(MODEL, dir.path().join("llama.gguf")).unwrap();
+    std::fs::write(dir.path().join("study.toml"), study).unwrap();
+    std::fs::write(dir.path().join("prompts.txt"), "the hat\nan old tin\nno\n").unwrap();
+    support::write_pairs(&dir.path().join("pairs.jsonl"), 24);
+    support::ok(dir.path(), &["study", "run", "study.toml"]);
+    assert!(dir.path().join("runs/mine/report.html").exists());
 }
 
 #[test]

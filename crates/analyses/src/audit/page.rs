@@ -27,8 +27,8 @@ pub fn word(verdict: ConfoundVerdict) -> &'static str {
 /// How far the evidence carries the sentence that is said of a verdict.
 fn status(verdict: ConfoundVerdict, separates: bool) -> FindingStatus {
     match verdict {
-        // "The direction follows it": the finding is bad news, and its sentence stands.
-        ConfoundVerdict::Confounded => FindingStatus::Supported,
+        // "The direction follows it": the sentence stands, and it speaks against the direction.
+        ConfoundVerdict::Confounded => FindingStatus::Caution,
         _ => cleared(verdict, separates),
     }
 }
@@ -81,7 +81,7 @@ pub fn keeps_back(result: &Audited) -> Option<String> {
     let found = result.rows.iter().filter(|r| r.row.verdict == ConfoundVerdict::Confounded);
     let names: Vec<&str> = found.map(|r| r.row.name.as_str()).collect();
     (!names.is_empty())
-        .then(|| format!(" But the audit finds that the direction also follows {}.", names.join(", ")))
+        .then(|| format!(" But the audit finds that the direction follows {}.", names.join(", ")))
 }
 
 fn separated(result: &Audited) -> Finding {

@@ -77,6 +77,25 @@ fn data<'a>(
     AuditData { train, direction: None, confounds, flips: &[], sentiment: None, recipe }
 }
 
+/// The chosen response is a letter longer than the rejected one in every pair: nothing is left beyond that.
+#[test]
+fn characters_of_the_response_stand_beside_tokens_and_are_given_too() {
+    use truenorth_stats::estimate::{HeldOutParams, Nuisances, Pipeline};
+
+    let tiny = Tiny::open();
+    let samples =
+        ends(24, "yes", "no").samples(&Reader::new(&tiny, None), Site::ResidPost(1), AT, &Unwatched).unwrap();
+    let pipeline = Pipeline { estimator: Estimator::MeanDiff.check().unwrap(), nuisances: Nuisances::none() };
+    let params = HeldOutParams { permutations: 39, repeats: 2, ..HeldOutParams::by_pair() };
+    let found = pipeline.held_out(&samples, &params, &Seeds::new(3)).unwrap();
+    let said: Vec<_> = found.alone.iter().map(|a| (a.name.as_str(), a.of.as_deref())).collect();
+    assert_eq!(said[0], ("length", Some("tokens of prompt and response")));
+    assert_eq!(said[1], ("second-length", Some("characters of the response")));
+    assert!(found.alone[1].auroc.value > 0.99, "{:?}", found.alone[1]);
+    assert!(found.null.unwrap().p <= 0.05, "{:?}", found.null);
+    assert!(found.given_length.unwrap().p > 0.5, "{:?}", found.given_length);
+}
+
 /// The training pairs end in `yes` and `no`; so does one confound set, and the other in words that the
 /// training pairs have nothing to do with.
 #[test]

@@ -181,7 +181,7 @@ pub struct PlannedPower {
     /// Clusters that would rule as much out with 80 % power, if there is nothing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub needed_to_rule_out: Option<usize>,
-    /// The least p that exchanging labels can show.
+    /// The least p of the exact test that exchanges the labels of whole units, each way as likely.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub least_p: Option<f64>,
 }
@@ -205,6 +205,11 @@ impl CheckedTexts {
     #[must_use]
     pub fn axes_word(&self) -> &'static str {
         if self.unit == "pairs" { "axes" } else { "categories" }
+    }
+
+    /// What lengths are of: `responses` of pairs, else `texts`.
+    pub(super) fn measured(&self) -> &str {
+        self.lengths.first().map_or("texts", |l| l.of.as_str())
     }
 
     pub(super) fn ends(&self) -> [&'static str; 2] {
@@ -310,8 +315,8 @@ impl Length {
         let alone = self.alone.as_ref()?;
         let i = alone.interval?;
         let reached = format!(
-            "length in {} alone reaches {:.3} ({:.3} to {:.3})",
-            self.measure, alone.value, i.low, i.high
+            "length in {} of the {} alone reaches {:.3} ({:.3} to {:.3})",
+            self.measure, self.of, alone.value, i.low, i.high
         );
         let Some((beyond, count)) = self.beyond.as_ref().zip(self.beyond_count) else {
             return Some(format!(
@@ -385,7 +390,10 @@ impl PlannedPower {
                 (1, "categories") => "category",
                 (_, of) => of,
             };
-            return Some(format!("with {n} {of} no exchange of labels can show a p below {p:.3}"));
+            // Exchanges weighed by length are not each as likely, and have no such floor.
+            return Some(format!(
+                "with {n} {of} exchanged whole, each way as likely, no held-out p can be below {p:.3}"
+            ));
         };
         let least = self.least.map_or_else(
             || "nothing, not even a chance of 1,".into(),

@@ -1,7 +1,7 @@
 //! A look at texts, on a page.
 
 use super::{CheckedTexts, SplitKind};
-use truenorth_reading::stat::Number;
+use truenorth_reading::stat::{Number, p_cell};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, FindingStatus, Forest, ForestRow, Mark, Measure, NoteKind,
     Num, ReportedInterval, ReportedNull, Sample, Section, Table,
@@ -79,7 +79,7 @@ fn reached(found: &CheckedTexts) -> Figure {
         .flat_map(|s| {
             let row = |group: &str, n: &Number| ForestRow::of(Some(group), &found.named(s.kind), n);
             let words = s.words.as_ref().map(|n| row("bag of words", n));
-            words.into_iter().chain(s.length.as_ref().map(|n| row("length", n)))
+            words.into_iter().chain(s.length.as_ref().map(|n| row("length in characters", n)))
         })
         .collect::<Vec<_>>();
     let mut rows = rows;
@@ -93,8 +93,12 @@ fn reached(found: &CheckedTexts) -> Figure {
             digits: 2,
             rows,
         },
-        "Held-out AUROC of a bag of words (naive Bayes over which words are there) and of the length in characters, under \
-         each way to split; 95 % intervals. A direction is worth its activations where it is ahead of both.",
+        format!(
+            "Held-out AUROC of a bag of words (naive Bayes over which words are there) and of the length of the {} in \
+             characters, under each way to split; 95 % intervals. A direction is worth its activations where it is ahead \
+             of both.",
+            found.measured()
+        ),
         WORDS_NOT_SHOWN,
     )
 }
@@ -106,9 +110,17 @@ fn splits(found: &CheckedTexts) -> Table {
          Gained: the words' AUROC less that where clusters stay whole, paired by cluster. By chance: means over all ways to \
          deal.",
         LEAK_NOT_SHOWN,
-        ["split", "folds", "leaked", "bag of words, AUROC", "pairs in order", "length, AUROC", "gained"]
-            .map(Column::new)
-            .to_vec(),
+        [
+            "split",
+            "folds",
+            "leaked",
+            "bag of words, AUROC",
+            "pairs in order",
+            "length in characters, AUROC",
+            "gained",
+        ]
+        .map(Column::new)
+        .to_vec(),
     );
     for s in &found.splits {
         let why = s.missing.as_deref().unwrap_or("not by this split");
@@ -138,7 +150,7 @@ fn lengths(found: &CheckedTexts) -> Table {
         Column::new("alone, AUROC"),
         Column::new("widest"),
     ]);
-    let of = found.lengths.first().map_or("texts", |l| l.of.as_str());
+    let of = found.measured();
     let mut table = Table::new(
         "check-lengths",
         format!(
@@ -211,7 +223,7 @@ fn power(found: &CheckedTexts) -> Table {
             "What so many clusters can find, two-sided at 5 %: the least AUROC, or share of pairs in order, that is told from \
              1/2 with 80 % power; the power at {claim}, and how many it takes; how many rule it out if there is nothing. As \
              of independent texts; fitted in folds: the variance as in held-out intervals (Nadeau and Bengio 2003). Least p: \
-             what exchanging labels of whole units can show."
+             of the exact test that exchanges the labels of whole units, each way as likely; a p given length weighs the ways."
         ),
         POWER_NOT_SHOWN,
         columns,
@@ -232,7 +244,8 @@ fn power(found: &CheckedTexts) -> Table {
             number(p.power, 2),
             count(p.needed, not),
             count(p.needed_to_rule_out, not),
-            p.least_p.map_or_else(|| Cell::empty("of the exchange of labels alone"), |x| Cell::number(x, 6)),
+            p.least_p
+                .map_or_else(|| Cell::empty("of the exchange of labels alone"), |x| p_cell(x, None).into()),
         ]);
     }
     table

@@ -2,12 +2,20 @@
 
 use super::CheckedTexts;
 use truenorth_reading::Listing;
-use truenorth_reading::stat::Number;
+use truenorth_reading::stat::{Number, p_cell};
 
 /// Ways to split with what they leak; lengths, axes and power below.
 pub(super) fn table(found: &CheckedTexts) -> Listing {
-    let mut out =
-        Listing::new(&["split", "folds", "leaked", "bag of words", "95 %", "in order", "length", "gained"]);
+    let mut out = Listing::new(&[
+        "split",
+        "folds",
+        "leaked",
+        "bag of words",
+        "95 %",
+        "in order",
+        "length (characters)",
+        "gained",
+    ]);
     let value = |n: &Option<Number>| n.as_ref().map_or_else(|| "-".into(), |n| format!("{:.3}", n.value));
     let share =
         |n: &Option<Number>| n.as_ref().map_or_else(|| "-".into(), |n| format!("{:.1} %", 100.0 * n.value));
@@ -37,7 +45,7 @@ pub(super) fn table(found: &CheckedTexts) -> Listing {
 fn lengths(found: &CheckedTexts) -> Listing {
     let [up, down] = found.ends();
     let head = [
-        "length in".into(),
+        format!("length of {} in", found.measured()),
         format!("median {up}"),
         format!("median {down}"),
         "median gap".into(),
@@ -104,7 +112,7 @@ fn power(found: &CheckedTexts) -> Listing {
             p.power.map_or_else(|| "-".into(), |x| format!("{:.0} %", 100.0 * x)),
             count(p.needed),
             count(p.needed_to_rule_out),
-            p.least_p.map_or_else(|| "-".into(), |x| format!("{x:.2e}")),
+            p.least_p.map_or_else(|| "-".into(), |x| p_cell(x, None)),
         ]);
     }
     out

@@ -67,6 +67,9 @@ fn pairs_without_a_fault_have_none() {
     assert_eq!((prompts.different, prompts.shared, prompts.near), (24, 0, 0));
     assert_eq!(found.lengths[1].beyond_count, Some(0));
     assert!((found.balance.effective - 4.0).abs() < 1e-12 && found.balance.ratio == 1.0);
+    // Four axes have eight ways that are not each other's opposite.
+    let floor = "with 4 axes exchanged whole, each way as likely, no held-out p can be below 0.125";
+    assert!(found.sentences().iter().any(|s| s == floor), "{:?}", found.sentences());
 }
 
 #[test]
@@ -131,6 +134,8 @@ fn a_length_gap_is_found_with_its_share() {
     assert!((alone.value - 0.775).abs() < 0.08, "{alone:?}");
     assert!(in_words.widest.len() == 4 && in_words.widest[0] == "p0");
     assert_eq!(of("characters").beyond_count, Some(11));
+    let said = found.sentences().join("\n");
+    assert!(said.contains("length in characters of the responses alone reaches"), "{said}");
     // From a fifth on there is none.
     let wide = checked(pairs, &Params { length_gap: 0.2, ..Params::default() });
     assert_eq!(wide.lengths[1].beyond_count, Some(0));

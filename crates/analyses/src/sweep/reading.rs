@@ -5,6 +5,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use truenorth_reading::AnalysisError;
+use truenorth_reading::extract::LabelledTexts;
 use truenorth_reading::stat::{Number, of};
 use truenorth_stats::estimate::{
     EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, WordSets, whole_axes,
@@ -51,6 +52,8 @@ pub(super) struct PairRows<'a> {
     /// Lengths of the chosen texts, then of the rejected ones.
     pub lengths: &'a [f64],
     pub words: Option<&'a WordSets>,
+    /// The same texts, which know their other length.
+    pub question: &'a LabelledTexts,
 }
 
 impl PairRows<'_> {
@@ -108,6 +111,8 @@ pub(super) fn read(
     let seeds = seeds.child(&site.to_string());
     let all: Vec<usize> = (0..rows.ids.len()).collect();
     let samples = rows.samples(&all)?.with_words(rows.words.cloned())?;
+    // A sweep counts tokens, or asks nothing.
+    let samples = rows.question.with_lengths(samples, rows.lengths, true)?;
     let held_out = pipeline.held_out(&samples, params, &seeds)?;
     let direction = pipeline.extract(&samples, params.by, &seeds)?.fit.direction;
     let without = (0..folds.count())

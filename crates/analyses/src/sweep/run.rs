@@ -55,6 +55,7 @@ pub(super) struct SweepTexts {
     axes: Vec<String>,
     lengths: Vec<f64>,
     words: Option<WordSets>,
+    question: LabelledTexts,
     /// The pairs that are steered, and the cluster of each.
     steered: Vec<usize>,
     pub clusters: Vec<usize>,
@@ -78,6 +79,7 @@ impl SweepTexts {
             clusters: &data.pairs.cluster,
             lengths: &self.lengths,
             words: self.words.as_ref(),
+            question: &self.question,
         }
     }
 
@@ -134,6 +136,7 @@ impl SweepPlan<'_> {
             axes,
             steered,
             readings,
+            question,
         };
         let asked = Asker::new(reader, self, (&texts.steered, &tokens), watch)?;
         let mut found = Vec::with_capacity(sites.len() * data.estimators.len());

@@ -23,6 +23,9 @@ const HOPS: usize = 5;
 const SMALL: usize = 64 << 20;
 /// How often a service is asked that each time takes a minute to say that it does not know.
 const SLOW_TRIES: u32 = 2;
+/// How often a server that nothing was sent to yet is sought where nobody answers: it is started by hand, so that waiting
+/// rarely brings it up.
+const GREETINGS: u32 = 3;
 
 pub(super) struct Http {
     /// For questions, which may be asked again.
@@ -111,10 +114,25 @@ impl Http {
         job_watch: &JobWatch<'_>,
     ) -> Result<Got, ClientError> {
         let url = address::join(&self.base, path);
-        self.repeat(job_watch, async || {
+        self.repeat(job_watch, u32::MAX, async || {
             self.read(self.follow(url.clone(), None, true, doing).await?, doing).await
         })
         .await
+    }
+
+    /// Gets and reads JSON as the first question to a service: one that can't be reached is given up after a few tries,
+    /// as no job is lost by that.
+    pub(super) async fn greet<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        doing: &'static str,
+        job_watch: &JobWatch<'_>,
+    ) -> Result<T, ClientError> {
+        let url = address::join(&self.base, path);
+        let got = self.repeat(job_watch, GREETINGS, async || {
+            self.read(self.follow(url.clone(), None, true, doing).await?, doing).await
+        });
+        got.await?.json(self, doing)
     }
 
     /// [`Http::get`] once, for a caller that repeats by itself.
@@ -141,7 +159,7 @@ impl Http {
             let request = self.keyed(self.questions.post(url.clone())).json(question);
             self.read(self.send(request, doing).await?, doing).await
         };
-        self.repeat(job_watch, once).await?.json(self, doing)
+        self.repeat(job_watch, u32::MAX, once).await?.json(self, doing)
     }
 
     /// Gets and reads JSON.
@@ -166,7 +184,7 @@ impl Http {
             let request = self.keyed(self.questions.request(Method::DELETE, url.clone()));
             self.read(self.send(request, doing).await?, doing).await
         };
-        self.repeat(job_watch, once).await
+        self.repeat(job_watch, u32::MAX, once).await
     }
 
     /// A request for a job, without its body.
@@ -174,13 +192,16 @@ impl Http {
         self.keyed(self.jobs.post(address::join(&self.base, path)))
     }
 
+    /// Asks until there is an answer that a repeat would not change; `unreached` is the most tries of which no connection
+    /// comes.
     async fn repeat(
         &self,
         job_watch: &JobWatch<'_>,
+        unreached: u32,
         once: impl AsyncFn() -> Result<Got, ClientError>,
     ) -> Result<Got, ClientError> {
         let mut tries = RetryState::new(self.times.backoff);
-        let mut timed_out = 0;
+        let (mut timed_out, mut missed) = (0, 0);
         loop {
             let (failed, after) = match job_watch.until(once()).await? {
                 // It has waited for its own answer for a minute already.
@@ -192,7 +213,11 @@ impl Http {
                     (self.refusal(&got, "asking"), asked(&got.headers))
                 }
                 Ok(got) if got.passes() => (self.refusal(&got, "asking"), asked(&got.headers)),
-                Err(error) if error.passes() => (error, None),
+                Err(error @ ClientError::Unreachable { .. }) if missed + 1 >= unreached => return Err(error),
+                Err(error) if error.passes() => {
+                    missed += u32::from(matches!(error, ClientError::Unreachable { .. }));
+                    (error, None)
+                }
                 done => return done,
             };
             let Some(wait) = tries.again(after) else { return Err(failed) };
@@ -229,7 +254,7 @@ impl Http {
         let connect = error.is_connect();
         let source = Some(error.without_url());
         if connect {
-            ClientError::Unreachable { host, source }
+            ClientError::Unreachable { host, doing, source }
         } else {
             ClientError::Broken { host, doing, source }
         }

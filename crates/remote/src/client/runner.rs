@@ -20,6 +20,8 @@ use truenorth_protocol::run::{BatchLimits, RunError, Runner, Unwatched, Watch};
 
 /// The version of the wire between client and server.
 const PROTOCOL: u32 = 1;
+/// The first question to a truenorth server, for people.
+pub(super) const GREETING: &str = "asking for the model";
 
 /// A model on a service. Its methods block, and must not be called from async code.
 pub struct Client {
@@ -77,11 +79,18 @@ impl Client {
     /// # Errors
     /// As [`ClientError`].
     pub fn truenorth(options: ServiceOptions) -> Result<Self, ClientError> {
+        Self::truenorth_watched(options, &Unwatched)
+    }
+
+    /// [`Client::truenorth`], telling a watch what is asked again, which may stop that.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub fn truenorth_watched(options: ServiceOptions, watch: &dyn Watch) -> Result<Self, ClientError> {
         let service = Service::open(&options)?;
         let stop = AtomicBool::new(false);
-        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: options.patience.tick };
-        let model: ModelReply =
-            service.block(service.http.get_json("/model", "asking for the model", &job_watch))?;
+        let job_watch = JobWatch { watch, stop: &stop, tick: options.patience.tick };
+        let model: ModelReply = service.block(service.http.greet("/model", GREETING, &job_watch))?;
         if model.protocol != PROTOCOL {
             let detail =
                 format!("it speaks version {} of the wire, this program version {PROTOCOL}", model.protocol);
@@ -209,6 +218,7 @@ impl Runner for Client {
             TokenizerSource::Local(vocabulary) if vocabulary.speaks() => {
                 tokens.iter().map(|t| vocabulary.spell(t).map(Some)).collect()
             }
+            TokenizerSource::Remote { decodes: true, .. } => Ok(self.spelled_there(tokens)?),
             TokenizerSource::Local(_) | TokenizerSource::Remote { .. } => Ok(None),
         }
     }

@@ -54,6 +54,16 @@ struct EncodeReply {
     bytes: Option<Vec<Vec<[u32; 2]>>>,
 }
 
+#[derive(Serialize)]
+struct DecodeRequest<'a> {
+    tokens: &'a [&'a [u32]],
+}
+
+#[derive(Deserialize)]
+struct DecodeReply {
+    texts: Vec<String>,
+}
+
 impl Client {
     pub(super) fn words(&self, texts: &[&str], special: bool) -> Result<Vec<Vec<u32>>, ClientError> {
         let memory = match &self.words {
@@ -130,6 +140,31 @@ impl Client {
             known.learn_pieces(text, pieces);
         }
         Ok(Some(all))
+    }
+
+    /// The texts of token ids, which the service tells; none where it has no tokenizer, or an earlier version that is not
+    /// asked for them.
+    pub(super) fn spelled_there(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, ClientError> {
+        let mut found: HashMap<&[u32], String> = HashMap::new();
+        let mut wanted: Vec<&[u32]> = tokens.to_vec();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let doing = "asking for the texts of tokens";
+        let stop = AtomicBool::new(false);
+        let job_watch = JobWatch { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
+        for now in wanted.chunks(TEXTS) {
+            let question = DecodeRequest { tokens: now };
+            let asked = self.service.http.ask("/decode", &question, doing, &job_watch);
+            let reply: DecodeReply = match self.service.block(asked) {
+                Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
+                reply => reply?,
+            };
+            if reply.texts.len() != now.len() {
+                return Err(ClientError::Message { doing, source: None });
+            }
+            found.extend(now.iter().copied().zip(reply.texts));
+        }
+        Ok(tokens.iter().map(|ids| found.get(ids).cloned()).collect())
     }
 
     fn encode_there(&self, texts: &[&str], special: bool) -> Result<Vec<Vec<u32>>, ClientError> {

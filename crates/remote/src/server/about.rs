@@ -64,12 +64,26 @@ pub(super) async fn encode(
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, RefusedRequest> {
+    answered(shared, &client, connection, request, encoded).await
+}
+
+/// The JSON of an answer, and the memory that it takes.
+type Told = fn(&ServerParts, &Bytes, BodySeat) -> Result<(Vec<u8>, Share), RefusedRequest>;
+
+/// What is told of the tokenizer, of a body that has a place while it is read and worked on.
+async fn answered(
+    shared: Arc<ServerParts>,
+    client: &ClientId,
+    connection: Connection,
+    request: Request,
+    told: Told,
+) -> Result<Response, RefusedRequest> {
     let (parts, body) = request.into_parts();
-    let mut seat = shared.seat(&client, &connection).await?;
+    let mut seat = shared.seat(client, &connection).await?;
     let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory, &connection).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let here = shared.clone();
-    let (json, memory) = blocking(move || encoded(&here, &bytes, seat)).await??;
+    let (json, memory) = blocking(move || told(&here, &bytes, seat)).await??;
     let length = json.len();
     let body = send::body(send::chunks(json), &connection, memory);
     let head =
@@ -124,6 +138,67 @@ fn encoded(
     let json = serde_json::to_vec(&EncodedTexts { tokens, bytes: asked.bytes.then_some(bytes) })
         .map_err(|e| RefusedRequest::internal(e.to_string()))?;
     // The place is free again; who reads slowly keeps its own bytes.
+    let BodySeat { mut memory, .. } = seat;
+    memory.shrink_to(json.len() as u64);
+    Ok((json, memory))
+}
+
+/// Bytes that a token's text may take while it is told, as JSON escapes it.
+const TOLD: u64 = 256;
+
+/// Body of `POST /decode`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecodeBody {
+    tokens: Vec<Vec<u32>>,
+}
+
+#[derive(Serialize)]
+struct DecodedTokens {
+    texts: Vec<String>,
+}
+
+/// `POST /decode`
+pub(super) async fn decode(
+    State(shared): State<Arc<ServerParts>>,
+    Extension(client): Extension<ClientId>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+) -> Result<Response, RefusedRequest> {
+    answered(shared, &client, connection, request, decoded).await
+}
+
+/// The JSON of the texts of token ids, special tokens included; what they may become is counted before it is.
+fn decoded(
+    shared: &ServerParts,
+    bytes: &Bytes,
+    mut seat: BodySeat,
+) -> Result<(Vec<u8>, Share), RefusedRequest> {
+    seat.memory.grow(bytes.len() as u64 * 4)?;
+    let asked: DecodeBody = serde_json::from_slice(bytes)
+        .map_err(|e| RefusedRequest::bad_request(format!("expected {{\"tokens\": [[...]]}}: {e}")))?;
+    let info = shared.runner.info();
+    if let Some(id) = asked.tokens.iter().flatten().find(|id| **id >= info.vocab) {
+        return Err(RefusedRequest::bad_request(format!(
+            "token {id} of {} has no place in its vocabulary of {}",
+            info.name, info.vocab
+        )));
+    }
+    let count: u64 = asked.tokens.iter().map(|ids| ids.len() as u64).sum();
+    seat.memory.grow(count.saturating_mul(TOLD))?;
+    let ids: Vec<&[u32]> = asked.tokens.iter().map(Vec::as_slice).collect();
+    let texts = match shared.runner.spell(&ids) {
+        Ok(Some(texts)) => texts,
+        Ok(None) => {
+            return Err(RefusedRequest::unprocessable(format!(
+                "the model {} has no tokenizer here; its tokens have no text",
+                info.name
+            )));
+        }
+        Err(e) => return Err(RefusedRequest::unprocessable(told(&e, e.hint()))),
+    };
+    let json =
+        serde_json::to_vec(&DecodedTokens { texts }).map_err(|e| RefusedRequest::internal(e.to_string()))?;
     let BodySeat { mut memory, .. } = seat;
     memory.shrink_to(json.len() as u64);
     Ok((json, memory))

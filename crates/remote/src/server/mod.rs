@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `GET /model` | `{"info": ModelInfo, "stop_tokens": [u32], "decodes": bool, "protocol": 1}` |
 //! | `POST /encode` | `{"texts": [...], "special": bool}` to `{"tokens": [[...]]}`; with `"bytes": true` also the bytes of each |
+//! | `POST /decode` | `{"tokens": [[...]]}` to `{"texts": [...]}`, special tokens included |
 //! | `POST /request` | takes a job: a form with `data`, the JSON of [`job::Envelope`], and `blob`, a graph's bytes; answers the [`job::Update`] `RECEIVED` |
 //! | `GET /subscribe` | a WebSocket: first `{"session_id"}`, then a [`job::Update`] whenever a job that named it moves on |
 //! | `GET /response/{id}` | the latest [`job::Update`] of a job, for those who poll |

@@ -26,6 +26,7 @@ pub(super) fn router(shared: Arc<ServerParts>) -> Router {
     let of_clients = Router::new()
         .route("/model", get(about::model))
         .route("/encode", post(about::encode))
+        .route("/decode", post(about::decode))
         .route("/request", post(submit::submit))
         .route("/request/{id}", delete(cancel))
         .route("/subscribe", get(socket::subscribe))

@@ -13,8 +13,11 @@ use crate::split::group_folds;
 /// One thing alone, on the same splits as the direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alone {
-    /// `length`, `sentiment` or `words`.
+    /// `length`, `second-length`, `sentiment` or `words`.
     pub name: String,
+    /// What a length counts, such as `tokens of prompt and response`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub of: Option<String>,
     /// Held-out AUROC of the same contrast. Which end is up is learnt in the training folds, as the direction's.
     pub auroc: Estimate,
     /// The direction's AUROC less this one, paired by unit.
@@ -26,6 +29,9 @@ pub struct Alone {
 pub struct Erased {
     /// `length` or `sentiment`.
     pub name: String,
+    /// What the length counts that was projected out, such as `tokens of prompt and response`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub of: Option<String>,
     /// The method that projected it out.
     pub method: ProjectMethod,
     /// On rows that neither the projection nor the direction was fitted on: the chance that a row longer than the
@@ -41,7 +47,7 @@ impl Erased {
     fn new(name: &str, method: ProjectMethod, found: ClusteredStatistic) -> Self {
         let ClusteredStatistic { value, interval, .. } = found;
         let gone = interval.contains(0.5);
-        Self { name: name.to_owned(), method, auroc: value, interval, gone }
+        Self { name: name.to_owned(), of: None, method, auroc: value, interval, gone }
     }
 }
 
@@ -81,7 +87,7 @@ impl Splits<'_> {
         let direction = Placement::mean(&direction).expect("there is a split");
         let mut found = Vec::new();
         let mut missing = Vec::new();
-        let mut add = |name: &str, of: Option<&ClueValues<'_>>, why: &str| {
+        let mut add = |name: &str, counts: &str, of: Option<&ClueValues<'_>>, why: &str| {
             let Some(of) = of else {
                 missing.push((name.to_owned(), why.to_owned()));
                 return Ok(());
@@ -93,18 +99,31 @@ impl Splits<'_> {
             let auroc = Estimate::new(&placed, self.each[0].0.count(), self.params.level)?;
             let placed = Placement::mean(&placed).expect("there is a split");
             let less = direction.less(&placed, self.params.level, self.widen())?;
-            found.push(Alone { name: name.to_owned(), auroc, less });
+            let counts = (!counts.is_empty()).then(|| counts.to_owned());
+            found.push(Alone { name: name.to_owned(), of: counts, auroc, less });
             Ok::<_, EstimateError>(())
         };
         let lengths = samples.log_length.as_ref().map(|l| l.to_vec());
         let length = |_: &[usize]| lengths.clone().unwrap_or_default();
-        add("length", lengths.as_ref().map(|_| &length as _), "the lengths of the texts are not known")?;
+        let why = "the lengths of the texts are not known";
+        add("length", &samples.length_of, lengths.as_ref().map(|_| &length as _), why)?;
+        let others = samples.log_second.as_ref().map(|(log, _)| log.to_vec());
+        let other = |_: &[usize]| others.clone().unwrap_or_default();
+        // One length is all that some texts have.
+        if let Some((_, of)) = &samples.log_second {
+            add("second-length", of, others.as_ref().map(|_| &other as _), "")?;
+        }
         let moods = self.reduced.nuisances.sentiments().map(|s| samples.x.dot(&s.direction).to_vec());
         let mood = |_: &[usize]| moods.clone().unwrap_or_default();
-        add("sentiment", moods.as_ref().map(|_| &mood as _), "no texts labelled for sentiment are given")?;
+        add(
+            "sentiment",
+            "",
+            moods.as_ref().map(|_| &mood as _),
+            "no texts labelled for sentiment are given",
+        )?;
         let words = samples.words.as_ref();
         let word = |train: &[usize]| words.map_or_else(Vec::new, |w| w.log_odds(train, &samples.positive));
-        add("words", words.map(|_| &word as _), "the texts are not at hand")?;
+        add("words", "", words.map(|_| &word as _), "the texts are not at hand")?;
         Ok((found, missing))
     }
 
@@ -120,7 +139,8 @@ impl Splits<'_> {
             }
             let placed = Placement::mean(&placed).expect("there is a split");
             let found = placed.estimate(self.params.level, self.widen())?;
-            out.push(Erased::new("length", nuisances.method(), found));
+            let of = Some(self.samples().length_of.clone()).filter(|of| !of.is_empty());
+            out.push(Erased { of, ..Erased::new("length", nuisances.method(), found) });
         }
         if sentiment && let Some(found) = self.sentiment()? {
             out.push(Erased::new("sentiment", nuisances.method(), found));

@@ -1,7 +1,8 @@
-//! Labels exchanged as length allows: does the direction separate beyond what length gives?
+//! Labels exchanged as lengths allow: does the direction separate beyond what they give?
 
 use std::collections::BTreeMap;
 
+use ndarray::{Array1, Array2, Axis};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 use super::held_out::{Exchanged, TRIES, in_every_fold};
 use super::pipeline::Reduced;
 use super::{EstimateError, HeldOutParams, NullTest, Pipeline, Samples, SplitBy};
-use crate::math::Seeds;
+use crate::math::{Seeds, solve_positive_definite};
 use crate::split::Folds;
 
 /// Sweeps of disjoint pairs between draws, as many as Berrett and others use.
@@ -17,14 +18,15 @@ const SWEEPS: usize = 50;
 /// The penalty on the squared standardised slope: without one it has no end where length tells the classes apart.
 const RIDGE: f64 = 1e-2;
 
-/// The conditional permutation test of Berrett, Wang, Barber and Samworth (2020): labels are drawn from what length
-/// alone says of them, holding the classes' sizes. Given its length, the label of a text is as likely as a logistic
-/// regression on log length has it; within pairs, the order is as likely as one on the difference has it.
+/// The conditional permutation test of Berrett, Wang, Barber and Samworth (2020): labels are drawn from what all lengths
+/// that are known say of them, holding the classes' sizes. Given its lengths, the label of a text is as likely as a
+/// logistic regression on their logarithms has it; within pairs, the order is as likely as one on the differences has it.
 pub(super) enum Conditional {
     /// The rows of the pairs of each cluster, and the chance to swap them.
     Flips(Vec<(Vec<(usize, usize)>, f64)>),
-    /// Rows that have one label and belong together, with their mean log length; exchanged among themselves.
-    Deals { strata: Vec<Vec<(Vec<usize>, f64)>>, slope: f64, hub: Vec<bool> },
+    /// Rows that have one label and belong together, with the log-odds of their mean log lengths; exchanged among
+    /// themselves.
+    Deals { strata: Vec<Vec<(Vec<usize>, f64)>>, hub: Vec<bool> },
 }
 
 impl Conditional {
@@ -32,32 +34,37 @@ impl Conditional {
     ///
     /// Whole axes of classes are turned round and not dealt, so that there is no such test of them.
     pub fn of(samples: &Samples, by: SplitBy, rng: &mut impl Rng) -> Result<Option<Self>, EstimateError> {
-        let Some(lengths) = &samples.log_length else { return Ok(None) };
+        let lengths = samples.log_lengths();
+        if lengths.is_empty() {
+            return Ok(None);
+        }
         if !samples.paired && by == SplitBy::Axis {
             return Ok(None);
         }
         let units = samples.units(by);
         if samples.paired {
             let pairs = samples.pairs()?;
-            let gaps: Vec<f64> = pairs.iter().map(|(p, n)| lengths[*p] - lengths[*n]).collect();
-            let slope = slope_of_gaps(&gaps);
+            let gap = |l: &Array1<f64>| pairs.iter().map(|(p, n)| l[*p] - l[*n]).collect::<Vec<f64>>();
+            let gaps: Vec<Vec<f64>> = lengths.iter().map(|l| gap(l)).collect();
+            let odds = weighed(&gaps, &slopes_of_gaps(&gaps)?);
             let mut clusters: BTreeMap<usize, (Vec<(usize, usize)>, f64)> = BTreeMap::new();
-            for (pair, gap) in pairs.into_iter().zip(gaps) {
+            for (pair, odds) in pairs.iter().zip(odds) {
                 let cluster = clusters.entry(units[pair.0]).or_default();
-                cluster.0.push(pair);
-                cluster.1 += gap;
+                cluster.0.push(*pair);
+                cluster.1 += odds;
             }
-            let flips = clusters.into_values().map(|(pairs, gap)| (pairs, 1.0 / (1.0 + (slope * gap).exp())));
+            let flips = clusters.into_values().map(|(pairs, odds)| (pairs, 1.0 / (1.0 + odds.exp())));
             return Ok(Some(Self::Flips(flips.collect())));
         }
-        let slope = slope_of_labels(&lengths.to_vec(), &samples.positive);
+        let lengths: Vec<Vec<f64>> = lengths.iter().map(|l| l.to_vec()).collect();
+        let odds = weighed(&lengths, &slopes_of_labels(&lengths, &samples.positive)?);
         let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, unit) in units.iter().enumerate() {
             groups.entry(*unit).or_default().push(row);
         }
         let of = |rows: Vec<usize>| {
-            let length = rows.iter().map(|r| lengths[*r]).sum::<f64>() / rows.len() as f64;
-            (rows, length)
+            let mean = rows.iter().map(|r| odds[*r]).sum::<f64>() / rows.len() as f64;
+            (rows, mean)
         };
         let (whole, mixed): (Vec<_>, Vec<_>) = groups
             .into_values()
@@ -66,8 +73,8 @@ impl Conditional {
             mixed.into_iter().map(|rows| rows.into_iter().map(|r| of(vec![r])).collect()).collect();
         strata.push(whole.into_iter().map(of).collect());
         let mut labels = samples.positive.clone();
-        sweep(&mut labels, &strata, slope, rng);
-        Ok(Some(Self::Deals { strata, slope, hub: labels }))
+        sweep(&mut labels, &strata, rng);
+        Ok(Some(Self::Deals { strata, hub: labels }))
     }
 
     /// One draw. Draws all begin where one run from the observed labels came to, so that the observed ones are one
@@ -83,9 +90,9 @@ impl Conditional {
                 }
                 labels
             }
-            Self::Deals { strata, slope, hub } => {
+            Self::Deals { strata, hub } => {
                 let mut labels = hub.clone();
-                sweep(&mut labels, strata, *slope, rng);
+                sweep(&mut labels, strata, rng);
                 labels
             }
         }
@@ -93,7 +100,7 @@ impl Conditional {
 }
 
 impl Pipeline {
-    /// As the null of the held-out separation, on the first split, labels exchanged as often as length has it.
+    /// As the null of the held-out separation, on the first split, labels exchanged as often as lengths have it.
     pub(super) fn given_length(
         &self,
         reduced: &Reduced,
@@ -123,8 +130,14 @@ impl Pipeline {
     }
 }
 
+/// Columns put together by their slopes, a number a row.
+fn weighed(columns: &[Vec<f64>], slopes: &[f64]) -> Vec<f64> {
+    let rows = columns.first().map_or(0, Vec::len);
+    (0..rows).map(|row| columns.iter().zip(slopes).map(|(c, slope)| slope * c[row]).sum()).collect()
+}
+
 /// Dealt in disjoint pairs again and again, each swapped as often as its lengths say.
-fn sweep(labels: &mut [bool], strata: &[Vec<(Vec<usize>, f64)>], slope: f64, rng: &mut impl Rng) {
+fn sweep(labels: &mut [bool], strata: &[Vec<(Vec<usize>, f64)>], rng: &mut impl Rng) {
     for stratum in strata {
         let mut order: Vec<usize> = (0..stratum.len()).collect();
         for _ in 0..SWEEPS {
@@ -136,7 +149,7 @@ fn sweep(labels: &mut [bool], strata: &[Vec<(Vec<usize>, f64)>], slope: f64, rng
                     continue;
                 }
                 // How much likelier the other way round.
-                let gain = slope * (la - lb) * if ya { -1.0 } else { 1.0 };
+                let gain = (la - lb) * if ya { -1.0 } else { 1.0 };
                 if rng.random::<f64>() < 1.0 / (1.0 + (-gain).exp()) {
                     a.iter().for_each(|r| labels[*r] = yb);
                     b.iter().for_each(|r| labels[*r] = ya);
@@ -146,62 +159,79 @@ fn sweep(labels: &mut [bool], strata: &[Vec<(Vec<usize>, f64)>], slope: f64, rng
     }
 }
 
-/// The log-odds of being the positive text of a pair a unit of difference in log length: logistic regression
-/// through the origin.
-pub(super) fn slope_of_gaps(gaps: &[f64]) -> f64 {
-    let scale = (gaps.iter().map(|g| g * g).sum::<f64>() / gaps.len().max(1) as f64).sqrt();
-    if scale <= 0.0 {
-        return 0.0;
-    }
-    let mut slope = 0.0;
-    for _ in 0..100 {
-        let (mut first, mut second) = (-RIDGE * slope, RIDGE);
-        for g in gaps {
-            let g = g / scale;
-            let p = 1.0 / (1.0 + (-slope * g).exp());
-            first += g * (1.0 - p);
-            second += g * g * p * (1.0 - p);
-        }
-        // Newton, with a bound on the step where the curve is flat.
-        let step = (first / second).clamp(-2.0, 2.0);
-        slope += step;
-        if step.abs() < 1e-12 {
-            break;
-        }
-    }
-    slope / scale
+/// The log-odds of being the positive text of a pair a unit of difference in each log length: logistic regression
+/// through the origin. `gaps` has a column a length.
+pub(super) fn slopes_of_gaps(gaps: &[Vec<f64>]) -> Result<Vec<f64>, EstimateError> {
+    let scales: Vec<f64> = gaps.iter().map(|g| root_mean_square(g)).collect();
+    let rows = standardised(gaps, &scales, &vec![0.0; gaps.len()]);
+    let labels = vec![1.0; rows.nrows()];
+    let slopes = logistic(&rows, &labels, &vec![RIDGE; gaps.len()])?;
+    Ok(unscaled(slopes.iter().copied(), &scales))
 }
 
-/// The log-odds of being positive a unit of log length.
-pub(super) fn slope_of_labels(lengths: &[f64], positive: &[bool]) -> f64 {
-    let n = lengths.len().max(1) as f64;
-    let mean = lengths.iter().sum::<f64>() / n;
-    let scale = (lengths.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / n).sqrt();
-    if scale <= 0.0 {
-        return 0.0;
-    }
-    let (mut slope, mut level) = (0.0_f64, 0.0_f64);
+/// The log-odds of being positive a unit of each log length. `lengths` has a column a length.
+pub(super) fn slopes_of_labels(lengths: &[Vec<f64>], positive: &[bool]) -> Result<Vec<f64>, EstimateError> {
+    let means: Vec<f64> = lengths.iter().map(|l| l.iter().sum::<f64>() / l.len().max(1) as f64).collect();
+    let centred =
+        lengths.iter().zip(&means).map(|(l, mean)| l.iter().map(|l| l - mean).collect::<Vec<f64>>());
+    let scales: Vec<f64> = centred.map(|c| root_mean_square(&c)).collect();
+    // The level comes last, without a penalty.
+    let columns = [lengths, &[vec![1.0; positive.len()]]].concat();
+    let rows = standardised(&columns, &[&scales[..], &[1.0]].concat(), &[&means[..], &[0.0]].concat());
+    let labels: Vec<f64> = positive.iter().map(|up| f64::from(u8::from(*up))).collect();
+    let slopes = logistic(&rows, &labels, &[&vec![RIDGE; lengths.len()][..], &[0.0]].concat())?;
+    Ok(unscaled(slopes.iter().copied(), &scales))
+}
+
+fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
+}
+
+/// Columns less their means in their scales, `[rows, columns]`; a column without a spread is zero.
+fn standardised(columns: &[Vec<f64>], scales: &[f64], means: &[f64]) -> Array2<f64> {
+    let rows = columns.first().map_or(0, Vec::len);
+    Array2::from_shape_fn((rows, columns.len()), |(row, column)| {
+        let scale = scales[column];
+        if scale > 0.0 { (columns[column][row] - means[column]) / scale } else { 0.0 }
+    })
+}
+
+/// Slopes a unit of what was standardised; 0 of what has no spread.
+fn unscaled(slopes: impl Iterator<Item = f64>, scales: &[f64]) -> Vec<f64> {
+    slopes.zip(scales).map(|(slope, scale)| if *scale > 0.0 { slope / scale } else { 0.0 }).collect()
+}
+
+/// Logistic regression by Newton's steps, each halved until it gains: `labels` are 0 or 1, `ridge` is the penalty on each
+/// squared coefficient.
+fn logistic(rows: &Array2<f64>, labels: &[f64], ridge: &[f64]) -> Result<Array1<f64>, EstimateError> {
+    let labels = Array1::from(labels.to_vec());
+    let ridge = Array1::from(ridge.to_vec());
+    let chances = |w: &Array1<f64>| rows.dot(w).mapv(|z| 1.0 / (1.0 + (-z).exp()));
+    let loss = |w: &Array1<f64>| {
+        let z = rows.dot(w);
+        // ln(1 + e^z) less z times the label, without an overflow.
+        let fit = z.iter().zip(&labels).map(|(z, y)| z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z);
+        fit.sum::<f64>() + 0.5 * w.iter().zip(&ridge).map(|(w, r)| r * w * w).sum::<f64>()
+    };
+    let mut w = Array1::zeros(rows.ncols());
     for _ in 0..100 {
-        let mut g = [0.0, -RIDGE * slope];
-        let mut h = [0.0, 0.0, RIDGE];
-        for (l, up) in lengths.iter().zip(positive) {
-            let z = (l - mean) / scale;
-            let p = 1.0 / (1.0 + (-(level + slope * z)).exp());
-            let (miss, w) = (f64::from(u8::from(*up)) - p, p * (1.0 - p));
-            g[0] += miss;
-            g[1] += miss * z;
-            h[0] += w;
-            h[1] += w * z;
-            h[2] += w * z * z;
+        let p = chances(&w);
+        let slope = rows.t().dot(&(&labels - &p)) - &ridge * &w;
+        let spread = rows * &p.mapv(|p| p * (1.0 - p)).insert_axis(Axis(1));
+        let mut curve = rows.t().dot(&spread);
+        for (at, r) in ridge.iter().enumerate() {
+            // The level has no penalty; where all chances are near 0 or 1 its curve has no digits left.
+            curve[[at, at]] += r.max(1e-12);
         }
-        let det = (h[0] * h[2] - h[1] * h[1]).max(1e-12);
-        let steps = [(h[2] * g[0] - h[1] * g[1]) / det, (h[0] * g[1] - h[1] * g[0]) / det];
-        let steps = steps.map(|s| s.clamp(-2.0, 2.0));
-        level += steps[0];
-        slope += steps[1];
-        if steps.iter().all(|s| s.abs() < 1e-12) {
+        let step = solve_positive_definite(curve.view(), slope.view())?;
+        let before = loss(&w);
+        let halved = (0..60).map(|k| &w + &(&step * 0.5_f64.powi(k))).find(|next| loss(next) <= before);
+        let Some(next) = halved else { break };
+        let far = step.iter().fold(0.0_f64, |m, s| m.max(s.abs()));
+        w = next;
+        if far < 1e-12 {
             break;
         }
     }
-    slope / scale
+    Ok(w)
 }

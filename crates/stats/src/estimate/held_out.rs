@@ -28,7 +28,7 @@ pub struct HeldOutParams {
     pub folds: Option<usize>,
     /// Ways to deal the units to folds; the numbers are means over them. One where every unit is a fold.
     pub repeats: usize,
-    /// Permutations of the null; 0 skips it.
+    /// Permutations of the null; 0 skips it. Where whole units are flipped and there are no more ways to, each is made once.
     pub permutations: usize,
     /// Coverage of the intervals.
     pub level: f64,
@@ -96,11 +96,12 @@ pub struct HeldOut {
     pub paired_accuracy: Option<Estimate>,
     /// Labels permuted by the units held out together: flipped within the pairs of a cluster or an axis together, or
     /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes. Groups with unequal numbers
-    /// of both labels are shuffled row by row, which alarms too often where rows of one label in them are copies.
+    /// of both labels are shuffled row by row, which alarms too often where rows of one label in them are copies. Where units
+    /// are flipped and there are no more ways to than permutations asked for, each is made once, and p is exact.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
-    /// Labels exchanged as often as length has it (Berrett and others 2020), on the first split: what is separated
-    /// beyond length. None where lengths are not known.
+    /// Labels exchanged as often as all lengths that stand beside have it (Berrett and others 2020), on the first split:
+    /// what is separated beyond them. None where lengths are not known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub given_length: Option<NullTest>,
     /// What length, sentiment and the words reach alone, on the same splits.
@@ -287,13 +288,19 @@ impl Pipeline {
             return Ok(None);
         }
         let exchanged = Exchanged::new(self, reduced, folds, params)?;
+        // Draws of a few ways would show a p below the least that all of them allow.
+        let every = every_flip(&reduced.samples, folds, params);
         let one = |i: usize| -> Result<f64, EstimateError> {
             let seeds = seeds.child(&format!("permutation {i}"));
             let mut samples = reduced.samples.clone();
-            permute(&mut samples, folds, params.by, &mut seeds.stream("labels"))?;
+            match &every {
+                Some(ways) => samples.positive.clone_from(&ways[i]),
+                None => permute(&mut samples, folds, params.by, &mut seeds.stream("labels"))?,
+            }
             exchanged.auroc(&samples, &seeds)
         };
-        let null = (0..params.permutations).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
+        let draws = every.as_ref().map_or(params.permutations, Vec::len);
+        let null = (0..draws).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
         let seen = exchanged.auroc(&reduced.samples, seeds)?;
         exchanged.test(null, seen).map(Some)
     }
@@ -397,6 +404,28 @@ impl NullTest {
 
 /// How many draws that leave a fold without a class are thrown away before giving up.
 pub(super) const TRIES: usize = 1000;
+
+/// Every way to flip the labels of whole units but the one that is seen, where there are no more of them than
+/// permutations asked for; none where labels are shuffled within units. The first unit stays as it is: with the others
+/// flipped in its place both ends are exchanged, and the AUROC is the same.
+fn every_flip(samples: &Samples, folds: &Folds, params: &HeldOutParams) -> Option<Vec<Vec<bool>>> {
+    if !samples.paired && params.by == SplitBy::Pair {
+        return None;
+    }
+    let unit = crate::math::dense(samples.units(params.by));
+    let others = u32::try_from(samples.unit_count(params.by).checked_sub(1)?).ok()?;
+    let ways = 1_usize.checked_shl(others)? - 1;
+    if ways > params.permutations {
+        return None;
+    }
+    let flipped = |way: usize| -> Vec<bool> {
+        let turns = |unit: usize| unit > 0 && (way >> (unit - 1)) & 1 == 1;
+        samples.positive.iter().zip(&unit).map(|(up, unit)| *up != turns(*unit)).collect()
+    };
+    let found: Vec<Vec<bool>> =
+        (1..=ways).map(flipped).filter(|labels| in_every_fold(folds, labels)).collect();
+    (!found.is_empty()).then_some(found)
+}
 
 /// Exchanges labels by the units that are held out together: within the pairs of a cluster or of an axis, all or
 /// none with chance one half; where there are no pairs over rows, over whole groups where rows have them, or all of

@@ -30,6 +30,10 @@ pub struct Samples {
     pub(super) unit: Vec<usize>,
     pub(super) axis: Vec<usize>,
     pub(super) log_length: Option<Array1<f64>>,
+    /// What that length counts, such as `tokens of prompt and response`; empty where nobody said.
+    pub(super) length_of: String,
+    /// Another length of the same texts, and what it counts.
+    pub(super) log_second: Option<(Array1<f64>, String)>,
     /// The words of all rows, none in a selection of rows.
     pub(super) words: Option<WordSets>,
     pub(super) paired: bool,
@@ -101,6 +105,8 @@ impl Samples {
             group,
             axis: twice(numbered(axes.iter().map(AsRef::as_ref))),
             log_length: None,
+            length_of: String::new(),
+            log_second: None,
             words: None,
             paired: true,
         };
@@ -132,6 +138,8 @@ impl Samples {
             group,
             axis: numbered(axes.iter().map(AsRef::as_ref)),
             log_length: None,
+            length_of: String::new(),
+            log_second: None,
             words: None,
             paired: false,
         };
@@ -165,12 +173,39 @@ impl Samples {
     /// # Errors
     /// When there is not one positive length a row.
     pub fn with_lengths(mut self, lengths: &[f64]) -> Result<Self, EstimateError> {
+        self.log_length = Some(self.logarithms(lengths)?);
+        Ok(self)
+    }
+
+    /// As [`Samples::with_lengths`], and says what they count, such as `tokens of prompt and response`.
+    ///
+    /// # Errors
+    /// When there is not one positive length a row.
+    pub fn with_lengths_of(self, lengths: &[f64], of: &str) -> Result<Self, EstimateError> {
+        Ok(Self { length_of: of.to_owned(), ..self.with_lengths(lengths)? })
+    }
+
+    /// Adds a second length of each text and says what it counts, such as `characters of the response`. It stands beside
+    /// the separation as the first does, and labels are exchanged as often as both have it; it is not projected out.
+    ///
+    /// # Errors
+    /// When there is not one positive length a row.
+    pub fn with_second_lengths(mut self, lengths: &[f64], of: &str) -> Result<Self, EstimateError> {
+        self.log_second = Some((self.logarithms(lengths)?, of.to_owned()));
+        Ok(self)
+    }
+
+    fn logarithms(&self, lengths: &[f64]) -> Result<Array1<f64>, EstimateError> {
         count("lengths", self.x.nrows(), lengths.len())?;
         if let Some((row, &value)) = lengths.iter().enumerate().find(|(_, l)| !(l.is_finite() && **l > 0.0)) {
             return Err(EstimateError::Length { row, value });
         }
-        self.log_length = Some(lengths.iter().map(|l| l.ln()).collect());
-        Ok(self)
+        Ok(lengths.iter().map(|l| l.ln()).collect())
+    }
+
+    /// The logarithms of all lengths that are known, a column each.
+    pub(super) fn log_lengths(&self) -> Vec<&Array1<f64>> {
+        self.log_length.iter().chain(self.log_second.iter().map(|(log, _)| log)).collect()
     }
 
     /// Adds the words of each text, in the order of the rows, to say beside the separation what they give away.
@@ -278,6 +313,8 @@ impl Samples {
             unit: pick(&self.unit),
             axis: pick(&self.axis),
             log_length: self.log_length.as_ref().map(|l| l.select(Axis(0), rows)),
+            length_of: self.length_of.clone(),
+            log_second: self.log_second.as_ref().map(|(l, of)| (l.select(Axis(0), rows), of.clone())),
             words: None,
             paired: self.paired,
         }
@@ -292,6 +329,8 @@ impl Samples {
             unit: self.unit.clone(),
             axis: self.axis.clone(),
             log_length: self.log_length.clone(),
+            length_of: self.length_of.clone(),
+            log_second: self.log_second.clone(),
             words: self.words.clone(),
             ..*self
         }

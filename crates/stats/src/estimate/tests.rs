@@ -244,6 +244,31 @@ fn held_out_pairs_and_axes_are_separated_where_there_is_something() {
     }
 }
 
+/// Five axes have 16 ways to be flipped that are not each other's opposite: no p of theirs is below 1/16, however many
+/// draws are asked for.
+#[test]
+fn a_few_ways_to_flip_are_each_made_once() {
+    let mut rng = Seeds::new(6).stream("few axes");
+    let truth = random_unit(20, &mut rng).unwrap();
+    for strength in [0.0, 6.0] {
+        let samples = planted(20, &truth, strength, &mut rng);
+        for estimator in estimators() {
+            let name = estimator.params().name();
+            let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
+            let null = |permutations: usize| {
+                let params = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
+                pipeline.held_out(&samples, &params, &Seeds::new(0)).unwrap().null.unwrap()
+            };
+            let (all, many, few) = (null(15), null(199), null(14));
+            assert_eq!(all, many, "{name}");
+            assert_eq!((all.permutations, few.permutations), (15, 14), "{name}");
+            let sixteenths = all.p * 16.0;
+            assert!(sixteenths >= 1.0 && (sixteenths - sixteenths.round()).abs() < 1e-9, "{name}: {all:?}");
+            assert!(few.p > all.p.min(1.0 / 16.0), "{name}: {few:?}");
+        }
+    }
+}
+
 /// The expected AUROC is held by the interval, and p is small, at about the nominal rates; with
 /// nothing to find as well as with something.
 #[test]

@@ -33,12 +33,38 @@ pub fn limits(run: &StageContext<'_>) -> Section {
     }
     let list = Block::List { ordered: false, items: items.into_iter().map(Into::into).collect() };
     let section = Section::new("limits", "Limits", "What nothing in this report can show.").with(list);
-    let out = &study.direction.project_out;
-    if out.iter().any(|p| p == "sentiment") && out.iter().any(|p| p == "length") {
-        return section;
+    match not_projected(&study.direction.project_out) {
+        Some(said) => section.with(Block::note(NoteKind::Warning, said)),
+        None => section,
     }
-    section.with(Block::note(
-        NoteKind::Warning,
-        "Length, sentiment or both were not projected out; the direction may be theirs.",
-    ))
+}
+
+/// What was left in, of what can be projected out.
+fn not_projected(out: &[String]) -> Option<&'static str> {
+    let has = |name: &str| out.iter().any(|p| p == name);
+    match (has("length"), has("sentiment")) {
+        (true, true) => None,
+        (true, false) => Some("Sentiment was not projected out; the direction may be that of sentiment."),
+        (false, true) => Some("Length was not projected out; the direction may be that of length."),
+        (false, false) => {
+            Some("Neither length nor sentiment was projected out; the direction may be that of either.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_projected;
+
+    #[test]
+    fn what_was_projected_out_is_not_said_to_be_left_in() {
+        let said = |out: &[&str]| {
+            let out: Vec<String> = out.iter().map(|s| (*s).to_owned()).collect();
+            not_projected(&out).unwrap_or_default().to_lowercase()
+        };
+        assert!(said(&["length"]).contains("sentiment") && !said(&["length"]).contains("length"));
+        assert!(said(&["sentiment"]).contains("length") && !said(&["sentiment"]).contains("sentiment"));
+        assert!(said(&[]).contains("length") && said(&[]).contains("sentiment"));
+        assert_eq!(said(&["length", "sentiment"]), "");
+    }
 }

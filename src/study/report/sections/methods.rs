@@ -15,7 +15,13 @@ pub fn methods(run: &StageContext<'_>, results: &StudyFindings) -> Section {
         format!(
             "Taken out of every row first ({}): {}.",
             study.direction.project_method.name(),
-            study.direction.project_out.join(", ")
+            study
+                .direction
+                .project_out
+                .iter()
+                .map(|name| counted(name, results))
+                .collect::<Vec<_>>()
+                .join(", ")
         )
     };
     let alphas: Vec<String> = results
@@ -54,13 +60,39 @@ pub fn methods(run: &StageContext<'_>, results: &StudyFindings) -> Section {
             words.units,
             HeldOutParams::by_pair().repeats,
             study.seed
-        )))
-        .with(Block::text(
-            "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \
-             score is the mean shift's projection on the direction, z the score over ‖Δ‖/√(P·H), coherence \
-             √P‖mean shift‖/‖Δ‖, and p_random the exact share of random directions with at least this |z|.",
-        ));
+        )));
+    let section = scores(study.score.is_some()).into_iter().fold(section, Section::with);
     apart.into_iter().flat_map(LeftOutTexts::sentences).fold(section, |section, sentence| {
         section.with(Block::text(format!("Of the sentiment texts: {sentence}.")))
     })
+}
+
+/// What is projected out, a length with what it counts.
+fn counted(name: &str, results: &StudyFindings) -> String {
+    let of = || {
+        let first = results.directions.estimated.first()?;
+        first.by_pair.alone.iter().find(|a| a.name == name)?.of.as_ref()
+    };
+    of().map_or_else(|| name.to_owned(), |of| format!("{name} in {of}"))
+}
+
+/// How a board scores, of a study that has one.
+fn scores(asked: bool) -> Option<Block> {
+    asked.then(|| {
+        Block::text(
+            "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \
+             score is the mean shift's projection on the direction, z the score over ‖Δ‖/√(P·H), coherence \
+             √P‖mean shift‖/‖Δ‖, and p_random the exact share of random directions with at least this |z|.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scores;
+
+    #[test]
+    fn scores_are_explained_where_there_are_some() {
+        assert!(scores(false).is_none() && scores(true).is_some());
+    }
 }

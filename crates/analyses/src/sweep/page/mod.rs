@@ -176,7 +176,8 @@ fn range(result: &Swept) -> Option<Finding> {
     of_ratio.null = None;
     let (status, statement) = if dose == 0.0 {
         let none = format!("At {} no dose that was tried stays within the bounds of damage.", best.site);
-        (FindingStatus::Supported, none)
+        // True as it stands, and no praise of the direction.
+        (FindingStatus::Caution, none)
     } else {
         let within = best.within_verdict.as_ref();
         let why = |j: &ReasonedVerdict| format!(" {}.", capital(&j.because));

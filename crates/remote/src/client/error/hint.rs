@@ -1,10 +1,12 @@
 //! What to do about an error.
 
 use std::io;
+use std::net::SocketAddr;
 
 use truenorth_protocol::frame::FrameError;
 
 use super::ClientError;
+use crate::client::runner::GREETING;
 
 const AGAIN: &str = "run the same command again: a job that was sent is picked up, not sent again";
 
@@ -16,8 +18,16 @@ impl ClientError {
             Self::Url { .. } => "give a URL such as http://127.0.0.1:8000, the key apart from it".into(),
             Self::Key => "copy the key again, without quotes".into(),
             Self::Setup { .. } => "check the system's certificates and limits".into(),
-            Self::Unreachable { .. } => format!("check the address and the network, then {AGAIN}"),
-            Self::Broken { .. } | Self::Slow { .. } | Self::Half { .. } => AGAIN.into(),
+            Self::Unreachable { host, doing, .. } if *doing == GREETING => format!(
+                "is it running? `truenorth serve --model M --listen {}` starts a server; else check the address of --on \
+                 and the network",
+                listen(host)
+            ),
+            Self::Unreachable { doing, .. } => {
+                format!("check the address and the network, then {}", again(doing))
+            }
+            Self::Broken { doing, .. } | Self::Slow { doing, .. } => again(doing).into(),
+            Self::Half { .. } => AGAIN.into(),
             Self::Unauthorized { with_key: false, .. } => "give a key: for NDIF in NDIF_API_KEY or with `ndif login`, \
                  for a truenorth server in TRUENORTH_API_KEY, for either with --api-key-file F"
                 .into(),
@@ -56,7 +66,7 @@ impl ClientError {
             Self::Refused { status: 400..=407 | 409..=499, .. } => "the service's words say what it does not take; if \
                  the two sides differ in age, update the older one"
                 .into(),
-            Self::Refused { .. } => AGAIN.into(),
+            Self::Refused { doing, .. } => again(doing).into(),
             Self::Redirect { .. } => {
                 "give the address that it leads to, if you trust it with your key".into()
             }
@@ -114,6 +124,20 @@ impl ClientError {
             Self::Run(error) => return error.hint().map(str::to_owned),
             Self::Interrupted => return None,
         })
+    }
+}
+
+/// What running the command again does: a job is spoken of where one was asked for alone.
+fn again(doing: &str) -> &'static str {
+    let of_job = doing.ends_with("a job") || doing.ends_with("a result");
+    if of_job { AGAIN } else { "run the same command again" }
+}
+
+/// What `--listen` of a server would be, where it can be told from an address of this machine.
+fn listen(host: &str) -> &str {
+    match host.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => host,
+        _ => "ADDRESS",
     }
 }
 

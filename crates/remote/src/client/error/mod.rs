@@ -43,6 +43,8 @@ pub enum ClientError {
     Unreachable {
         /// Host and port.
         host: String,
+        /// What was asked at that moment, for people.
+        doing: &'static str,
         /// The error of the connection, where there is one.
         #[source]
         source: Option<reqwest::Error>,
