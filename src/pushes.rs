@@ -42,7 +42,16 @@ impl FromStr for PushSites {
 impl PushSites {
     fn sites(&self, info: &ModelInfo) -> Vec<Site> {
         match self {
-            Self::Sites(range) => range.sites().to_vec(),
+            // A site that is named twice is one place, which gets a dose once.
+            Self::Sites(range) => {
+                let mut sites = Vec::new();
+                for site in range.sites() {
+                    if !sites.contains(site) {
+                        sites.push(*site);
+                    }
+                }
+                sites
+            }
             // What the embedding and each block's parts write is all that the stream is the sum of.
             Self::Everywhere => std::iter::once(Site::Embed)
                 .chain((0..info.layers).flat_map(|l| [Site::AttnOut(l), Site::MlpOut(l)]))

@@ -193,6 +193,7 @@ pub fn arms(_: &Place, seed: u64) -> Outcome<Run> {
         rubric: None,
         arm_score: None,
         base_score: None,
+        place: String::new(),
     };
     let mut ratings = Vec::new();
     for arm in ["one", "two"] {

@@ -34,7 +34,7 @@ pub enum Data {
 ///
 /// Named sets: beavertails (JSONL, .gz or Parquet), alpaca (JSON or Parquet), advbench and harmbench
 /// (CSV or Parquet), maliciousinstruct (one request per line). Plain: jsonl, csv, parquet, whose columns are `text` and
-/// `label`, with `category` and `group` where they are there, unless --columns says others. JSON may be an object
+/// `label`, with `id`, `category` and `group` where they are there, unless --columns says others. JSON may be an object
 /// a line, a list, or an object with a list such as `rows`; a table may have commas, semicolons, tabs or bars
 /// between its columns.
 /// Nothing is downloaded; mind the licence of what you convert (BeaverTails and Alpaca: CC BY-NC 4.0).

@@ -1,6 +1,6 @@
 //! `judge`: texts before a model that judges, everything asked twice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -75,10 +75,11 @@ impl Agree {
         self.out.check()?;
         let mut judges: Vec<Verdicts> = Vec::new();
         let mut files = Vec::new();
-        for spec in &self.files {
+        let paths: Vec<PathBuf> = self.files.iter().map(|spec| super::saved::named(spec).1).collect();
+        for (i, spec) in self.files.iter().enumerate() {
             let (name, path) = super::saved::named(spec);
             super::target::reads(&path)?;
-            let mut found = verdicts(&path)?.verdicts;
+            let mut found = verdicts_of(&path)?.verdicts;
             found.judge = name.unwrap_or(found.judge);
             if judges.iter().any(|j| j.judge == found.judge) {
                 return Err(wrong_hint(
@@ -86,6 +87,7 @@ impl Agree {
                     "name one of them otherwise: NAME=F",
                 ));
             }
+            refuse_one_judge(&paths[..i], &path, found.verdicts.len())?;
             let bytes = std::fs::read(&path).request(format!("can't read {}", path.display()))?;
             files.push((format!("verdicts of {}", found.judge), found.verdicts.len(), sha256_hex(&bytes)));
             judges.push(found);
@@ -101,6 +103,59 @@ impl Agree {
             (judge::page::agreed_findings(found), vec![judge::page::agreed_section(found)])
         })
     }
+}
+
+/// So many verdicts two judges are not likely to give alike, in files that are the same to the byte.
+const SAME_VERDICTS: usize = 5;
+
+/// Refuses verdicts that an earlier file has too: one judge under two names would agree with itself.
+fn refuse_one_judge(before: &[PathBuf], path: &Path, verdicts: usize) -> anyhow::Result<()> {
+    let hint = "give each judge's own verdicts; where two judges did give the same throughout, name each in its file, as in \
+                {\"id\": \"1\", \"verdict\": \"first\", \"judge\": \"ann\"}";
+    for other in before {
+        if super::target::same(other, path) {
+            return Err(wrong_hint(format!("{} is there twice, as two judges", path.display()), hint));
+        }
+        if verdicts >= SAME_VERDICTS && same_text(other, path) {
+            return Err(wrong_hint(
+                format!(
+                    "{} and {} hold the same, and are named as two judges",
+                    other.display(),
+                    path.display()
+                ),
+                hint,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two files hold the same, how their lines end aside.
+pub(super) fn same_text(a: &Path, b: &Path) -> bool {
+    let plain = |path: &Path| -> Option<Vec<u8>> {
+        // What is no file can be read once.
+        let bytes = path.is_file().then(|| std::fs::read(path).ok()).flatten()?;
+        Some(bytes.into_iter().filter(|b| *b != b'\r').collect())
+    };
+    plain(a).is_some_and(|a| plain(b) == Some(a))
+}
+
+/// Verdicts of a file; CSV, which is read by none, is named as such.
+fn verdicts_of(path: &Path) -> anyhow::Result<OtherVerdicts> {
+    verdicts(path).map_err(|e| {
+        // What is no file can be read once.
+        let text = path.is_file().then(|| std::fs::read_to_string(path).ok()).flatten().unwrap_or_default();
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        let head = text.lines().next().unwrap_or_default();
+        if head.starts_with(['{', '[']) || !head.contains([',', ';', '\t']) {
+            return e;
+        }
+        wrong_hint(
+            format!("can't read verdicts from {}: it is CSV, with the columns `{head}`", path.display()),
+            "write a JSON object a line, as in {\"id\": \"1\", \"verdict\": \"first\"}, with first, second or abstain; filled \
+             sheets of raters are read by `rate unblind`",
+        )
+    })
 }
 
 /// Has a model judge texts, everything asked twice so that its habits cancel.
@@ -175,7 +230,11 @@ impl AnalysisArgs for Judge {
         let template = self.template()?;
         let mut ready = self.texts(template.as_ref())?;
         say_left_out(ready.left_out);
-        ready.others = self.compare.iter().map(|p| verdicts(p)).collect::<anyhow::Result<_>>()?;
+        for (i, path) in self.compare.iter().enumerate() {
+            let other = verdicts_of(path)?;
+            refuse_one_judge(&self.compare[..i], path, other.verdicts.verdicts.len())?;
+            ready.others.push(other);
+        }
         ready.template = template;
         Ok(ready)
     }

@@ -14,7 +14,9 @@ use truenorth::files::write_private;
 
 use super::experiment::{PROMPTS, TEXTS, write};
 use super::output::{self, RequestContext as _, wrong_hint};
-use super::rate::{KEY, REGISTRATION, SEAL, SHEET, filled, read_json, refuse_opened, set_opened};
+use super::rate::{
+    KEY, REGISTRATION, SEAL, SHEET, filled, read_json, refuse_one_sheet, refuse_opened, set_opened,
+};
 use super::record::write_json;
 use super::{session, target, texts};
 
@@ -86,7 +88,9 @@ impl Sheet {
                 "name another folder",
             ));
         }
-        if let Some(i) = (1..self.rubric.len()).find(|i| self.rubric[..*i].contains(&self.rubric[*i])) {
+        // Columns are told apart whatever the case of their letters.
+        let names: Vec<String> = self.rubric.iter().map(|r| r.trim().to_lowercase()).collect();
+        if let Some(i) = (1..names.len()).find(|i| names[..*i].contains(&names[*i])) {
             return Err(wrong_hint(
                 format!("--rubric `{}` is there twice", self.rubric[i]),
                 "name each once",
@@ -196,6 +200,7 @@ impl Unblind {
         target::writes(&self.out)?;
         target::writes_in(&self.folder, &[])?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<Filled>>>()?;
+        refuse_one_sheet(&sheets)?;
         let at = |file: &str| self.folder.join(file);
         let issued = std::fs::read_to_string(at(SHEET)).ok();
         if !at(REGISTRATION).exists() {

@@ -130,18 +130,16 @@ impl AnalysisArgs for Probe {
     fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<ProbeInput> {
         let near = self.copies.near_copies;
         let train = labelled(&self.train, self.positive.as_deref(), near)?;
-        let positive = Some(train.positive_end.as_str());
         let mut tests = Vec::with_capacity(self.test.len());
         for file in &self.test {
-            let label = file.positive.as_deref().or(positive);
-            let texts = labelled(&file.path, label, near)?;
+            let texts = tested(file, self.positive.as_deref(), near)?;
             let test = TestTexts::apart(&file.name, texts, &train, near)
                 .request(format!("can't test on {}", file.path.display()))?;
             texts::at(near).say_apart(test.apart.as_ref());
             tests.push(test);
         }
         let truth = self.controls.iter().find_map(|c| match c {
-            ControlInput::Truth(file) => Some(labelled(&file.path, file.positive.as_deref(), near)),
+            ControlInput::Truth(file) => Some(tested(file, None, near)),
             _ => None,
         });
         let sites = SiteRange::all(&params.sites).iter().map(ToString::to_string).collect();
@@ -240,4 +238,38 @@ pub fn untrained(
 fn labelled(path: &Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<ClassTexts> {
     let rows = texts::at(near).classes(path)?;
     ClassTexts::new(&rows, positive).request(format!("can't use {}", path.display()))
+}
+
+/// Texts of a file that may name its own positive label, else the one named for all.
+fn tested(file: &NamedFile, named: Option<&str>, near: NearCopies) -> anyhow::Result<ClassTexts> {
+    let rows = texts::at(near).classes(&file.path)?;
+    TestTexts::labelled(&rows, file.positive.as_deref(), named)
+        .request(format!("can't use {}", file.path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_set_does_not_take_over_what_the_training_labels_say_by_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("test.jsonl");
+        let rows = "{\"id\": \"a\", \"text\": \"one word\", \"label\": 1}\n\
+                    {\"id\": \"b\", \"text\": \"two trees\", \"label\": 2}\n";
+        std::fs::write(&path, rows).unwrap();
+        let file = |positive: Option<&str>| NamedFile {
+            name: "x".into(),
+            path: path.clone(),
+            positive: positive.map(str::to_owned),
+        };
+        // Beside training labels 0 and 1 the label 1 would be read as the positive one.
+        let refused = tested(&file(None), None, NearCopies::default()).unwrap_err();
+        let hints = super::super::output::hints(&refused);
+        assert!(hints.contains("F:LABEL") && !hints.contains("--positive"), "{hints}");
+        for (own, named) in [(Some("2"), None), (None, Some("2")), (Some("2"), Some("1"))] {
+            let texts = tested(&file(own), named, NearCopies::default()).unwrap();
+            assert_eq!((texts.positive_end.as_str(), &texts.positive[..]), ("2", &[false, true][..]));
+        }
+    }
 }

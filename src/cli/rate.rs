@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use truenorth::analyses::rate::{
     self, BlindPair, ChoiceScale, Filled, Params, RateData, RatingPrediction, RatingRegistration, SheetSeal,
-    is_foreign, prepare, register,
+    is_foreign, prepare, register, same_sheet,
 };
 use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
@@ -292,16 +292,7 @@ impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
-        for (i, sheet) in sheets.iter().enumerate() {
-            if let Some(before) =
-                sheets[..i].iter().find(|b| target::same(b.file.as_ref(), sheet.file.as_ref()))
-            {
-                return Err(wrong_hint(
-                    format!("{} is the sheet of {} and of {}", sheet.file, before.rater, sheet.rater),
-                    "give each rater's own sheet",
-                ));
-            }
-        }
+        refuse_one_sheet(&sheets)?;
         let Some(folder) = self.folder.clone() else { return self.foreign(&sheets) };
         if self.steered.is_some() {
             return Err(wrong_hint(
@@ -401,6 +392,31 @@ impl Unblind {
             (page.all_findings(), page.sections)
         })
     }
+}
+
+/// Refuses one sheet under two raters' names: it would count as two raters who agree.
+pub(super) fn refuse_one_sheet(sheets: &[Filled]) -> anyhow::Result<()> {
+    for (i, sheet) in sheets.iter().enumerate() {
+        for before in &sheets[..i] {
+            if target::same(before.file.as_ref(), sheet.file.as_ref()) {
+                return Err(wrong_hint(
+                    format!("{} is the sheet of {} and of {}", sheet.file, before.rater, sheet.rater),
+                    "give each rater's own sheet",
+                ));
+            }
+            if same_sheet(&before.csv, &sheet.csv) {
+                return Err(wrong_hint(
+                    format!(
+                        "{}, the sheet of {}, and {}, the sheet of {}, have the same in every cell",
+                        before.file, before.rater, sheet.file, sheet.rater
+                    ),
+                    "give each rater's own sheet; where two raters did fill every row alike, add a column `rater` with the name \
+                     of each",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A rater's sheet, from `NAME=F.csv`.

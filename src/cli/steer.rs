@@ -294,6 +294,13 @@ impl Steer {
             schedule: self.how.to_schedule(),
             when,
         };
+        if dose.schedule.runs(dose.positions, self.max_new_tokens.max(1)).is_empty() && !self.only_edits() {
+            return Err(wrong_hint(
+                format!("by its schedule the dose is 0 wherever there are tokens at `{}`", dose.positions),
+                "the first factor of --schedule is of the prompt, the others of generated tokens: name one that is not 0 for \
+                 those that --positions takes, or take other positions",
+            ));
+        }
         let sites = dose.sites().len();
         if !self.alpha.is_empty() {
             dose.alphas.clone_from(&self.alpha);

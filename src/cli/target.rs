@@ -1,14 +1,16 @@
 //! What a verb reads and where it writes: known before the work, and never the same.
 
 use std::any::TypeId;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
 use truenorth::files::{WriteTarget, writable};
+use truenorth::models;
 
 use super::output::wrong_hint;
+use super::settings;
 
 /// The files of this command so far.
 static FILES: Mutex<FilesInUse> = Mutex::new(FilesInUse { read: vec![], written: vec![], folders: vec![] });
@@ -39,23 +41,14 @@ fn id(path: &Path) -> Option<FileId> {
     path.is_file().then(|| path.canonicalize().ok()).flatten()
 }
 
-/// Names by which the files of a model's folder are found: one more beside a `config.json` changes the model.
-const MODEL_FILES: [&str; 14] = [
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "config.json",
-    "generation_config.json",
-    "merges.txt",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "preprocessor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-];
+/// The cache that `--cache` names, where models lie as well.
+static CACHE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// The caches whose models are kept from what is written: that of the flag, and that of every other command.
+fn caches() -> Vec<PathBuf> {
+    let named = CACHE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    named.into_iter().chain(settings::cache_dir(None).ok()).collect()
+}
 
 /// Flags whose file is written.
 const WRITTEN: [&str; 4] = ["out", "summary", "report", "tables"];
@@ -70,6 +63,9 @@ pub fn named(command: &clap::Command, typed: &ArgMatches) -> anyhow::Result<()> 
             continue;
         }
         for path in typed.get_many::<PathBuf>(id).into_iter().flatten() {
+            if id == "cache" {
+                *CACHE.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.clone());
+            }
             match path == Path::new("-") {
                 true => once(&STDIN_NAMED)?,
                 false => reads(path)?,
@@ -122,11 +118,18 @@ fn reads_as(file: &Path, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Notes that a model is read: every file of its folder.
+/// Notes that a model is read: every file of its folder, and what is read beside a GGUF file.
 pub fn reads_model(spec: &str) -> anyhow::Result<()> {
     let spec = spec.strip_prefix("random-init:").unwrap_or(spec);
     let whole = Path::new(spec);
-    let path = if whole.exists() { whole } else { Path::new(spec.split('#').next().unwrap_or_default()) };
+    let short = spec.split('#').next().unwrap_or_default();
+    // A name stands for a file in the cache, which may lie elsewhere behind a link.
+    for model in caches().iter().flat_map(|cache| models::list(cache)) {
+        let file = model.path.filter(|_| model.name == spec || model.name == short);
+        file.map_or(Ok(()), |file| reads(&file))?;
+    }
+    let path = if whole.exists() { whole } else { Path::new(short) };
+    models::files_with(path).iter().try_for_each(|file| reads(file))?;
     if path.is_dir() {
         let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
         return entries.flatten().try_for_each(|entry| reads(&entry.path()));
@@ -174,6 +177,7 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
     let target =
         WriteTarget::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
     if let WriteTarget::File(file) = &target {
+        not_among_models(file, path)?;
         let folder = folder_of(file);
         if !folder.is_dir() && is_made(folder) {
             return Ok(());
@@ -190,20 +194,56 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
     match target {
         WriteTarget::File(file) => {
             written(&file, path)?;
-            // One that is there is an input, or is meant.
-            let of_model =
-                !file.exists() && file.file_name().is_some_and(|n| MODEL_FILES.iter().any(|m| n == *m));
-            if of_model && folder_of(&file).join("config.json").exists() {
-                return Err(wrong_hint(
-                    format!("{} would be a file of the model in its folder", path.display()),
-                    "name another file, or another folder",
-                ));
-            }
-            Ok(())
+            not_of_a_model(&file, path)
         }
         // An open file goes by the name of its number; devices and pipes have no identity and pass.
         WriteTarget::Stream(open) => written(&open, path),
         WriteTarget::Stdout => Ok(()),
+    }
+}
+
+/// Refuses a file that a model is read from, and one that it would be read from the next time, whichever model this
+/// command reads: its numbers would be others without a word.
+fn not_of_a_model(file: &Path, path: &Path) -> anyhow::Result<()> {
+    let Some(model) = models::read_from(&place(file)) else { return Ok(()) };
+    let (out, model) = (path.display(), model.display());
+    let what = match file.exists() {
+        true => {
+            format!("{out} is a file of the model {model}, which is read from it, and would be overwritten")
+        }
+        false => {
+            format!("{out} would be a file of the model {model}, which would be read from it the next time")
+        }
+    };
+    Err(wrong_hint(what, "name another file, or another folder; the model stays as it is"))
+}
+
+/// Refuses a place among the models of a cache, of this program or of the hub: nothing else is kept there, and a model
+/// that was fetched would be damaged. `path` is what the user calls the place.
+fn not_among_models(at: &Path, path: &Path) -> anyhow::Result<()> {
+    let mut places = vec![place(at)];
+    // As it is written as well, since a model's folder may be a link that leads out of the cache. With `..` in it a
+    // path may only seem to lie in a folder.
+    if !path.components().any(|part| part == Component::ParentDir) {
+        places.extend(std::path::absolute(path));
+    }
+    let lies = |store: &PathBuf| {
+        let stores = [Some(place(store)), std::path::absolute(store).ok()];
+        places.iter().any(|place| stores.iter().flatten().any(|store| place.starts_with(store)))
+    };
+    let ours = caches().iter().map(|cache| models::models_folder(cache)).find(lies);
+    let theirs = || places.iter().find_map(|place| models::hub_repository(place)).map(Path::to_owned);
+    match ours.or_else(theirs) {
+        None => Ok(()),
+        Some(store) => Err(wrong_hint(
+            format!(
+                "{} lies in {}, where models are kept that were fetched; one of them is read from it, or could be the \
+                 next time",
+                path.display(),
+                store.display()
+            ),
+            "name another file, outside of that folder",
+        )),
     }
 }
 
@@ -325,6 +365,7 @@ pub fn writes_in(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
         let text = format!("can't write into the folder {}: {why}", folder.display());
         wrong_hint(text, "name another folder, or change who may write there")
     };
+    not_among_models(folder, folder)?;
     if std::fs::symlink_metadata(folder).is_ok() && !folder.is_dir() {
         return Err(cant("it is no folder".into()));
     }

@@ -12,6 +12,7 @@ use truenorth::math::Seeds;
 
 use super::args::{Common, ModelArgs, NumericsArgs, On, PlaceArgs, PrecisionArg, ServiceArgs, SpeechArgs};
 use super::direction::{chosen, load, load_for};
+use super::judge::same_text;
 use super::output::wrong_hint;
 use super::progress::Bar;
 use super::record::{OutArgs, ResultRecord};
@@ -176,6 +177,19 @@ impl Transfer {
 
     /// Compares boards that were kept.
     fn kept(&self) -> anyhow::Result<()> {
+        let paths: Vec<PathBuf> = self.board.iter().map(|spec| saved::named(spec).1).collect();
+        for (i, path) in paths.iter().enumerate() {
+            if let Some(other) = paths[..i].iter().find(|p| target::same(p, path) || same_text(p, path)) {
+                return Err(wrong_hint(
+                    if target::same(other, path) {
+                        format!("--board {} is there twice, as two boards", path.display())
+                    } else {
+                        format!("--board {} and {} hold the same", other.display(), path.display())
+                    },
+                    "give the board of each model once; --score NAME,.. takes several columns of one file as boards",
+                ));
+            }
+        }
         let (boards, files) = saved::boards(&self.board, &self.score)?;
         if boards.len() < 2 {
             return Err(wrong_hint(

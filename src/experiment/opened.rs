@@ -13,7 +13,7 @@ use crate::analyses::experiment::{
     PlaceboContrast, given,
 };
 use crate::analyses::extract::{LabelledTexts, ProjectOut};
-use crate::analyses::judge;
+use crate::analyses::judge::{self, Duel, Reply};
 use crate::analyses::monitor::Watched;
 use crate::analyses::steer::{Clamp, Dose, Push, neutral_ranges};
 use crate::analyses::{Analysis as _, AnalysisContext, NamedPrompt, Reader};
@@ -60,6 +60,20 @@ pub struct ExperimentContext<'a> {
     pub load: &'a LoadDirections<'a>,
     /// Judges beside those that the parameters name.
     pub judges: Vec<Box<dyn Chooser + 'a>>,
+}
+
+/// Asks a judge about texts of no account, as it will be asked about others.
+fn try_out(judge: &ModelJudge<'_>, params: &Params, asked: &AnalysisContext<'_>) -> Result<(), Error> {
+    let what = || format!("the judge {} can't be asked", judge.name);
+    let [first, second] = ["A short text.", "Another one."].map(str::to_owned);
+    let (id, prompt) = ("trial".to_owned(), "Say something.".to_owned());
+    let reply = Reply { id: id.clone(), prompt: prompt.clone(), text: first.clone() };
+    for rubric in &params.rubrics {
+        judge.score(std::slice::from_ref(&reply), rubric, asked).context(what())?;
+    }
+    let duel = Duel { id, prompt, first, second };
+    judge.choose(&[duel], &params.criterion, asked).context(what())?;
+    Ok(())
 }
 
 /// Opens what an experiment names and runs it.
@@ -138,6 +152,11 @@ pub fn run(
     if let Some(i) = (1..judges.len()).find(|i| judges[..*i].iter().any(|j| j.name() == judges[*i].name())) {
         return Err(Error::request(format!("two judges are called `{}`", judges[i].name()))
             .with_hint("name each judge once"));
+    }
+    // That a judge can't answer in the words that it is asked for is known before anything is written.
+    let trial = AnalysisContext { reader: stands.reader, seeds, watch: &*watch };
+    for judge in &models {
+        try_out(judge, params, &trial)?;
     }
     let contrast = stands.question.map(|question| PlaceboContrast {
         question,

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use truenorth_data::{PromptInput, first_prompts, read_duels};
 use truenorth_files::sha256_hex;
 
-use crate::analyses::experiment::{Arm, ExperimentPrompt, Params, Rating, WrittenText, read_ratings};
+use crate::analyses::experiment::{
+    Arm, ExperimentPrompt, Params, Rating, WrittenText, check_ratings_once, read_ratings,
+};
 use crate::analyses::judge::Duel;
 use crate::analyses::sweep::Lexicon;
 use crate::error::{Error, ErrorContext as _};
@@ -90,6 +92,8 @@ pub fn read(prompts: &Path, params: &Params, texts: &TextFiles<'_>) -> Result<Ex
         files.push((format!("ratings {}", i + 1), rows.len(), sha256_hex(&bytes)));
         ratings.extend(rows);
     }
+    // Before a model is asked anything; each file by itself is checked as it is read.
+    check_ratings_once(&ratings)?;
     let written = params.texts.as_ref().map(|path| {
         let (rows, sha256) = written(texts, path)?;
         files.push(("texts of arms".into(), rows.len(), sha256));

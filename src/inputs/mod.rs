@@ -16,6 +16,7 @@ use truenorth_data::{
 pub use named_file::{NamedFile, file_and_label};
 
 use crate::analyses::board::Sequence;
+use crate::analyses::categories::{BEHIND_FILE, named_by};
 use crate::analyses::extract::{LabelledTexts, ProjectOut};
 use crate::analyses::{NamedPrompt, SentimentTexts, sentiment_apart};
 use crate::error::{Error, ErrorContext as _};
@@ -191,7 +192,9 @@ impl TextFiles<'_> {
             self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
             let rows = self.told(&name, &rows.notes.clone(), Distinct::classes(rows, self.near))?;
             self.say_dealt(&name, &rows);
-            return LabelledTexts::classes(&rows, file.positive.as_deref()).request(what);
+            return LabelledTexts::classes(&rows, file.positive.as_deref())
+                .map_err(|e| named_by(e, BEHIND_FILE))
+                .request(what);
         }
         if let Some(label) = &file.positive {
             return Err(Error::request(format!("{name} holds pairs, which have no label `{label}`"))

@@ -9,7 +9,9 @@ use crate::inputs::needs_axes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::analyses::categories::{named_by, positive_label};
 use crate::analyses::extract::{LabelledTexts, ProjectOut};
+use crate::analyses::probing::TestTexts;
 use crate::analyses::sweep::Lexicon;
 use crate::analyses::{ClassTexts, NamedPrompt, SentimentTexts};
 use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Split, Template};
@@ -17,7 +19,7 @@ use truenorth_stats::estimate::ProjectMethod;
 
 use crate::error::{Error, ErrorContext as _};
 use crate::experiment::{ExperimentContents, chosen};
-use crate::study::file::{Keyword, StudyFile};
+use crate::study::file::{Keyword, StudyFile, with_label};
 use crate::study::refused;
 
 pub struct StudyData {
@@ -28,8 +30,8 @@ pub struct StudyData {
     pub prompts: Option<Prompts>,
     pub probes: Option<Prompts>,
     pub sequences: Option<Sequences>,
-    pub tests: BTreeMap<String, Distinct<ClassRow>>,
-    pub truth: Option<Distinct<ClassRow>>,
+    pub tests: BTreeMap<String, ClassTexts>,
+    pub truth: Option<ClassTexts>,
     pub confounds: BTreeMap<String, LabelledTexts>,
     pub project_out: Vec<ProjectOut>,
     pub project_method: ProjectMethod,
@@ -82,11 +84,10 @@ impl StudyData {
                 null: "labels flipped within pairs",
             },
             ContrastTexts::Classes(rows, positive) => {
-                let high = positive.clone().unwrap_or_else(|| "true".into());
-                let low = rows.rows.iter().map(|r| &r.label).find(|l| **l != high).cloned();
+                let [high, low] = ends(rows, positive.as_deref());
                 ReportTerms {
                     high,
-                    low: low.unwrap_or_else(|| "the others".into()),
+                    low,
                     units: "groups of texts",
                     axes: "categories",
                     null: "labels exchanged as the groups allow",
@@ -132,8 +133,8 @@ impl StudyData {
             prompts: data.prompts.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
             probes: data.probes.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
             sequences: data.sequences.as_ref().map(|p| texts.sequences(p)).transpose()?,
-            tests: named(&data.tests, |p| labelled(&texts, p, data.positive.as_deref()))?,
-            truth: data.truth.as_ref().map(|p| labelled(&texts, p, None)).transpose()?,
+            tests: named(&data.tests, |p| tested(&texts, p, data.positive.as_deref()))?,
+            truth: data.truth.as_ref().map(|p| tested(&texts, p, None)).transpose()?,
             confounds: confounds(&texts, &data.confounds, &template)?,
             template,
             keywords: study
@@ -224,13 +225,13 @@ impl StudyData {
             add("sequences", s.all.len(), &s.loaded.sha256);
         }
         if let Some(t) = &self.truth {
-            add("truth", t.rows.len(), &t.sha256);
+            add("truth", t.len(), &t.data_sha256);
         }
         for (name, c) in &self.confounds {
             add(&format!("confound {name}"), c.prompts.len(), &c.data_sha256);
         }
         for (name, t) in &self.tests {
-            add(&format!("test {name}"), t.rows.len(), &t.sha256);
+            add(&format!("test {name}"), t.len(), &t.data_sha256);
         }
         for k in &self.keywords {
             add(&format!("word list {}", k.lexicon.name), k.lines, &k.sha256);
@@ -240,6 +241,21 @@ impl StudyData {
         own.for_each(|(role, rows, sha256)| add(role, *rows, sha256));
         out
     }
+}
+
+/// The two labels as the file has them, the positive one first: of 0 and 1 neither is called true. A number alone would read
+/// as a quantity.
+fn ends(rows: &Distinct<ClassRow>, positive: Option<&str>) -> [String; 2] {
+    let high = positive_label(rows, positive).ok();
+    let low = rows.rows.iter().map(|r| r.label.as_str()).find(|l| Some(*l) != high);
+    let said = |label: &str| match label.parse::<f64>() {
+        Ok(_) => format!("label {label}"),
+        Err(_) => label.to_owned(),
+    };
+    [
+        high.map_or_else(|| "the positive label".to_owned(), said),
+        low.map_or_else(|| "the others".to_owned(), said),
+    ]
 }
 
 /// Refuses a study of which a file is not there, by the key that names it.
@@ -290,8 +306,17 @@ fn needs_categories(path: &Path, rows: &Distinct<ClassRow>, positive: Option<&st
 /// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.
 fn labelled(texts: &TextFiles<'_>, path: &Path, positive: Option<&str>) -> Result<Distinct<ClassRow>, Error> {
     let rows = texts.classes(path)?;
-    ClassTexts::new(&rows, positive).request(format!("can't use {}", path.display()))?;
+    ClassTexts::new(&rows, positive)
+        .map_err(|e| named_by(e, "name it under [data], as in positive = \"LABEL\""))
+        .request(format!("can't use {}", path.display()))?;
     Ok(rows)
+}
+
+/// Classes that may have their positive label behind them; else it is the one named for all, or they say it themselves.
+fn tested(texts: &TextFiles<'_>, path: &Path, named: Option<&str>) -> Result<ClassTexts, Error> {
+    let (path, own) = with_label(path);
+    let rows = texts.classes(&path)?;
+    TestTexts::labelled(&rows, own.as_deref(), named).request(format!("can't use {}", path.display()))
 }
 
 fn named<T>(
@@ -317,8 +342,65 @@ fn confounds(
     template: &Template,
 ) -> Result<BTreeMap<String, LabelledTexts>, Error> {
     let read = |(name, path): (&String, &PathBuf)| {
-        let file = NamedFile { name: name.clone(), path: path.clone(), positive: None };
+        let (path, positive) = with_label(path);
+        let file = NamedFile { name: name.clone(), path, positive };
         Ok((name.clone(), texts.question(&file, template)?))
     };
     files.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth_data::NearCopies;
+
+    use super::*;
+    use crate::host::Local;
+
+    fn written(dir: &Path, name: &str, labels: [&str; 2]) -> PathBuf {
+        let path = dir.join(name);
+        let [a, b] = labels;
+        std::fs::write(&path, format!("id,text,label\n1,one word,{a}\n2,two trees,{b}\n")).unwrap();
+        path
+    }
+
+    #[test]
+    fn the_report_names_the_labels_as_the_file_has_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let desk = Local::new("");
+        let texts = TextFiles { desk: &desk, near: NearCopies::default() };
+        for (labels, positive, said) in [
+            (["0", "1"], None, ["label 1", "label 0"]),
+            (["-1", "1"], None, ["label 1", "label -1"]),
+            (["0", "1"], Some("0"), ["label 0", "label 1"]),
+            (["negative", "positive"], None, ["positive", "negative"]),
+            (["good", "bad"], Some("bad"), ["bad", "good"]),
+        ] {
+            let rows = texts.classes(&written(dir.path(), "c.csv", labels)).unwrap();
+            assert_eq!(ends(&rows, positive), said);
+        }
+    }
+
+    #[test]
+    fn a_test_set_has_its_positive_label_behind_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let desk = Local::new("");
+        let texts = TextFiles { desk: &desk, near: NearCopies::default() };
+        let path = written(dir.path(), "yn.csv", ["no", "yes"]);
+        let labelled = PathBuf::from(format!("{}:yes", path.display()));
+        assert_eq!(tested(&texts, &labelled, None).unwrap().positive_end, "yes");
+        for positive in [None, Some("1")] {
+            let hint = tested(&texts, &path, positive).unwrap_err().hint().unwrap();
+            assert!(hint.contains("F:LABEL") && !hint.contains("positive"), "{hint}");
+        }
+        // What the direction is estimated from has a key for it.
+        let hint = super::labelled(&texts, &path, None).unwrap_err().hint().unwrap();
+        assert!(hint.contains("under [data]") && !hint.contains("F:LABEL"), "{hint}");
+        // The file alone is looked for, recorded and hashed; the label is part of what is asked.
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/human-values/two-models.toml");
+        let mut study = StudyFile::read(&example, &desk).unwrap();
+        study.data.tests.insert("x".into(), labelled);
+        assert!(study.roles().contains(&("test x".into(), &*path)));
+        assert_eq!(study.labels(), [("test x".to_owned(), "yes".to_owned())].into());
+        there(&study).unwrap();
+    }
 }

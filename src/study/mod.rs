@@ -221,7 +221,9 @@ fn base(
     info: &ModelInfo,
     speech: Option<SpeechRecord>,
 ) -> Result<String, Error> {
-    let of = (program, &info.name, &info.revision, &info.path, study.seed, data.files(), speech);
+    // Which label is the positive one is no part of a file.
+    let labels = (&study.data.positive, study.labels());
+    let of = (program, &info.name, &info.revision, &info.path, study.seed, data.files(), speech, labels);
     Ok(sha256_hex(&serde_json::to_vec(&of)?))
 }
 

@@ -105,9 +105,10 @@ impl RunRecord {
         }
         let hashes: BTreeMap<String, &str> =
             data.files().into_iter().map(|(role, _, sha256)| (role, sha256)).collect();
-        let files = written.roles().into_iter().filter_map(|(role, path)| {
+        // Seen from here, where a `:` in the name of a file that is there begins no label.
+        let files = study.roles().into_iter().filter_map(|(role, path)| {
             let sha256 = (*hashes.get(&role)?).to_owned();
-            Some(DataFile { role, path: path.to_owned(), sha256 })
+            Some(DataFile { role, path: from(folder, path), sha256 })
         });
         let store = session.store().and_then(|s| s.file()?.parent().map(absolute));
         let here = std::env::current_dir().context("can't tell the working folder")?;

@@ -46,6 +46,11 @@ impl StudyRegistration {
         let mut written = serde_json::to_value(study)?;
         // Where files lie is no part of what is asked; what is in them is.
         written["data"] = json!({ "positive": study.data.positive });
+        // Which label behind a file is the positive one is asked too.
+        let labels = study.labels();
+        if !labels.is_empty() {
+            written["data"]["labels"] = json!(labels);
+        }
         if let Some(words) = written.pointer_mut("/sweep/keywords").and_then(Value::as_object_mut) {
             words.values_mut().for_each(|list| list["file"] = Value::Null);
         }

@@ -163,6 +163,40 @@ fn a_foreign_file_that_does_not_say_its_site_is_refused() {
 }
 
 #[test]
+fn baking_says_that_a_direction_was_found_on_another_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/families/llama");
+    // A vector of 32 numbers, as numpy.save writes it.
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (32,), }\n";
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    npy.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    npy.extend(header.as_bytes());
+    npy.extend((1..=32_u8).flat_map(|v| f32::from(v).to_le_bytes()));
+    std::fs::write(dir.path().join("d.npy"), npy).unwrap();
+    let bake = |model: &[&str], to: &str| {
+        let file = format!("{to}.safetensors");
+        let stated = ["--site", "resid_post.1", "--sign", "kind", "--out", &file];
+        ok(dir.path(), &[&["direction", "import", "d.npy"], &stated[..], model].concat());
+        let out = ok(dir.path(), &["direction", "bake", &file, "--model", folder, "--ablate", "--out", to]);
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    };
+    let unknown = bake(&[], "unknown");
+    assert!(!unknown.contains("warning:"), "{unknown}");
+    let other = bake(&["--model", "other/model"], "other");
+    assert!(other.contains("warning: other.safetensors was found on other/model, not on llama"), "{other}");
+}
+
+#[test]
+fn a_folder_without_a_direction_is_told_what_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("sae")).unwrap();
+    let out = run(dir.path(), &["direction", "import", "sae", "--out", "e.safetensors"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("it is a folder") && !said.contains("--format"), "{said}");
+}
+
+#[test]
 fn steering_says_what_it_did_and_dose_zero_does_nothing() {
     let dir = workplace();
     let args =

@@ -133,6 +133,20 @@ fn sheets_and_verdicts_of_other_programs_are_opened() {
     // By hand: one says tie at 0, 5, 10, 15, else A, B by parity; two says A, B, T in turn.
     assert_eq!(found["same"]["value"].as_f64(), Some(8.0 / 20.0));
     assert!(code(dir.path(), &["judge", "agree", &one, &one], 2).contains("NAME=F"));
+    assert!(code(dir.path(), &["judge", "agree", &one, &format!("x={one}")], 2).contains("there twice"));
+    let copy = dir.path().join("copy.json");
+    std::fs::write(&copy, std::fs::read_to_string(&one).unwrap().replace('\n', "\r\n")).unwrap();
+    let copy = format!("x={}", copy.display());
+    assert!(code(dir.path(), &["judge", "agree", &one, &copy], 2).contains("hold the same"));
+    std::fs::write(dir.path().join("v.csv"), "id,verdict\n1,first\n").unwrap();
+    let csv = code(dir.path(), &["judge", "agree", &one, "v.csv"], 2);
+    assert!(csv.contains("it is CSV") && csv.contains("a JSON object a line"), "{csv}");
+    let sheet = field("sheet-ann.csv");
+    let copy = dir.path().join("ann-copy.csv");
+    std::fs::write(&copy, std::fs::read_to_string(&sheet).unwrap().replace("\r\n", "\n")).unwrap();
+    let two = [format!("ann={sheet}"), format!("ben={}", copy.display())];
+    let twice = ["rate", "unblind", "--ratings", &two[0], "--ratings", &two[1], "--key", &key];
+    assert!(code(dir.path(), &twice, 2).contains("have the same in every cell"));
 }
 
 #[test]

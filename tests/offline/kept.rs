@@ -57,9 +57,14 @@ fn a_board_keeps_what_its_sequences_were_given_in_every_form() {
         let found = &json(&dir.path().join("sum.json"))["result"];
         assert_eq!((&found["contrast"]["n"], &found["contrast"]["pairs"]["n"]), (&10.into(), &Json::Null));
         let labels = ["--label", "kind", "--label", "group", "--label", "axis", "--cluster", "pair"];
-        let two =
-            ["transfer", "--board", out, "--board", "b.json", "--permutations", "99", "--out", "t.json"];
+        // One board under two names is none beside itself: the other is of the same scores in another form.
+        let other = if out == "b.csv" { "b.json" } else { "other.csv" };
+        score("s.jsonl", &["--out", "other.csv"]);
+        let two = ["transfer", "--board", out, "--board", other, "--permutations", "99", "--out", "t.json"];
         ok(dir.path(), &[&two[..], &labels].concat());
+        let same = ["transfer", "--board", out, "--board", &format!("again={out}")];
+        let same = run(dir.path(), &same);
+        assert!(same.status.code() == Some(2) && said(&same).contains("is there twice"), "{}", said(&same));
         let groups = &json(&dir.path().join("t.json"))["result"]["pairs"][0]["agreement"];
         let groups: Vec<&str> =
             groups.as_array().unwrap().iter().map(|a| a["group"].as_str().unwrap()).collect();

@@ -107,6 +107,120 @@ fn a_model_gets_no_file_that_it_would_read() {
     refused(dir.path(), &twice, &["the sheet of ann and of ben", "own sheet"]);
 }
 
+/// Every file that a model is read from is kept, that of its folder and that beside a GGUF file without a tokenizer,
+/// and none is made that would be read the next time.
+#[test]
+fn no_file_that_a_model_is_read_from_is_written() {
+    use truenorth::models::MODEL_FILES;
+    const GGUF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/gguf/mistral.gguf");
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("in.txt"), "hi\n").unwrap();
+    for folder in ["m/additional_chat_templates", "g/additional_chat_templates"] {
+        std::fs::create_dir_all(at(folder)).unwrap();
+    }
+    for entry in std::fs::read_dir(MODEL).unwrap().flatten() {
+        std::fs::copy(entry.path(), at("m").join(entry.file_name())).unwrap();
+    }
+    std::fs::copy(GGUF, at("g/model.gguf")).unwrap();
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        std::fs::copy(Path::new(MODEL).join(name), at("g").join(name)).unwrap();
+    }
+    for (folder, model) in [("m", "m"), ("g", "g/model.gguf")] {
+        let tokens = |out: &str| {
+            let args = ["tokens", "--model", model, "--input", "in.txt", "--quiet", "--out", out];
+            args.map(str::to_owned)
+        };
+        for name in MODEL_FILES.into_iter().chain(["additional_chat_templates/tool.jinja"]) {
+            // Weights are in the GGUF file itself.
+            if folder == "g"
+                && ["adapter_config.json", "model.safetensors", "model.safetensors.index.json"]
+                    .contains(&name)
+            {
+                continue;
+            }
+            let out = format!("{folder}/{name}");
+            let before = std::fs::read(at(&out)).ok();
+            let what = if before.is_some() { "would be overwritten" } else { "the next time" };
+            let args = tokens(&out);
+            refused(
+                dir.path(),
+                &args.each_ref().map(String::as_str),
+                &[out.as_str(), what, "a file of the model", "hint: name another"],
+            );
+            assert_eq!(std::fs::read(at(&out)).ok(), before, "{out}");
+        }
+    }
+    // What nothing is read from may lie there.
+    ok(dir.path(), &["tokens", "--model", "m", "--input", "in.txt", "--quiet", "--out", "m/found.jsonl"]);
+    // Nor through the folder that one stands in.
+    let args = ["tokens", "--model", "../../g/model.gguf", "--input", "../../in.txt", "--out", "x.jinja"];
+    refused(&at("g/additional_chat_templates"), &args, &["x.jinja", "a file of the model", "model.gguf"]);
+}
+
+/// Models that were fetched, for this program or into the hub's cache, are never written over, whatever name they go
+/// by, and nothing is put among them.
+#[test]
+fn nothing_is_written_among_the_models_of_a_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("in.txt"), "hi\n").unwrap();
+    std::fs::write(at("c.csv"), "text,label\na b,1\nc d,0\n").unwrap();
+    let weights = "models/smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf";
+    let hub = "hub/models--org--toy";
+    let kept = [
+        format!("cache/{weights}"),
+        format!("other/{weights}"),
+        format!("{hub}/blobs/ab12"),
+        format!("{hub}/refs/main"),
+        format!("{hub}/snapshots/c0/copy.json"),
+    ];
+    for file in &kept {
+        let path = at(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "weights").unwrap();
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        symlink("../../blobs/ab12", at(&format!("{hub}/snapshots/c0/config.json"))).unwrap();
+        symlink(format!("cache/{weights}"), at("soft")).unwrap();
+    }
+    let mut outs = kept.to_vec();
+    outs.extend(["cache/models/new.jsonl", "cache/models/a/../new.jsonl"].map(str::to_owned));
+    outs.push(format!("{hub}/snapshots/c0/new.jsonl"));
+    outs.push(at(&kept[0]).display().to_string());
+    if cfg!(unix) {
+        outs.extend(["soft".to_owned(), format!("{hub}/snapshots/c0/config.json")]);
+    }
+    std::fs::create_dir(at("cache/models/a")).unwrap();
+    let words = ["where models are kept", "read from it", "hint: name another file, outside"];
+    for out in outs.iter().map(String::as_str) {
+        for args in [
+            &["tokens", "--model", "smollm2-135m", "--input", "in.txt"][..],
+            &["read", "--model", "hf:org/toy", "--input", "in.txt", "--site", "resid_post.1"],
+        ] {
+            let args = [args, &["--offline", "--cache", "other", "--out", out]].concat();
+            refused(dir.path(), &args, &[&words[..], &[out]].concat());
+        }
+    }
+    for file in &kept {
+        assert_eq!(std::fs::read(at(file)).unwrap(), b"weights", "{file}");
+    }
+    let page = ["data", "check", "--classes", "c.csv", "--report", "cache/models/page"];
+    refused(dir.path(), &page, &["cache/models/page", words[0]]);
+    assert!(!at("cache/models/page").exists());
+    // Beside them there is room.
+    ok(
+        dir.path(),
+        &["tokens", "--model", MODEL, "--input", "in.txt", "--quiet", "--out", "cache/found.jsonl"],
+    );
+    ok(
+        dir.path(),
+        &["tokens", "--model", MODEL, "--input", "in.txt", "--quiet", "--out", "cache/models/../b.jsonl"],
+    );
+}
+
 /// That a folder is named where a file is written is known before the work.
 #[test]
 fn a_folder_is_no_file_to_write() {

@@ -50,7 +50,7 @@ pub use found::{
 pub use outcome::{Outcome, OutcomeKind, Units};
 pub use page::answer;
 pub use params::{ArmPrediction, ExpectedSign, LEAST_PLACEBOS, Params};
-pub use rating::{PreferredText, RaterKind, Rating, read_ratings};
+pub use rating::{PreferredText, RaterKind, Rating, check_ratings_once, read_ratings};
 pub use sheet::{PeopleSheet, TextPair, opened, people_sheet};
 pub use weigh::{ExperimentMeasurements, ExperimentPrompt, WrittenText, weigh};
 

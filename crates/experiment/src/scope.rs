@@ -35,7 +35,7 @@ impl Scope {
                 Some((field, value)) => Self::Field(field.into(), value.into()),
                 None => {
                     return Err(AnalysisError::Input(format!(
-                        "--scopes knows no `{other}`; expected unflagged, no-echo, no-loop, stance, whole, rated, or \
+                        "`scopes` of [experiment] knows no `{other}`; expected unflagged, no-echo, no-loop, stance, whole, rated, or \
                          FIELD=VALUE of the prompts"
                     )));
                 }

@@ -155,6 +155,7 @@ pub fn opened(rows: &[RatedRow], rubrics: &[String]) -> Result<Vec<Rating>, Anal
             rubric: None,
             arm_score: None,
             base_score: None,
+            place: String::new(),
         };
         if let Some(strength) = row.strength {
             let side = match strength {

@@ -10,7 +10,7 @@ use super::arms::{Arm, ArmKind, EditEffect};
 use super::found::{ArmFound, ArmText, Found};
 use super::outcome::{Outcome, Units};
 use super::params::{LEAST_PLACEBOS, Params};
-use super::rating::{ATTENTION, PLANTED, Rating};
+use super::rating::{ATTENTION, PLANTED, Rating, check_ratings_once};
 use super::scope::Scope;
 use super::{agree, baseline, effect, flags, raters, verdict};
 
@@ -106,29 +106,28 @@ impl ExperimentMeasurements {
             }
         }
         let prompts: HashSet<&str> = self.prompts.iter().map(|p| p.id.as_str()).collect();
+        // Files are checked each by itself; a rater may come in two of them.
+        check_ratings_once(&self.ratings)?;
         for r in &self.ratings {
             if [PLANTED, ATTENTION].contains(&r.arm.as_str()) {
                 continue;
             }
             if !seen.contains(r.arm.as_str()) {
                 return refuse(format!(
-                    "a rating of `{}` is of the arm `{}`, which there is not; the arms are {}",
-                    r.rater,
+                    "{} is of the arm `{}`, which there is not; the arms are {}",
+                    r.named(),
                     r.arm,
                     self.arms.iter().map(|a| a.name.as_str()).collect::<Vec<_>>().join(", ")
                 ));
             }
             if r.arm == self.arms[0].name {
                 return refuse(format!(
-                    "a rating of `{}` is of base beside itself; its scores stand in `base_score` of the other arms",
-                    r.rater
+                    "{} is of base beside itself; its scores stand in `base_score` of the other arms",
+                    r.named()
                 ));
             }
             if !prompts.contains(r.prompt.as_str()) {
-                return refuse(format!(
-                    "a rating of `{}` is of the prompt `{}`, which there is not",
-                    r.rater, r.prompt
-                ));
+                return refuse(format!("{} is of the prompt `{}`, which there is not", r.named(), r.prompt));
             }
         }
         for p in &params.predictions {
@@ -237,7 +236,7 @@ fn primary(outcomes: &[Outcome], params: &Params) -> Result<usize, AnalysisError
     use super::outcome::OutcomeKind as K;
     if let Some(name) = &params.primary {
         return outcomes.iter().position(|o| o.name == *name).ok_or_else(|| AnalysisError::Asked {
-            what: format!("no outcome is called `{name}` (--primary)"),
+            what: format!("no outcome is called `{name}`, which is the key `primary` of [experiment]"),
             remedy: format!(
                 "the outcomes are {}",
                 outcomes.iter().map(|o| format!("`{}`", o.name)).collect::<Vec<_>>().join(", ")

@@ -51,6 +51,22 @@ pub const LONE: &str = "row ";
 /// Labels that say themselves which of them is positive, the negative one first.
 const COUPLES: [[&str; 2]; 4] = [["0", "1"], ["-1", "1"], ["false", "true"], ["negative", "positive"]];
 
+/// How the positive label is named where a verb reads the one file of classes.
+const BY_FLAG: &str = "name it with --positive LABEL";
+/// How the positive label is named where each file may have its own.
+pub const BEHIND_FILE: &str = "name it behind the file, as in F:LABEL";
+
+/// The error of a positive label that is not named, with the way in which it can be named here; others as they are.
+#[must_use]
+pub fn named_by(error: AnalysisError, way: &str) -> AnalysisError {
+    match error {
+        AnalysisError::Asked { what, remedy } if remedy == BY_FLAG => {
+            AnalysisError::Asked { what, remedy: way.to_owned() }
+        }
+        other => other,
+    }
+}
+
 /// The label of the positive class: the one named, or the one that says so itself beside its opposite, as 1 beside 0 does: of 1
 /// and 2 either may be meant.
 pub fn positive_label<'a>(
@@ -73,10 +89,7 @@ pub fn positive_label<'a>(
             ),
             remedy: match labels_there {
                 0 | 1 => "give texts of two labels".into(),
-                2 => {
-                    "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
-                        .into()
-                }
+                2 => BY_FLAG.into(),
                 _ => "make them two, as by `data convert --map label=OLD:NEW,*:OTHER`".into(),
             },
         }),
@@ -107,6 +120,11 @@ mod tests {
             assert_eq!(of([positive, negative], None).unwrap(), positive);
             assert_eq!(of([positive, negative], Some(negative)).unwrap(), negative);
         }
+        // Each place names the way that works there alone, and leaves other errors as they are.
+        let e = AnalysisError::Asked { what: "the labels".into(), remedy: BY_FLAG.into() };
+        assert_eq!(named_by(e, BEHIND_FILE).hint().as_deref(), Some(BEHIND_FILE));
+        let other = AnalysisError::Asked { what: "the labels".into(), remedy: "give two".into() };
+        assert_eq!(named_by(other, BEHIND_FILE).hint().as_deref(), Some("give two"));
         // Of 1 and 2, and of two words for yes, either may be meant.
         for labels in [["1", "2"], ["1", "true"], ["yes", "1"], ["negative", "1"]] {
             assert!(of(labels, None).unwrap_err().contains("not named"), "{labels:?}");

@@ -76,7 +76,8 @@ impl Rescore {
 
 #[derive(Args, Debug)]
 pub struct Import {
-    /// The board: a JSON list or object with `entries`, JSON lines, CSV or Parquet; `-` is stdin.
+    /// The texts, with or without scores, which are not used: a JSON list or object with `entries`, JSON lines, CSV or
+    /// Parquet; `-` is stdin.
     #[arg(value_name = "BOARD")]
     board: PathBuf,
     #[command(flatten)]

@@ -1,18 +1,18 @@
 //! `direction bake`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use truenorth::artifact::{Direction, Directions};
-use truenorth::engine::bake::{BakeError, Change, bake};
-use truenorth::models::Files;
+use truenorth::engine::bake::{BakeError, Change, bake_as};
+use truenorth::models::{Files, Resolved};
 use truenorth_protocol::Site;
 
-use super::super::args::Common;
+use super::super::args::{Common, ReadingArgs};
 use super::super::output::{self, RequestContext as _, wrong_hint};
 use super::super::pushes::UnitArg;
 use super::super::{dry, session, target};
-use super::load_all;
+use super::{load_all, not_in_place_of, warn_of_model};
 
 /// Writes a model folder with a direction ablated from its weights, or added to them.
 ///
@@ -56,26 +56,40 @@ pub struct Bake {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
+    reading: ReadingArgs,
+    #[command(flatten)]
     common: Common,
 }
 
 impl Bake {
     pub fn run(self) -> anyhow::Result<()> {
+        target::writes_in(&self.out, &[])?;
         let directions = load_all(&self.direction)?;
-        let from = self.folder()?;
-        let (change, about) = match self.alpha {
+        let (from, model) = self.folder()?;
+        for direction in directions.members() {
+            not_in_place_of(&self.direction, direction, (&model.name, &model.identity))?;
+        }
+        let (change, mut about) = match self.alpha {
             None => self.ablation(&directions)?,
             Some(alpha) => self.addition(&directions, alpha)?,
         };
-        let done = bake(&from, &self.out, &change, &about);
+        for key in &self.reading.accept_config_key {
+            about.push_str(&format!(" The config's key `{key}` was taken to change nothing."));
+        }
+        let done = bake_as(&from, &self.out, &change, &about, &self.reading.choices());
         let baked = match done {
             Ok(baked) => baked,
+            Err(BakeError::Model(error)) => {
+                return Err(*error).request(format!("can't open the model {}", self.model));
+            }
             Err(error @ (BakeError::Io { .. } | BakeError::Damaged { .. })) => return Err(error.into()),
             Err(error) => {
-                let hint = error.hint().unwrap_or("name another model or another direction").to_owned();
+                let hint =
+                    error.hint().unwrap_or_else(|| "name another model or another direction".to_owned());
                 return Err(wrong_hint(error.to_string(), hint));
             }
         };
+        warn_of_model(&self.direction, &directions, (&model.name, &model.identity));
         if output::wants_json() {
             return output::json(&baked);
         }
@@ -89,18 +103,12 @@ impl Bake {
         Ok(())
     }
 
-    /// The folder of the model's files, fetched where it must be.
-    fn folder(&self) -> anyhow::Result<PathBuf> {
+    /// The folder of the model's files, fetched where it must be, and what the model is.
+    fn folder(&self) -> anyhow::Result<(PathBuf, Resolved)> {
         dry::refuse("a model whose weights are changed")?;
-        // A folder is taken as it is: what of it counts as the model is no matter of what is changed in it.
-        if Path::new(&self.model).is_dir() {
-            let folder = PathBuf::from(&self.model);
-            target::reads(&folder.join("config.json"))?;
-            return Ok(folder);
-        }
         let resolved = session::resolve(&self.model, &self.common)?;
-        match resolved.files {
-            Files::Folder(folder) if resolved.random_init_seed.is_none() => Ok(folder),
+        match &resolved.files {
+            Files::Folder(folder) if resolved.random_init_seed.is_none() => Ok((folder.clone(), resolved)),
             Files::Folder(_) => Err(wrong_hint(
                 format!("{} has no weights that could be changed", self.model),
                 "name a model that is trained",

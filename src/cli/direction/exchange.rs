@@ -33,6 +33,9 @@ impl From<FormatArg> for DirectionFormat {
     }
 }
 
+/// What a folder of SAELens holds, the one kind of folder that is read.
+const SAE_WEIGHTS: &str = "sae_weights.safetensors";
+
 /// Tells a format by a file's name.
 type FormatOf = fn(&Path) -> Result<DirectionFormat, DirectionError>;
 
@@ -132,6 +135,12 @@ impl Import {
         target::reads(&self.file)?;
         let formats =
             (DirectionFormat::of as FormatOf, "safetensors, npz, npy, gguf or pt, which pickles are too");
+        if self.file.is_dir() && !self.file.join(SAE_WEIGHTS).is_file() {
+            return Err(wrong_hint(
+                format!("{what}: it is a folder, and no {SAE_WEIGHTS} is in it"),
+                "name the file of the direction itself; of folders, those of SAELens are read",
+            ));
+        }
         let format = format_of(self.format, &self.file, &what, formats)?;
         let stated = ImportAs {
             site: self.site,

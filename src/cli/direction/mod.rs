@@ -61,8 +61,15 @@ pub fn load_all_for(path: &Path, info: &ModelInfo) -> anyhow::Result<Directions>
     for direction in directions.members() {
         fits(path, direction, info)?;
     }
+    warn_of_model(path, &directions, (&info.name, &info.revision));
+    Ok(directions)
+}
+
+/// Says where directions were found on another model, or on other weights, than those they are used on: its name and
+/// what identifies its weights.
+fn warn_of_model(path: &Path, directions: &Directions, (name, revision): (&str, &str)) {
     let file = path.display();
-    match directions.members().first().map(|d| d.check_model(&info.name, &info.revision)) {
+    match directions.members().first().map(|d| d.check_model(name, revision)) {
         Some(Err(DirectionError::Model { direction: found_on, asked })) => {
             eprintln!("warning: {file} was found on {found_on}, not on {asked}");
         }
@@ -73,7 +80,25 @@ pub fn load_all_for(path: &Path, info: &ModelInfo) -> anyhow::Result<Directions>
         }
         _ => {}
     }
-    Ok(directions)
+}
+
+/// Refuses a direction that was found in place of another model's (`--fallback`) on any but the model that it was found on.
+fn not_in_place_of(path: &Path, direction: &Artifact, (name, revision): (&str, &str)) -> anyhow::Result<()> {
+    match direction.check_model(name, revision) {
+        Err(DirectionError::Model { direction: found_on, asked })
+            if direction.metadata().extra.contains_key("fallback") =>
+        {
+            Err(wrong_hint(
+                format!(
+                    "{} was found on {found_on} in place of another model (--fallback), not on {asked}: two models' \
+                     numbers would stand side by side",
+                    path.display()
+                ),
+                "extract it on the model that it is used on; to carry a direction over, extract it without --fallback",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a direction that a model has no place for.
@@ -83,19 +108,7 @@ fn fits(path: &Path, direction: &Artifact, info: &ModelInfo) -> anyhow::Result<(
         path.display(),
         info.name
     ))?;
-    if let Err(DirectionError::Model { direction: found_on, asked }) =
-        direction.check_model(&info.name, &info.revision)
-        && direction.metadata().extra.contains_key("fallback")
-    {
-        return Err(wrong_hint(
-            format!(
-                "{} was found on {found_on} in place of another model (--fallback), not on {asked}: two models' \
-                 numbers would stand side by side",
-                path.display()
-            ),
-            "extract it on the model that it is used on; to carry a direction over, extract it without --fallback",
-        ));
-    }
+    not_in_place_of(path, direction, (&info.name, &info.revision))?;
     let site = direction.metadata().site;
     if let Some(layer) = site.layer().filter(|l| *l >= info.layers) {
         return Err(wrong_hint(

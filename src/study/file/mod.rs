@@ -8,13 +8,14 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
 use crate::analyses::{as_text, audit, board, check as look, compare, experiment, probing};
 use crate::error::{Error, ErrorContext as _};
 use crate::host::Desk;
-use crate::inputs::text;
+use crate::inputs::{file_and_label, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_data::NearCopies;
@@ -184,15 +185,39 @@ impl StudyFile {
             ("probes", data.probes.as_ref()),
             ("sentiment", data.sentiment.as_ref()),
             ("sequences", data.sequences.as_ref()),
-            ("truth", data.truth.as_ref()),
         ];
         let single = single.into_iter().filter_map(|(role, path)| Some((role.to_owned(), path?.as_path())));
-        let confounds =
-            data.confounds.iter().map(|(name, path)| (format!("confound {name}"), path.as_path()));
-        let tests = data.tests.iter().map(|(name, path)| (format!("test {name}"), path.as_path()));
+        let labelled = self.labelled().map(|(role, path)| (role, unlabelled(path)));
         let keywords = self.sweep.iter().flat_map(|s| &s.keywords);
         let keywords = keywords.map(|(name, k)| (format!("word list {name}"), k.file.as_path()));
         let experiment = self.experiment.iter().flat_map(experiment::Params::roles);
-        single.chain(confounds).chain(tests).chain(keywords).chain(experiment).collect()
+        single.chain(labelled).chain(keywords).chain(experiment).collect()
     }
+
+    /// The files that may have a positive label behind them, by what each is for.
+    fn labelled(&self) -> impl Iterator<Item = (String, &Path)> {
+        let data = &self.data;
+        let truth = data.truth.iter().map(|path| ("truth".to_owned(), path.as_path()));
+        let confounds =
+            data.confounds.iter().map(|(name, path)| (format!("confound {name}"), path.as_path()));
+        let tests = data.tests.iter().map(|(name, path)| (format!("test {name}"), path.as_path()));
+        truth.chain(confounds).chain(tests)
+    }
+
+    /// The positive labels that stand behind files, by what each file is for.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.labelled().filter_map(|(role, path)| Some((role, with_label(path).1?))).collect()
+    }
+}
+
+/// A file, and the positive label that stands behind it as in `F:LABEL`.
+pub fn with_label(path: &Path) -> (PathBuf, Option<String>) {
+    path.to_str().map_or_else(|| (path.to_owned(), None), file_and_label)
+}
+
+/// The file alone of one that may have a label behind it.
+fn unlabelled(path: &Path) -> &Path {
+    let (file, _) = with_label(path);
+    let alone = path.to_str().and_then(|text| text.get(..file.as_os_str().len()));
+    alone.map_or(path, Path::new)
 }

@@ -30,10 +30,10 @@ pub struct DataTable {
     pub probes: Option<PathBuf>,
     /// Sequences to score.
     pub sequences: Option<PathBuf>,
-    /// Classes files to test probes on, by name.
+    /// Classes files to test probes on, by name; with a positive label of its own as in `F.jsonl:LABEL`.
     #[serde(default)]
     pub tests: BTreeMap<String, PathBuf>,
-    /// True and false statements, for the truth direction.
+    /// True and false statements, for the truth direction; with the label of the true ones as in `F.jsonl:LABEL`.
     pub truth: Option<PathBuf>,
     /// Pairs that vary in one confound, by name; `value-flip`, or `value-flip-` and more, holds those that
     /// differ in the value alone.

@@ -68,14 +68,12 @@ impl StageContext<'_> {
     pub(super) fn probing(&self, table: &Params, train: &ClassTexts) -> Result<AnalysisPage, Error> {
         let said = self.texts()?;
         let near = said.near;
-        let tests = self.data.tests.iter().map(|(name, rows)| {
-            let texts = ClassTexts::new(rows, Some(&train.positive_end))?;
-            let test = TestTexts::apart(name, texts, train, near)?;
+        let tests = self.data.tests.iter().map(|(name, texts)| {
+            let test = TestTexts::apart(name, texts.clone(), train, near)?;
             said.say_apart(test.apart.as_ref());
             Ok(test)
         });
         let tests = tests.collect::<Result<Vec<_>, Error>>()?;
-        let truth = self.data.truth.as_ref().map(|rows| ClassTexts::new(rows, None)).transpose()?;
         let engine = match table.controls.contains(&Control::RandomInit) {
             true => Some(self.untrained()?),
             false => None,
@@ -90,7 +88,7 @@ impl StageContext<'_> {
         let data = ProbeData {
             train,
             tests: &tests,
-            truth: truth.as_ref(),
+            truth: self.data.truth.as_ref(),
             untrained: engine.as_ref().map(Session::reader),
         };
         let bar = self.bar("probing", "tokens");

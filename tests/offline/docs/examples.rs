@@ -153,8 +153,10 @@ fn place(dir: &Path) {
         "people.jsonl",
         &lines(&|i| json(serde_json::json!({"id": i, "verdict": (["first", "second"][i % 2])}))),
     );
-    for name in ["judge-a.json", "judge-b.json"] {
-        let rows = (0..12).map(|i| serde_json::json!({"id": i, "verdict": (["first", "second"][i % 2])}));
+    // The same verdicts under two names are refused.
+    for (name, other) in [("judge-a.json", 0), ("judge-b.json", 1)] {
+        let says = |i: usize| ["first", "second"][(i + usize::from(i == 5) * other) % 2];
+        let rows = (0..12).map(|i| serde_json::json!({"id": i, "verdict": says(i)}));
         write(name, &json(rows.collect()));
     }
     write(

@@ -61,7 +61,9 @@ impl Checkpoint {
     /// # Errors
     /// When a line can't be read, or none is left.
     pub fn list(text: &str) -> Result<Vec<Self>, AnalysisError> {
-        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        // A byte order mark is no letter of the first name, and a line may end in CR alone.
+        let text = text.trim_start_matches('\u{feff}');
+        let lines = text.split(['\n', '\r']).map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
         let all: Vec<Self> = lines.map(str::parse).collect::<Result<_, _>>()?;
         if all.is_empty() {
             return Err(AnalysisError::Input(
@@ -174,6 +176,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&said("org/m")).unwrap(), "\"org/m\"");
         let list = Checkpoint::list("# of two repositories\n\na@pre=x/y@1\nb@SFT=x/z\n").unwrap();
         assert_eq!(list.iter().map(|c| c.model.as_str()).collect::<Vec<_>>(), ["x/y@1", "x/z"]);
+        let marked = Checkpoint::list("\u{feff}# of two\ra@pre=x/y@1\rb@SFT=x/z\r").unwrap();
+        assert_eq!(marked, list);
+        assert_eq!(Checkpoint::list("\u{feff}a@pre=x/y@1\nb@SFT=x/z").unwrap(), list);
     }
 
     #[test]

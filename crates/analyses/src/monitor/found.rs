@@ -13,7 +13,7 @@ pub struct Monitored {
     pub not_shown: Vec<String>,
 }
 
-/// A direction that was watched, with its projections over all texts, first tokens left out.
+/// A direction that was watched, with its projections over all texts, attention sinks left out as from a mean over tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DirectionProjections {
     /// Name of the direction in results.
@@ -25,12 +25,22 @@ pub struct DirectionProjections {
     /// The mean residual norm of the site, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<f64>,
-    /// Mean projection; none where no text has a second token.
+    /// Mean projection; none where the texts have no tokens.
     pub mean: Option<f64>,
     /// Least projection of a token; none where there is no mean.
     pub least: Option<f64>,
     /// Greatest projection of a token; none where there is no mean.
     pub greatest: Option<f64>,
+    /// How many tokens the texts have.
+    #[serde(default)]
+    pub tokens: usize,
+    /// How many of them mean, least and greatest leave out: those whose norm at the site is more than `multiple` times the
+    /// median of their text, as an attention sink has it. A text of one token leaves none out.
+    #[serde(default)]
+    pub left_out: usize,
+    /// The multiple of the median of its text beyond which the norm of a token leaves it out.
+    #[serde(default)]
+    pub multiple: f64,
 }
 
 /// A text with its tokens.
@@ -55,6 +65,31 @@ pub struct Token {
     pub projection: Vec<f64>,
     /// Cosine of the residual with each direction: the projection whatever the norm of the residual is.
     pub cosine: Vec<f64>,
+    /// The directions, by their places, whose mean, least and greatest leave this token out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out_of: Vec<usize>,
+}
+
+impl MonitoredText {
+    /// Its tokens but those that the mean, the least and the greatest of a direction leave out.
+    pub(super) fn kept(&self, direction: usize) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().filter(move |token| !token.left_out_of.contains(&direction))
+    }
+}
+
+/// What mean, least and greatest leave out, in a sentence; none where that is nothing.
+pub(super) fn left_out(found: &Monitored) -> Option<String> {
+    let of =
+        |d: &DirectionProjections| format!("{} of {} for {} at {}", d.left_out, d.tokens, d.name, d.site);
+    let each: Vec<String> = found.directions.iter().filter(|d| d.left_out > 0).map(of).collect();
+    let multiple = found.directions.first()?.multiple;
+    (!each.is_empty()).then(|| {
+        format!(
+            "Mean, least and greatest leave out tokens whose norm is more than {multiple} times the median of their text, as \
+             an attention sink has it: {}.",
+            each.join("; ")
+        )
+    })
 }
 
 pub(super) const NOT_SHOWN: [&str; 2] = [

@@ -4,7 +4,7 @@ use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Mark, Num, Section, Series, Table, Tick,
 };
 
-use super::found::{Monitored, MonitoredText};
+use super::found::{Monitored, MonitoredText, left_out};
 
 /// Tokens that a figure names each of.
 const NAMED: usize = 48;
@@ -32,12 +32,15 @@ fn overview(found: &Monitored) -> Section {
     let columns = ["direction", "site", "mean", "least", "greatest", "in"].map(Column::new).to_vec();
     let mut table = Table::new(
         "monitor-directions",
-        "Projections over all tokens of all texts, the first token of each left out.",
+        match left_out(found) {
+            None => "Projections over all tokens of all texts.".to_owned(),
+            Some(said) => format!("Projections over the tokens of all texts. {said}"),
+        },
         NOT_SHOWN,
         columns,
     );
     for d in &found.directions {
-        let cell = |v: Option<f64>| v.map_or_else(|| Cell::empty("no second token"), |v| Cell::number(v, 3));
+        let cell = |v: Option<f64>| v.map_or_else(|| Cell::empty("no token"), |v| Cell::number(v, 3));
         table.push(vec![
             d.name.as_str().into(),
             Cell::code(&d.site),

@@ -1,6 +1,6 @@
 //! The run: texts generated from where that is asked for, then every token read at all sites in one pass.
 
-use truenorth_protocol::graph::Sampling;
+use truenorth_protocol::graph::{SINK_MULTIPLE, Sampling};
 use truenorth_protocol::run::Runner;
 use truenorth_protocol::{Prompt, ReadAt, Site, WriteAt};
 use truenorth_stats::math;
@@ -57,6 +57,7 @@ pub(super) fn monitor(
             all.push(token((*id, piece), row, directions, &units, &readings)?);
             row += 1;
         }
+        leave_out(&mut all, row - ids.len(), directions, &readings);
         let given = match (&own.prompt, generates) {
             (Prompt::Tokens(t), true) => t.len().min(ids.len()),
             _ => ids.len(),
@@ -134,7 +135,31 @@ fn token(
         projection.push(along / watched.norm.unwrap_or(1.0));
         cosine.push(if norm > 0.0 { along / norm } else { 0.0 });
     }
-    Ok(Token { id, piece, projection, cosine })
+    Ok(Token { id, piece, projection, cosine, left_out_of: vec![] })
+}
+
+/// Marks the tokens of a text, whose rows begin at `first`, that a mean over its tokens leaves out at the site of each
+/// direction.
+fn leave_out(tokens: &mut [Token], first: usize, directions: &[Watched], readings: &[Reading]) {
+    for (place, watched) in directions.iter().enumerate() {
+        let Some(reading) = readings.iter().find(|r| r.site == watched.site) else { continue };
+        let rows = reading.values.outer_iter().skip(first).take(tokens.len());
+        let norms: Vec<f64> =
+            rows.map(|row| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()).collect();
+        for (token, sink) in tokens.iter_mut().zip(sinks(&norms)) {
+            if sink {
+                token.left_out_of.push(place);
+            }
+        }
+    }
+}
+
+/// Which norms of a text are more than [`SINK_MULTIPLE`] times their lower median, as means over tokens have it.
+fn sinks(norms: &[f64]) -> Vec<bool> {
+    let mut sorted = norms.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let median = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+    norms.iter().map(|norm| *norm > SINK_MULTIPLE * median).collect()
 }
 
 /// The text of each token, special ones included; where nothing tells it, its id.
@@ -145,7 +170,8 @@ fn spelled(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<String>, AnalysisErro
 }
 
 fn about(i: usize, watched: &Watched, texts: &[MonitoredText]) -> DirectionProjections {
-    let all: Vec<f64> = texts.iter().flat_map(|t| t.tokens.iter().skip(1).map(|t| t.projection[i])).collect();
+    let all: Vec<f64> = texts.iter().flat_map(|t| t.kept(i)).map(|t| t.projection[i]).collect();
+    let tokens = texts.iter().map(|t| t.tokens.len()).sum::<usize>();
     #[allow(clippy::cast_precision_loss)]
     let mean = (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
     DirectionProjections {
@@ -156,5 +182,22 @@ fn about(i: usize, watched: &Watched, texts: &[MonitoredText]) -> DirectionProje
         mean,
         least: all.iter().copied().reduce(f64::min),
         greatest: all.iter().copied().reduce(f64::max),
+        tokens,
+        left_out: tokens - all.len(),
+        multiple: SINK_MULTIPLE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sinks_are_told_by_the_norms_of_their_text_wherever_they_stand() {
+        assert_eq!(sinks(&[22_000.0, 240.0, 250.0, 900.0]), [true, false, false, false]);
+        assert_eq!(sinks(&[240.0, 250.0, 9_000.0, 260.0, 230.0]), [false, false, true, false, false]);
+        // A first token like the others stays, and so does the one token of a text.
+        assert_eq!(sinks(&[300.0, 240.0, 250.0]), [false; 3]);
+        assert_eq!(sinks(&[22_000.0]), [false]);
     }
 }

@@ -40,6 +40,42 @@ fn every_token_is_projected_on_every_direction_at_its_own_site() {
     assert!(found.texts.iter().all(|t| t.given == t.tokens.len()));
 }
 
+/// Least and greatest are of the tokens that the results hold: a first token like the others is one of them, and what is
+/// left out is counted and said.
+#[test]
+fn least_and_greatest_are_of_all_tokens_but_those_that_are_said() {
+    let tiny = Tiny::open();
+    let texts = named(&["the old hat", "a tin", "a"]);
+    let directions =
+        [watched(&tiny, "low", Site::Embed, None), watched(&tiny, "high", Site::ResidPost(0), None)];
+    let seeds = Seeds::new(0);
+    let asked = AnalysisContext { reader: Reader::new(&tiny, None), seeds: &seeds, watch: &Unwatched };
+    let data = MonitorData { texts: &texts, directions: &directions };
+    let mut found = Monitor::run(&data, &Params::default(), &asked).unwrap();
+    for (i, d) in found.directions.iter().enumerate() {
+        let kept: Vec<f64> = found
+            .texts
+            .iter()
+            .flat_map(|t| &t.tokens)
+            .filter(|t| !t.left_out_of.contains(&i))
+            .map(|t| t.projection[i])
+            .collect();
+        assert_eq!(d.tokens, found.texts.iter().map(|t| t.tokens.len()).sum::<usize>());
+        assert_eq!((d.left_out, d.multiple), (d.tokens - kept.len(), 4.0));
+        assert_eq!(d.least, kept.iter().copied().reduce(f64::min));
+        assert_eq!(d.greatest, kept.iter().copied().reduce(f64::max));
+    }
+    // A text of one token keeps it.
+    let one = NamedPrompt::tokens("one", vec![1]);
+    let alone = MonitorData { texts: &[one], directions: &directions };
+    let alone = Monitor::run(&alone, &Params::default(), &asked).unwrap();
+    assert!(alone.directions.iter().all(|d| d.mean.is_some() && d.left_out == 0), "{:?}", alone.directions);
+    assert!(Monitor::table(&alone).says.is_empty());
+    (found.directions[1].left_out, found.directions[1].tokens) = (2, 7);
+    let says = Monitor::table(&found).says;
+    assert!(says[0].contains("2 of 7 for high at resid_post.0"), "{says:?}");
+}
+
 #[test]
 fn what_is_generated_is_watched_behind_what_was_given() {
     let tiny = Tiny::open();

@@ -20,12 +20,13 @@ mod texts;
 #[cfg(test)]
 mod tests;
 
-use truenorth_data::NearCopies;
+use truenorth_data::{ClassRow, Distinct, NearCopies};
 
 pub use controls::{Baseline, ControlDifference, Truth};
 pub use found::{ContrastProbe, ProbeTestFamily, Probed, RefusedCategory, SetSize, SiteRow, TestSetResult};
 pub use params::{Control, Params};
 
+use truenorth_reading::categories::{BEHIND_FILE, named_by};
 use truenorth_reading::{
     Analysis, AnalysisContext, AnalysisError, AnalysisPage, ClassTexts, LeftOutTexts, Listing, Reader,
 };
@@ -48,6 +49,20 @@ pub struct TestTexts {
 }
 
 impl TestTexts {
+    /// Rows of a test set as texts of two classes. `own` is the positive label named with the set, `named` the one named for
+    /// the training texts and every set. What the labels of the training texts say by themselves is not taken over: 1 is the
+    /// positive one of 0 and 1, and may be either of 1 and 2.
+    ///
+    /// # Errors
+    /// As [`ClassTexts::new`]; the remedy is a label behind the file.
+    pub fn labelled(
+        rows: &Distinct<ClassRow>,
+        own: Option<&str>,
+        named: Option<&str>,
+    ) -> Result<ClassTexts, AnalysisError> {
+        ClassTexts::new(rows, own.or(named)).map_err(|e| named_by(e, BEHIND_FILE))
+    }
+
     /// The texts of a set that are no copies of training texts, nor near copies with their label.
     ///
     /// # Errors

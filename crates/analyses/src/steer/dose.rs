@@ -152,14 +152,20 @@ impl Schedule {
         Self { factors: self.factors.iter().copied().take(steps as usize).collect(), decay: self.decay }
     }
 
-    /// The passes with a factor that is not nothing, as runs of equal ones: first pass, first one left out, factor.
+    /// The passes that have tokens at these positions and a factor that is not nothing, as runs of equal ones: first pass,
+    /// first one left out, factor.
     #[must_use]
-    pub fn runs(&self, steps: u32) -> Vec<(u32, Option<u32>, f64)> {
+    pub fn runs(&self, positions: WriteAt, steps: u32) -> Vec<(u32, Option<u32>, f64)> {
         if self.is_constant() {
             return vec![(0, None, 1.0)];
         }
         let mut runs: Vec<(u32, Option<u32>, f64)> = Vec::new();
-        for step in 0..steps {
+        let (first, last) = match positions {
+            WriteAt::All => (0, steps),
+            WriteAt::Generated => (1, steps),
+            _ => (0, steps.min(1)),
+        };
+        for step in first..last {
             let factor = self.factor(step);
             if factor.abs() < NOTHING {
                 continue;
@@ -216,12 +222,16 @@ mod tests {
     fn a_schedule_is_a_factor_a_pass_and_decays_from_the_second_token_on() {
         let all = Schedule { factors: vec![1.0, 2.0], decay: 0.5 };
         assert_eq!([0, 1, 2, 3].map(|s| all.factor(s)), [1.0, 2.0, 1.0, 0.5]);
-        assert_eq!(Schedule::default().runs(5), [(0, None, 1.0)]);
+        assert_eq!(Schedule::default().runs(WriteAt::All, 5), [(0, None, 1.0)]);
         let two = Schedule { factors: vec![1.0, 1.0, 0.0, 3.0], decay: 1.0 };
-        assert_eq!(two.runs(6), [(0, Some(2), 1.0), (3, Some(6), 3.0)]);
+        assert_eq!(two.runs(WriteAt::All, 6), [(0, Some(2), 1.0), (3, Some(6), 3.0)]);
+        // Of positions that a pass has no tokens at, nothing is asked.
+        assert_eq!(two.runs(WriteAt::Generated, 6), [(1, Some(2), 1.0), (3, Some(6), 3.0)]);
+        assert_eq!(two.runs(WriteAt::Last, 6), [(0, Some(1), 1.0)]);
+        assert_eq!(Schedule { factors: vec![0.0, 1.0], decay: 1.0 }.runs(WriteAt::Last, 6), []);
         let short = Schedule { factors: vec![], decay: 0.1 };
         // What is left of a thousandth is left out.
-        assert_eq!(short.runs(9).last().map(|r| r.1), Some(Some(5)));
+        assert_eq!(short.runs(WriteAt::All, 9).last().map(|r| r.1), Some(Some(5)));
     }
 
     #[test]

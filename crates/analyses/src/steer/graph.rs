@@ -77,7 +77,7 @@ pub(super) fn edit(
             for push in dose.at(site).filter(|p| p.coefficient != 0.0) {
                 let direction = b.constant(Tensor::vector(&push.direction));
                 let unit = unit(b, push);
-                for (start, end, factor) in dose.schedule.runs(steps) {
+                for (start, end, factor) in dose.schedule.runs(dose.positions, steps) {
                     let alpha = alphas.iter().map(|a| a * push.coefficient * factor).collect();
                     write(b, Steps { start, end }, Edit::Add { direction, alpha, unit });
                 }

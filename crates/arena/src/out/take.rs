@@ -62,12 +62,15 @@ pub fn rescore(from: &Season, to: &Live) -> Result<usize, ArenaError> {
     Ok(taken)
 }
 
+/// The column of scores under which a file is read whose scores, if it has any, are not used.
+const UNREAD: &str = "score";
+
 /// Takes the entries of a board file into an open season, to be scored there: what public boards, exports of databases and
-/// `score` write. `consent` is the version of the consent text under which they may go out again; none for never. How many
+/// `score` write, or texts without scores. `consent` is the version of the consent text under which they may go out again; none for never. How many
 /// were taken, and the notes on rows that were left out.
 ///
 /// # Errors
-/// When the file is no board, or the season is not open.
+/// When a row of the file has no text, or the season is not open.
 pub fn import(
     bytes: &[u8],
     name: &str,
@@ -75,8 +78,12 @@ pub fn import(
     consent: Option<&str>,
 ) -> Result<(usize, Vec<String>), ArenaError> {
     open(&to.season)?;
-    let file = read_table(bytes, name)?;
-    let SavedBoard { rows, .. } = read(&file, (name, name), &[])?.swap_remove(0);
+    let mut file = read_table(bytes, name)?;
+    // Each text is scored here, whatever its score was elsewhere; a board is read by one.
+    for row in &mut file.rows {
+        row.fields.insert(UNREAD.to_owned(), 0.into());
+    }
+    let SavedBoard { rows, .. } = read(&file, (name, name), &[UNREAD.to_owned()])?.swap_remove(0);
     let checks = SubmissionChecks::of(&to.season.sealed.file)?;
     let (mut all, mut notes) = (Vec::new(), Vec::new());
     for row in rows {

@@ -123,7 +123,14 @@ fn boards_of_elsewhere_are_scored_here() {
     // Without a known consent nothing goes out.
     let found = export_rows(&live.season).unwrap();
     assert_eq!((found.rows.len(), found.without_consent), (80, 80));
-    assert!(import(b"{\"text\": \"a\"}", "x.jsonl", &live, None).is_err());
+    // Texts without scores are scored like the others; a row without a text is refused by what it lacks.
+    let texts = b"{\"text\": \"a hat\"}\n{\"text\": \"a red cup\", \"score\": null}\n";
+    assert_eq!(import(texts, "x.jsonl", &live, None).unwrap(), (2, vec![]));
+    score_all(&live, &Unwatched).unwrap();
+    let all = live.season.store.all().unwrap();
+    assert!(all.len() == 162 && all.iter().all(|e| e.score.is_some()));
+    let e = import(b"{\"score\": 1}", "x.jsonl", &live, None).unwrap_err().to_string();
+    assert!(e.contains("no text"), "{e}");
 }
 
 #[test]

@@ -42,8 +42,9 @@ pub(super) fn log_probs(
     answers: &[&str],
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<f64>>, AnalysisError> {
-    let encoded = reader.encode(named)?;
-    let tokens = answer_tokens(reader, named.first(), answers)?;
+    let AnswerTokens { before, each: tokens } = answer_tokens(reader, named.first(), answers)?;
+    let encoded: Vec<Prompt> =
+        reader.encode(named)?.into_iter().map(|p| behind(p, &before)).collect::<Result<_, _>>()?;
     let most = reader.runner().batch().tokens;
     let mut packs: Vec<&[Prompt]> = Vec::new();
     let (mut start, mut size) = (0, 0);
@@ -85,13 +86,37 @@ fn graph(prompts: &[Prompt], tokens: &[u32]) -> Graph {
     b.finish()
 }
 
-/// The token that each answer begins with where it follows a prompt, which can differ from the one it
-/// begins with alone.
+/// The tokens by which answers are told apart.
+struct AnswerTokens {
+    /// What all of them begin with, such as the space before a digit where that is a token of its own. It is put behind
+    /// the prompt, so that probabilities of answers are those that follow it.
+    before: Vec<u32>,
+    /// The token of each that follows.
+    each: Vec<u32>,
+}
+
+/// A prompt with tokens behind it.
+fn behind(prompt: Prompt, before: &[u32]) -> Result<Prompt, AnalysisError> {
+    match prompt {
+        prompt if before.is_empty() => Ok(prompt),
+        Prompt::Tokens(mut tokens) => {
+            tokens.extend_from_slice(before);
+            Ok(Prompt::Tokens(tokens))
+        }
+        Prompt::Text(_) => Err(AnalysisError::Input(
+            "all answers begin with the same token, and the prompts go to the model as text; choose answers that do not, with \
+             --answers"
+                .into(),
+        )),
+    }
+}
+
+/// The tokens of each answer where it follows a prompt, which can differ from those it has alone.
 fn answer_tokens(
     reader: &Reader<'_>,
     first: Option<&NamedPrompt>,
     answers: &[&str],
-) -> Result<Vec<u32>, AnalysisError> {
+) -> Result<AnswerTokens, AnalysisError> {
     let Some(named) = first else {
         return Err(AnalysisError::Input("nothing to judge".into()));
     };
@@ -111,19 +136,23 @@ fn answer_tokens(
         return Err(AnalysisError::Answer { name: "tokens".into(), prompts: texts.len() });
     };
     let follows = |(with, answer): (&Vec<u32>, &&str)| match with.strip_prefix(alone.as_slice()) {
-        Some([token, ..]) => Ok(*token),
+        Some(more) if !more.is_empty() => Ok(more.to_vec()),
         _ => Err(refuse(format!(
             "the answer {answer:?} changes the tokens of the template's end; let the template end, or the \
              answer begin, elsewhere (with the space on the other side, say)"
         ))),
     };
-    let tokens = with.iter().zip(answers).map(follows).collect::<Result<Vec<u32>, _>>()?;
-    let twice = (1..tokens.len()).find_map(|j| Some((tokens[..j].iter().position(|t| *t == tokens[j])?, j)));
+    let all = with.iter().zip(answers).map(follows).collect::<Result<Vec<Vec<u32>>, _>>()?;
+    // A token of each stays, by which they are told apart.
+    let most = all.iter().map(Vec::len).min().unwrap_or(1) - 1;
+    let common = (0..most).take_while(|i| all.iter().all(|a| a[*i] == all[0][*i])).count();
+    let each: Vec<u32> = all.iter().map(|a| a[common]).collect();
+    let twice = (1..each.len()).find_map(|j| Some((each[..j].iter().position(|t| *t == each[j])?, j)));
     if let Some((i, j)) = twice {
         return Err(refuse(format!(
             "the answers {:?} and {:?} begin with the same token; choose two that do not with --answers",
             answers[i], answers[j]
         )));
     }
-    Ok(tokens)
+    Ok(AnswerTokens { before: all[0][..common].to_vec(), each })
 }

@@ -76,6 +76,9 @@ pub struct Judgement {
     /// nowhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub same_texts: Vec<String>,
+    /// Clusters that the duels make which share a prompt or a text or are near copies; none where each is of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
     /// Share of verdicts for the first text (or yes) among the verdicts given. Of two texts its null is
     /// one half; of a question about one text there is none. None where the judge always abstains.
     pub first: Option<Number>,
@@ -110,6 +113,21 @@ pub(super) fn same_said(ids: &[String]) -> Option<String> {
 }
 
 impl Judgement {
+    /// What joins duels into clusters, and what follows from it; none where each is of its own.
+    pub(super) fn clusters_said(&self) -> Option<String> {
+        let rows = self.rows.iter().filter(|r| r.counted_with.is_none()).count();
+        Some(match self.clusters? {
+            1 => format!(
+                "all {rows} duels are one cluster, which a prompt, a text or near copies join: there is no interval and no p; \
+                 judge duels of other prompts and texts"
+            ),
+            n => format!(
+                "{rows} duels make {n} clusters of a shared prompt, a shared text or near copies; intervals and p are over \
+                 clusters"
+            ),
+        })
+    }
+
     /// The verdicts by name, of copies the first.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {

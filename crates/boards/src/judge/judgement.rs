@@ -1,7 +1,5 @@
 //! The numbers of a judgement.
 
-use std::collections::BTreeMap;
-
 use rand::Rng as _;
 
 use super::ask::JudgeAnswer;
@@ -11,35 +9,18 @@ use truenorth_reading::stat::{self, Number, Test, drawn_null, of};
 use truenorth_reading::{AnalysisError, Reader};
 use truenorth_stats::math::{self, Deal, Seeds};
 
-/// What was judged: names, copies, and which things answer one prompt and so are no observations of their own.
+/// What was judged: names, copies, and which things are no observations of their own.
 pub(super) struct Things<'a> {
     pub ids: &'a [&'a str],
     pub firsts: Firsts,
-    /// The prompt of each thing; empty where it has none, which is then of its own.
-    pub prompts: Vec<&'a str>,
+    /// The cluster of each thing.
+    pub clusters: Vec<usize>,
+    /// What a cluster is, in words: what is resampled, within what signs are turned alike, and what has no spread.
+    pub over: [&'static str; 3],
 }
 
-impl Things<'_> {
-    /// The cluster of each of these rows, from 0 without gaps.
-    fn clusters(&self, rows: &[usize]) -> Vec<usize> {
-        let mut seen = BTreeMap::new();
-        let mut next = 0;
-        rows.iter()
-            .map(|row| {
-                let fresh = next;
-                let of = match self.prompts[*row] {
-                    "" => fresh,
-                    prompt => *seen.entry(prompt).or_insert(fresh),
-                };
-                next += usize::from(of == fresh);
-                of
-            })
-            .collect()
-    }
-}
-
-/// Sums up what was answered; of copies the first counts. Things that answer one prompt, such as the doses of a
-/// steered one, are one cluster of every interval and of every null.
+/// Sums up what was answered; of copies the first counts. Things of one cluster, such as the doses of one prompt,
+/// stay together in every interval and in every null.
 pub(super) fn summary(
     reader: &Reader<'_>,
     things: &Things<'_>,
@@ -48,7 +29,7 @@ pub(super) fn summary(
     band: NoOpinionBand,
     seeds: &Seeds,
 ) -> Result<Judgement, AnalysisError> {
-    let Things { ids, firsts, .. } = things;
+    let Things { ids, firsts, over: [over, alike, one], .. } = things;
     let row = |(i, asked): (usize, &[JudgeAnswer; 2])| JudgedItem {
         counted_with: (firsts.of[i] != i).then(|| ids[firsts.of[i]].to_owned()),
         ..judged(ids[i], asked, band)
@@ -57,8 +38,9 @@ pub(super) fn summary(
     let all: Vec<JudgedItem> = asked.iter().enumerate().map(row).collect();
     let kept: Vec<usize> = (0..all.len()).filter(|i| all[*i].counted_with.is_none()).collect();
     let rows: Vec<&JudgedItem> = kept.iter().map(|i| &all[*i]).collect();
-    let clusters = things.clusters(&kept);
-    let alone = clusters.iter().max().is_none_or(|c| c + 1 == rows.len());
+    let clusters = math::numbered(kept.iter().map(|i| things.clusters[*i]));
+    let count = math::dense_count(&clusters);
+    let alone = count == rows.len();
     // A share of some of the rows.
     let share = |of: &dyn Fn(&JudgedItem) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
         let found: Vec<(bool, usize)> =
@@ -71,11 +53,11 @@ pub(super) fn summary(
         let many = clusters.iter().any(|c| *c != clusters[0]);
         let number = match (alone, many) {
             (true, _) => stat::share(yes, counts.len()),
-            (false, true) => stat::share_in_clusters(&counts, &clusters, CLUSTERS),
+            (false, true) => stat::share_in_clusters(&counts, &clusters, over),
             (false, false) => Ok(Number::bare(
                 yes as f64 / counts.len() as f64,
                 counts.len(),
-                "none: one prompt has no spread",
+                &format!("none: {one} has no spread"),
             )),
         };
         Ok(Some(number.map_err(|e| stat::of(&question, &e))?))
@@ -112,23 +94,27 @@ pub(super) fn summary(
     let mean = |label: &str, values: Vec<f64>| -> Result<Number, AnalysisError> {
         let found = match alone {
             true => stat::mean(&values, &mut seeds.stream(label)),
-            false => stat::mean_in_clusters(&values, &clusters, CLUSTERS, &mut seeds.stream(label)),
+            false => stat::mean_in_clusters(&values, &clusters, over, &mut seeds.stream(label)),
         }
         .map_err(named)?;
+        // One cluster turned either way is as far from 0: p would be 1 whatever was said.
+        if count < 2 && !alone {
+            return Ok(found);
+        }
         let mut rng = seeds.stream(&format!("{label} signs"));
         let draws: Vec<f64> = (0..2000)
             .map(|_| {
-                // What answers one prompt is turned together.
-                let turn: Vec<bool> = (0..math::dense_count(&clusters)).map(|_| rng.random()).collect();
+                // What is of one cluster is turned together.
+                let turn: Vec<bool> = (0..count).map(|_| rng.random()).collect();
                 let turned = values.iter().zip(&clusters).map(|(v, c)| if turn[*c] { *v } else { -v });
                 turned.sum::<f64>() / values.len() as f64
             })
             .collect();
         let what = match alone {
-            true => "signs turned at random",
-            false => "signs turned at random, alike in things of one prompt",
+            true => "signs turned at random".to_owned(),
+            false => format!("signs turned at random, alike in {alike}"),
         };
-        let null = drawn_null((Test::JudgeMean, what), found.value, 0.0, &draws).map_err(named)?;
+        let null = drawn_null((Test::JudgeMean, &what), found.value, 0.0, &draws).map_err(named)?;
         Ok(found.against(null))
     };
     Ok(Judgement {
@@ -148,6 +134,7 @@ pub(super) fn summary(
         rows: all,
         copies: firsts.copies.clone(),
         same_texts: vec![],
+        clusters: None,
         not_shown: vec![
             "That the judge is right: consistency is not truth. Set it beside blind human ratings.".into(),
             "Independence: a judge that shares training data with the judged model may share its faults."
@@ -182,8 +169,8 @@ fn dealt(found: Number, answers: &[([f64; 2], usize)], seeds: &Seeds) -> Result<
         .against(drawn_null((Test::JudgeConsistent, what), found.value, centre, &draws).map_err(named)?))
 }
 
-/// What is resampled where several things answer one prompt.
-pub(super) const CLUSTERS: &str = "prompts, all things that answer one together";
+/// What is resampled where several replies answer one prompt.
+pub(super) const OF_PROMPTS: &str = "prompts, all things that answer one together";
 
 fn judged(id: &str, asked: &[JudgeAnswer; 2], band: NoOpinionBand) -> JudgedItem {
     let log_odds = [asked[0].log_odds, asked[1].log_odds];

@@ -22,6 +22,7 @@ mod summary;
 mod table;
 mod template;
 mod texts;
+pub(crate) mod together;
 
 #[cfg(test)]
 mod tests;

@@ -106,7 +106,8 @@ pub fn section(result: &JudgeSummary) -> Section {
     if !result.agreement.is_empty() {
         section = section.with(agreement(&result.agreement));
     }
-    for sentence in j.copies.sentences().into_iter().chain(same_said(&j.same_texts)) {
+    for sentence in j.copies.sentences().into_iter().chain(same_said(&j.same_texts)).chain(j.clusters_said())
+    {
         section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     if !trusted(j) {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::found::same_said;
-use super::judgement::{CLUSTERS, Things, summary};
+use super::judgement::{OF_PROMPTS, Things, summary};
 use super::summary::{JudgementBreakdown, summarise};
 use super::{
     Duel, JudgeData, JudgeQuestion, JudgeSummary, JudgeTemplate, JudgeTexts, Judgement, Markup,
-    NoOpinionBand, Params, Reply, ask,
+    NoOpinionBand, Params, Reply, ask, together,
 };
 use truenorth_data::{NearCopies, first_duels, first_replies};
 use truenorth_protocol::run::Watch;
@@ -103,8 +103,11 @@ pub(super) fn duels(
     if let Some(sentence) = same_said(&same) {
         watch.warn(&format!("warning: {sentence}"));
     }
-    let texts = duels.iter().map(|d| (d.id.as_str(), [d.prompt.as_str(), &d.first, &d.second]));
-    let firsts = first_duels("duels", texts, near)?;
+    let texts: Vec<[&str; 3]> =
+        duels.iter().map(|d| [d.prompt.as_str(), d.first.as_str(), d.second.as_str()]).collect();
+    let mut firsts = first_duels("duels", duels.iter().zip(&texts).map(|(d, t)| (d.id.as_str(), *t)), near)?;
+    let together = together::texts(&texts, near)?;
+    firsts.copies.common_prompt = together.common_prompt;
     let prompt = |d: &Duel, first: &str, second: &str| {
         template.fill(&[("prompt", &d.prompt), ("first", first), ("second", second)])
     };
@@ -112,11 +115,17 @@ pub(super) fn duels(
         duels.iter().map(|d| [prompt(d, &d.first, &d.second), prompt(d, &d.second, &d.first)]).collect();
     let ids: Vec<&str> = duels.iter().map(|d| d.id.as_str()).collect();
     let asked = ask::both(reader, &ids, &prompts, answers, watch)?;
-    let things = Things { ids: &ids, firsts, prompts: duels.iter().map(|d| d.prompt.as_str()).collect() };
+    let over = [together::OF_TEXTS, "things of one cluster", "one cluster"];
+    let things = Things { ids: &ids, firsts, clusters: together.clusters, over };
     let mut found = summary(reader, &things, &asked, "which of two texts".into(), band, seeds)?;
     found.same_texts = same;
+    let kept = (0..ids.len()).filter(|i| things.firsts.of[*i] == *i);
+    let apart: HashSet<usize> = kept.clone().map(|i| things.clusters[i]).collect();
+    found.clusters = Some(apart.len()).filter(|n| *n < kept.count());
     // Of clusters the mean preference is what is tested, with signs turned cluster by cluster.
-    if let Some(first) = found.first.take_if(|f| !f.method.contains(CLUSTERS)) {
+    if found.clusters.is_none()
+        && let Some(first) = found.first.take()
+    {
         let count = (first.value * first.n as f64).round() as usize;
         let what = "either text equally often, exact binomial";
         found.first = Some(stat::share_against(count, first.n, 0.5, (stat::Test::JudgeFirst, what))?);
@@ -147,9 +156,12 @@ pub(super) fn replies(
         replies.iter().map(|r| [prompt(r, &question.plain), prompt(r, &question.turned)]).collect();
     let ids: Vec<&str> = replies.iter().map(|r| r.id.as_str()).collect();
     let asked = ask::both(reader, &ids, &prompts, answers, watch)?;
-    let firsts =
+    let mut firsts =
         first_replies(replies.iter().map(|r| (r.id.as_str(), [r.prompt.as_str(), r.text.as_str()])), near);
-    let things = Things { ids: &ids, firsts, prompts: replies.iter().map(|r| r.prompt.as_str()).collect() };
+    let together = together::prompts(&replies.iter().map(|r| r.prompt.as_str()).collect::<Vec<_>>());
+    firsts.copies.common_prompt = together.common_prompt;
+    let over = [OF_PROMPTS, "things of one prompt", "one prompt"];
+    let things = Things { ids: &ids, firsts, clusters: together.clusters, over };
     summary(reader, &things, &asked, question.name.clone(), band, seeds)
 }
 

@@ -39,6 +39,7 @@ pub(super) fn table(found: &JudgeSummary) -> Listing {
     if !why.is_empty() {
         out.says.push(format!("abstained: {}", why.join(", ")));
     }
+    out.says.extend(j.clusters_said());
     out
 }
 

@@ -34,7 +34,7 @@ fn of_answers(asked: &[[JudgeAnswer; 2]]) -> Judgement {
     let ids: Vec<String> = (0..asked.len()).map(|i| format!("d{i}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let firsts = Firsts { of: (0..ids.len()).collect(), ..Firsts::default() };
-    let things = Things { ids: &ids, firsts, prompts: vec![""; ids.len()] };
+    let things = Things { ids: &ids, firsts, clusters: (0..ids.len()).collect(), over: [""; 3] };
     summary(&reader, &things, asked, "test".into(), NoOpinionBand::default(), &Seeds::new(1)).unwrap()
 }
 
@@ -136,9 +136,11 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
         assert!((found.rows[0].mass[k] - (a.exp() + b.exp())).abs() < 1e-4);
     }
     assert!(found.rows.len() == 5 && found.judge == "tiny");
-    if let Some(first) = &found.first {
-        assert_eq!(first.null.as_ref().unwrap().expected, 0.5);
-    }
+    // The text that all are held against makes them one cluster, of which there is nothing to turn.
+    assert_eq!(found.clusters, Some(1));
+    assert!(found.preference.null.is_none() && found.preference.interval.is_none());
+    assert!(found.first.as_ref().is_none_or(|f| f.null.is_none() && f.interval.is_none()));
+    assert!(found.clusters_said().unwrap().contains("no p"));
     let asked = tiny.asked();
     assert_eq!(run(), found);
     assert_eq!(tiny.asked(), asked, "a second judging asked the model again");
@@ -174,6 +176,34 @@ fn duels_of_one_text_twice_count_nowhere_and_questions_go_by_the_ids_of_their_ro
     assert!(e.is_request() && e.to_string().contains("`same`"), "{e}");
     let e = of(&[duel("a", "red", "tin"), duel("long one", "red", &"hat ".repeat(400))]).unwrap_err();
     assert_eq!(e.prompt(), Some("long one"), "{e}");
+}
+
+#[test]
+fn duels_of_the_same_texts_or_of_one_prompt_are_counted_by_the_rule_of_pairs() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    // Nine words are more than a fixed answer.
+    let words =
+        |from: u8| -> String { (0..9).flat_map(|k| [char::from(b'a' + (3 * from + k) % 26), ' ']).collect() };
+    let duel = |i: u8, prompt: String| Duel {
+        id: format!("{i} {prompt}"),
+        prompt,
+        first: words(2 * i),
+        second: words(2 * i + 1),
+    };
+    let once: Vec<Duel> = (0..4).map(|i| duel(i, format!("ask {i}"))).collect();
+    let again: Vec<Duel> = (0..4).map(|i| duel(i, format!("ask {i} x"))).collect();
+    let template = JudgeTemplate::parse("A {first} B {second} is:").unwrap();
+    let (band, near) = (NoOpinionBand { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
+    let asking = Asking { template: &template, answers: ["A", "B"], band, near };
+    let of = |all: &[Duel]| duels(&reader, all, &asking, &Seeds::new(0), &Unwatched).unwrap();
+    let twice = of(&[once.clone(), again].concat());
+    assert_eq!((twice.preference.n, twice.clusters, of(&once).clusters), (8, Some(4), None));
+    assert!(twice.preference.null.as_ref().unwrap().what.contains("alike in things of one cluster"));
+    let one: Vec<Duel> = (0..4).map(|i| duel(i, "ask".into())).collect();
+    let one = of(&one);
+    assert!(one.clusters.is_none() && one.preference.interval.is_some() && one.preference.null.is_some());
+    assert_eq!(one.copies.common_prompt.as_deref(), Some("ask"));
 }
 
 #[test]

@@ -102,9 +102,12 @@ fn jaccard(a: &HashSet<String>, b: &HashSet<String>) -> f64 {
     }
 }
 
-/// The hash of a cell's text, as it is and as it was before it was tamed or its lines were ended anew.
-fn hashes(cell: &str) -> [String; 3] {
-    let plain = cell.replace("\r\n", "\n");
-    let bare = plain.strip_prefix('\'').unwrap_or(&plain);
-    [cell, &plain, bare].map(|t| sha256_hex(t.as_bytes()))
+/// The hash of a cell's text, as it is and as it was before it was tamed or its lines were ended anew, as Windows or old
+/// spreadsheets end them.
+fn hashes(cell: &str) -> Vec<String> {
+    let windows = cell.replace("\r\n", "\n");
+    let old = windows.replace('\r', "\n");
+    let texts = [cell, &windows, &old];
+    let bare = texts.map(|t| t.strip_prefix('\'').unwrap_or(t));
+    texts.into_iter().chain(bare).map(|t| sha256_hex(t.as_bytes())).collect()
 }

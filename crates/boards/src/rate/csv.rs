@@ -22,7 +22,7 @@ pub(super) fn tame(cell: &str) -> String {
 pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Excel's own way of naming the separator; the line counts as a row of the spreadsheet.
-    let named = text.lines().next().and_then(|line| line.trim_matches('"').strip_prefix("sep="));
+    let named = text.split(['\n', '\r']).next().and_then(|line| line.trim_matches('"').strip_prefix("sep="));
     let named = named
         .and_then(|rest| rest.chars().next().filter(|c| rest.len() == 1 && [',', ';', '\t'].contains(c)));
     let mut quoted = false;
@@ -30,15 +30,17 @@ pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
         .chars()
         .find(|c| {
             quoted ^= *c == '"';
-            !quoted && [',', ';', '\t', '\n'].contains(c)
+            !quoted && [',', ';', '\t', '\n', '\r'].contains(c)
         })
-        .filter(|c| *c != '\n');
+        .filter(|c| !['\n', '\r'].contains(c));
     let separator = named.or(separator).unwrap_or(',');
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut inside, mut was_quoted, mut line, mut opened) = (false, false, 1, 1);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
-        line += usize::from(c == '\n');
+        // Old spreadsheets end lines with a carriage return alone.
+        let ends = c == '\n' || (c == '\r' && chars.peek() != Some(&'\n'));
+        line += usize::from(ends);
         if inside {
             match c {
                 '"' if chars.peek() == Some(&'"') => {
@@ -56,12 +58,12 @@ pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
                 row.push(std::mem::take(&mut cell));
                 was_quoted = false;
             }
-            '\n' => {
+            _ if ends => {
                 row.push(std::mem::take(&mut cell));
                 was_quoted = false;
                 rows.push(std::mem::take(&mut row));
             }
-            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' => {}
             c => cell.push(c),
         }
     }
@@ -77,4 +79,46 @@ pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     }
     let numbered = rows.into_iter().enumerate().map(|(i, row)| (i + 1, row));
     Ok(numbered.filter(|(_, row): &(usize, Vec<String>)| row.iter().any(|c| !c.trim().is_empty())).collect())
+}
+
+/// The names of the columns, in lower case.
+pub(super) fn head(first: Option<(usize, Vec<String>)>) -> Result<Vec<String>, String> {
+    let (number, cells) = first.unwrap_or_default();
+    let head: Vec<String> = cells.iter().map(|c| c.trim().to_lowercase()).collect();
+    if let Some(comment) = head.first().filter(|c| c.starts_with('#')) {
+        return Err(format!(
+            "row {number} is a comment, `{}`, where the names of the columns are expected; take the line out",
+            comment.chars().take(40).collect::<String>()
+        ));
+    }
+    let twice = (1..head.len()).find(|i| !head[*i].is_empty() && head[..*i].contains(&head[*i]));
+    match twice {
+        Some(i) => Err(format!("two columns are called `{}`; give one of them another name", head[i])),
+        None => Ok(head),
+    }
+}
+
+/// Whether two sheets are one, rows in any order: the same cells throughout, how lines end and what separates them aside,
+/// on so many rows that two raters who fill theirs are not likely to agree on all.
+#[must_use]
+pub fn same_sheet(a: &str, b: &str) -> bool {
+    let cells = |text: &str| {
+        let mut rows: Vec<Vec<String>> = read(text)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, row)| row.iter().map(|c| plain(c)).collect())
+            .collect();
+        rows.sort_unstable();
+        rows
+    };
+    let a = cells(a);
+    // The head is a row too.
+    a.len() > SAME_ROWS && a == cells(b)
+}
+
+/// How many rows two raters may fill alike.
+const SAME_ROWS: usize = 5;
+
+fn plain(cell: &str) -> String {
+    cell.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
 }

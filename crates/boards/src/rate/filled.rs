@@ -41,8 +41,7 @@ pub(super) fn rows(
     };
     let scale = key.scale;
     let mut rows = csv::read(&sheet.csv).map_err(&refuse)?.into_iter();
-    let header: Vec<String> =
-        rows.next().unwrap_or_default().1.iter().map(|c| c.trim().to_lowercase()).collect();
+    let header = csv::head(rows.next()).map_err(&refuse)?;
     let mut columns = [0; COLUMNS.len()];
     for (at, name) in columns.iter_mut().zip(COLUMNS) {
         *at = header

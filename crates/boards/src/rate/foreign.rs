@@ -156,7 +156,7 @@ fn rows(sheet: &Filled) -> Result<Vec<ForeignRow>, AnalysisError> {
         AnalysisError::Input(format!("{}, the sheet of `{}`: {what}", sheet.file, sheet.rater))
     };
     let mut rows = csv::read(&sheet.csv).map_err(&refuse)?.into_iter();
-    let head: Vec<String> = rows.next().unwrap_or_default().1.iter().map(|c| plain(c)).collect();
+    let head = csv::head(rows.next()).map_err(&refuse)?;
     let mut at = [0; COLUMNS.len()];
     for (at, (names, _)) in at.iter_mut().zip(COLUMNS) {
         *at = names

@@ -69,6 +69,12 @@ pub struct Unblinded {
     /// Copies and near copies that were left out of the sheet; none where there were none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
+    /// Clusters that rated items make which share a prompt or a text or are near copies; none where each is of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
+    /// The prompt that all rated items have, which tells none from another; none where they have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub common_prompt: Option<String>,
     /// The registration that came before; none for sheets of other programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_sha256: Option<String>,
@@ -92,4 +98,26 @@ pub struct Unblinded {
     pub items: Vec<RatedItem>,
     /// What the ratings do not show, a sentence each.
     pub not_shown: Vec<String>,
+}
+
+impl Unblinded {
+    /// What a reader must know of which items belong together, a sentence each.
+    pub(super) fn clusters_said(&self) -> Vec<String> {
+        let rated = self.items.iter().filter(|i| i.raters > 0).count();
+        let prompt = self.common_prompt.as_ref().map(|prompt| {
+            let shown: String = prompt.chars().take(40).collect();
+            format!("all rated items have the prompt `{shown}`, which tells none from another")
+        });
+        let clusters = self.clusters.map(|n| match n {
+            1 => format!(
+                "all {rated} rated items are one cluster, which a prompt, a text or near copies join: there is no interval and \
+                 no p; have items of other prompts and texts rated"
+            ),
+            n => format!(
+                "{rated} rated items make {n} clusters of a shared prompt, a shared text or near copies; intervals and p of \
+                 wins are over clusters"
+            ),
+        });
+        prompt.into_iter().chain(clusters).collect()
+    }
 }

@@ -27,6 +27,7 @@ mod foreign_tests;
 #[cfg(test)]
 mod tests;
 
+pub use csv::same_sheet;
 pub use each::{RatedRow, each};
 pub use filled::Filled;
 pub use foreign::{Foreign, foreign, is_foreign};

@@ -66,7 +66,8 @@ pub fn section(result: &Unblinded) -> Section {
     if !result.agreement.is_empty() {
         section = section.with(agreement(result));
     }
-    for sentence in result.copies.iter().flat_map(truenorth_data::Copies::sentences) {
+    let copies = result.copies.iter().flat_map(truenorth_data::Copies::sentences);
+    for sentence in copies.chain(result.clusters_said()) {
         section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     for habit in habits(&result.raters) {

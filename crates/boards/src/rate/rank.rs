@@ -1,4 +1,6 @@
-//! The signed-rank test, exact also with ties.
+//! The signed-rank test, exact also with ties, and signs turned in clusters.
+
+use std::collections::BTreeMap;
 
 use truenorth_stats::math;
 use truenorth_stats::math::MathError;
@@ -12,29 +14,45 @@ use truenorth_stats::math::MathError;
 /// When a value is not finite.
 pub fn signed_rank_p(values: &[f64]) -> Result<Option<f64>, MathError> {
     math::mean(values).map(|_| ()).or_else(|e| if values.is_empty() { Ok(()) } else { Err(e) })?;
-    let moved: Vec<f64> = values.iter().copied().filter(|v| *v != 0.0).collect();
+    signed_rank_in(values, &(0..values.len()).collect::<Vec<_>>())
+}
+
+/// The same where values of one cluster turn their signs together; none where every value is 0.
+pub(super) fn signed_rank_in(values: &[f64], clusters: &[usize]) -> Result<Option<f64>, MathError> {
+    let moved: Vec<(f64, usize)> =
+        values.iter().copied().zip(clusters.iter().copied()).filter(|(v, _)| *v != 0.0).collect();
     if moved.is_empty() {
         return Ok(None);
     }
-    let ranks = math::ranks(&moved.iter().map(|v| v.abs()).collect::<Vec<_>>())?;
+    let ranks = math::ranks(&moved.iter().map(|(v, _)| v.abs()).collect::<Vec<_>>())?;
     // Mean ranks are halves at most, so doubled they are whole.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let doubled: Vec<usize> = ranks.iter().map(|r| (2.0 * r).round() as usize).collect();
-    let total: usize = doubled.iter().sum();
-    // The chance of each sum of the ranks with a positive sign.
-    let mut law = vec![0.0; total + 1];
+    #[allow(clippy::cast_possible_truncation)]
+    let doubled = ranks.iter().zip(&moved).map(|(r, (v, c))| (((2.0 * r).round() * v.signum()) as i64, *c));
+    Ok(Some(turned_p(doubled)))
+}
+
+/// Two-sided p of a sum, exact, under all turns of the signs of clusters: how often it is as far from 0. Each whole
+/// number stands with its cluster.
+pub(super) fn turned_p(values: impl Iterator<Item = (i64, usize)>) -> f64 {
+    let mut sums: BTreeMap<usize, i64> = BTreeMap::new();
+    values.for_each(|(value, cluster)| *sums.entry(cluster).or_default() += value);
+    let seen = sums.values().sum::<i64>().unsigned_abs();
+    // Turned or not, a cluster counts by its size: the chance of each sum of those that count for the one side.
+    let sizes: Vec<u64> = sums.values().map(|s| s.unsigned_abs()).filter(|s| *s > 0).collect();
+    let total: u64 = sizes.iter().sum();
+    #[allow(clippy::cast_possible_truncation)]
+    let at = |sum: u64| sum as usize;
+    let mut law = vec![0.0; at(total) + 1];
     law[0] = 1.0;
     let mut reach = 0;
-    for r in &doubled {
-        reach += r;
+    for size in sizes.into_iter().map(at) {
+        reach += size;
         for sum in (0..=reach).rev() {
-            let with = if sum >= *r { law[sum - r] } else { 0.0 };
+            let with = if sum >= size { law[sum - size] } else { 0.0 };
             law[sum] = f64::midpoint(law[sum], with);
         }
     }
-    let seen: usize = doubled.iter().zip(&moved).filter(|(_, v)| **v > 0.0).map(|(r, _)| r).sum();
-    // The law is even about half the total.
-    let low = seen.min(total - seen);
-    let tail: f64 = law[..=low].iter().sum();
-    Ok(Some((2.0 * tail).min(1.0)))
+    // The law is even about half the total; the sum seen is the total less twice what counts for the other side.
+    let tail: f64 = law[..=at((total - seen) / 2)].iter().sum();
+    (2.0 * tail).min(1.0)
 }

@@ -51,6 +51,7 @@ pub(super) fn table(found: &Unblinded) -> Listing {
         };
         out.says.push(format!("{}: {} ({how})", p.id, p.claim));
     }
+    out.says.extend(found.clusters_said());
     let of = found.items.len();
     for r in found.raters.iter().filter(|r| r.missing + r.blank > 0) {
         out.says.push(format!(

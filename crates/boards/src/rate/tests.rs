@@ -146,6 +146,48 @@ fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
 }
 
 #[test]
+fn lines_of_carriage_returns_are_read_and_a_column_twice_or_a_comment_is_refused() {
+    let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+    let filled = fill(&sheet.csv, likes_steered);
+    let open = |csv: String| unblind(&[by("a", csv)], sheet.key.as_bytes(), &sealed, &Seeds::new(0));
+    let old = open(filled.replace("\r\n", "\r").replace('\n', "\r")).unwrap();
+    assert!(old.raters[0].rated == 6 && old.items.iter().all(|i| i.altered == 0));
+    let mut twice = cells(&filled);
+    twice.iter_mut().for_each(|row| row.push(row[4].clone()));
+    let e = open(csv::write(&twice)).unwrap_err().to_string();
+    assert!(e.contains("a.csv") && e.contains("two columns are called `choice`"), "{e}");
+    let e = open(format!("# ann\r\n{filled}")).unwrap_err().to_string();
+    assert!(e.contains("row 1 is a comment, `# ann`"), "{e}");
+    assert!(same_sheet(&filled, &filled.replace("\r\n", "\n")));
+    assert!(!same_sheet(&filled, &fill(&sheet.csv, |_, _| "left".into())));
+    let few = csv::write(&cells(&filled)[..3]);
+    assert!(!same_sheet(&few, &few));
+}
+
+#[test]
+fn items_of_one_prompt_are_turned_together_and_a_prompt_that_all_have_joins_nothing() {
+    let found = |prompt: &dyn Fn(usize) -> String| {
+        let mut items = items(12);
+        items.iter_mut().enumerate().for_each(|(i, item)| item.prompt = prompt(i));
+        let sheet = made(&items, "Which?", ChoiceScale::Side, SECRET).unwrap();
+        let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+        unblind(&[by("a", fill(&sheet.csv, likes_steered))], sheet.key.as_bytes(), &sealed, &Seeds::new(0))
+            .unwrap()
+    };
+    let p = |found: &Unblinded| found.steered.null.as_ref().unwrap().p;
+    let own = found(&|i| format!("ask {i}"));
+    assert!(own.clusters.is_none() && (p(&own) - 2.0 / 4096.0).abs() < 1e-12);
+    let shared = found(&|i| format!("ask {}", i / 2));
+    assert_eq!((shared.steered.n, shared.clusters), (12, Some(6)));
+    assert!((p(&shared) - 2.0 / 64.0).abs() < 1e-12 && shared.steered.method.contains("clusters"));
+    assert!(Rate::table(&shared).says.iter().any(|s| s.contains("make 6 clusters")));
+    let common = found(&|_| "ask".into());
+    assert!(common.clusters.is_none() && p(&common) == p(&own));
+    assert!(Rate::table(&common).says.iter().any(|s| s.contains("have the prompt `ask`")));
+}
+
+#[test]
 fn a_choice_of_other_texts_than_the_keys_is_refused_with_its_row() {
     let sheet = made(&items(6), "Which?", ChoiceScale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();

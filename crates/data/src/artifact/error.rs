@@ -196,6 +196,18 @@ pub enum DirectionError {
         /// Places along the axis.
         count: usize,
     },
+    /// A layer and a position of a stack of one of the two.
+    #[error("a layer and a position are both asked for, and the array is one stack of vectors, {found:?}")]
+    LayerAndPosition {
+        /// Sizes of the axes of the array.
+        found: Vec<usize>,
+    },
+    /// A name of an array in a file of one array, which has none.
+    #[error("the file is one array, which has no name, and `{name}` is asked for")]
+    Unnamed {
+        /// The name that was asked for.
+        name: String,
+    },
     /// A row asked for in two ways.
     #[error("a row and a layer or position are both asked for")]
     RowAndLayer,
@@ -277,6 +289,14 @@ pub enum DirectionError {
         /// The site that was stated.
         asked: Site,
     },
+    /// A layer of a stack whose rows are counted, and a site of another.
+    #[error("--layer {layer} is chosen of the stack, which counts from 0, and --site says `{asked}`")]
+    AskedLayer {
+        /// The layer that was asked for.
+        layer: i64,
+        /// The site that was stated.
+        asked: Site,
+    },
     /// A vector whose place in the file is not the one that the file's metadata say.
     #[error("the vector chosen is that of {named}, and the file's metadata say `{told}`")]
     Told {
@@ -307,6 +327,14 @@ impl DirectionError {
             Self::StatedLayer { .. } => {
                 Some("state a site of that layer, or choose another layer with --layer")
             }
+            Self::AskedLayer { .. } => Some(
+                "state a site of that layer, or another layer; where the rows of the stack are not the layers 0, 1, 2 and on, \
+                 choose the row itself with --row N in place of --layer (beside --position P, where the stack has positions)",
+            ),
+            Self::LayerAndPosition { .. } => {
+                Some("leave --position out where the rows are layers, or --layer where they are positions")
+            }
+            Self::Unnamed { .. } => Some("leave --array out"),
             Self::Told { .. } => Some("say with --site which of the two the vector is at"),
             Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
             Self::Zero => Some(
@@ -347,6 +375,13 @@ impl DirectionError {
                 Some("say what a positive projection means, as in --sign 'kind over unkind'")
             }
             Self::Ambiguous { .. } => Some("choose one with --array NAME"),
+            Self::Shape { found } if found.contains(&0) => {
+                Some("the array is empty: save the vector again, and look at its shape before")
+            }
+            Self::Shape { found } if !(2..=3).contains(&found.len()) => Some(
+                "save one vector, a stack [layers, hidden] or a stack [positions, layers, hidden], as \
+                 numpy.save('v.npy', v.reshape(...)) does",
+            ),
             Self::Shape { found } if found.len() == 3 => Some(
                 "choose one of a stack [positions, layers, hidden] with --position P and --layer N, or with --position P \
                      and --row N, counting from 0",

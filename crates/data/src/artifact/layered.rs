@@ -95,7 +95,7 @@ pub(super) fn by_layer(
     });
     let (site, called) = if layers.named.is_some() { (site, None) } else { (None, site) };
     let layer = site.or(called).is_none().then_some(layer);
-    Ok(Some(PickedVector { values, site, from, called, unsure, layer, listed }))
+    Ok(Some(PickedVector { values, site, from, called, unsure, layer, listed, asked: false }))
 }
 
 /// The layers and sites of a file with a vector for each of several, where each is certain; else none.

@@ -100,10 +100,15 @@ fn tensors_and_arrays_come_out_of_every_form_of_pickle() {
 #[test]
 fn stacks_are_chosen_from_by_layer_and_position() {
     let cube: Vec<Vec<Vec<f64>>> = serde_json::from_value(expected()["positions"].clone()).unwrap();
-    let place = |layer, position| ImportAs { layer, position, ..here() };
-    let found = holds("positions.pt", &place(Some(2), Some(-1)), &cube[1][2], Site::ResidPost(5));
+    let of_block = |layer| ImportAs { site: Some(Site::ResidPost(layer)), ..signed() };
+    let place = |layer: Option<i64>, position| ImportAs {
+        layer,
+        position,
+        ..of_block(layer.and_then(|l| u32::try_from(l).ok()).unwrap_or(5))
+    };
+    let found = holds("positions.pt", &place(Some(2), Some(-1)), &cube[1][2], Site::ResidPost(2));
     assert_eq!(found.metadata().extra["imported_array"], "position -1, layer 2");
-    holds("positions.pt", &place(Some(0), Some(0)), &cube[0][0], Site::ResidPost(5));
+    holds("positions.pt", &place(Some(0), Some(0)), &cube[0][0], Site::ResidPost(0));
     for incomplete in [place(Some(1), None), place(None, Some(1)), place(None, None)] {
         let error = import("positions.pt", &incomplete).unwrap_err();
         assert!(error.hint().unwrap().contains("--position P and --layer N"), "{error}");
@@ -116,11 +121,42 @@ fn stacks_are_chosen_from_by_layer_and_position() {
         import("positions.pt", &place(Some(0), Some(-3))),
         Err(DirectionError::NoSuchPlace { flag: "position", at: -3, count: 2 })
     ));
-    holds("layers.npy", &ImportAs { layer: Some(1), ..here() }, &layer(4), Site::ResidPost(5));
+    holds("layers.npy", &ImportAs { layer: Some(1), ..of_block(1) }, &layer(4), Site::ResidPost(1));
+    // A site of another layer than the one asked for; the row that the hint speaks of has no layer.
+    let e = import("layers.npy", &ImportAs { layer: Some(1), ..here() }).unwrap_err();
+    assert!(matches!(e, DirectionError::AskedLayer { layer: 1, asked: Site::ResidPost(5) }), "{e}");
+    holds("layers.npy", &ImportAs { row: Some(1), ..here() }, &layer(4), Site::ResidPost(5));
     // Whether row 1 is what leaves block 1 or block 0 is not told.
     assert!(matches!(import("layers.npy", &at(1)), Err(DirectionError::Unstated { what: "site", .. })));
     let both = ImportAs { row: Some(1), ..at(1) };
     assert!(matches!(import("layers.npy", &both), Err(DirectionError::RowAndLayer)));
+    let crossed = import("layers.npy", &place(Some(1), Some(0))).unwrap_err();
+    assert!(matches!(&crossed, DirectionError::LayerAndPosition { .. }), "{crossed}");
+    assert!(crossed.hint().unwrap().contains("leave --position out"), "{crossed}");
+    let named = ImportAs { array: Some("x".into()), ..here() };
+    let e = import("layers.npy", &named).unwrap_err();
+    assert!(e.to_string().contains("no name") && e.hint() == Some("leave --array out"), "{e}");
+}
+
+#[test]
+fn shapes_that_are_no_stack_are_told_what_helps() {
+    let read = |shape: &str, count: u8, stated: &ImportAs| {
+        let values: Vec<u8> = (1..=count).flat_map(|v: u8| f32::from(v).to_le_bytes()).collect();
+        Direction::import_bytes(&npy_of("<f4", shape, &values), DirectionFormat::Npy, stated)
+    };
+    // Axes of 1 before a stack are passed over.
+    let row = ImportAs { row: Some(1), ..here() };
+    let found = read("(1, 1, 3, 2)", 6, &row).unwrap();
+    let off = found.to_f64() - unit(Array1::from(vec![3.0, 4.0]).view()).unwrap();
+    assert!(off.iter().all(|d| d.abs() < 1e-6), "{off}");
+    let block = ImportAs { layer: Some(2), site: Some(Site::ResidPost(2)), ..signed() };
+    assert!(read("(1, 1, 3, 2)", 6, &block).is_ok());
+    let e = read("(2, 1, 3, 2)", 12, &row).unwrap_err();
+    assert!(e.hint().unwrap().contains("reshape"), "{e}");
+    for empty in ["(0,)", "(0, 32)"] {
+        let e = read(empty, 0, &here()).unwrap_err();
+        assert!(e.hint().unwrap().contains("empty"), "{empty}: {e}");
+    }
 }
 
 #[test]
@@ -228,7 +264,7 @@ fn an_npz_says_what_its_meta_says_and_its_band_names_the_layers() {
     // What is said of the band is not said of one of its layers.
     let e = import("averaged.npz", &at(2)).unwrap_err();
     assert!(e.to_string().contains("layer 2") && e.to_string().contains("resid_post.4"), "{e}");
-    let own = ImportAs { site: Some(Site::ResidPost(12)), ..at(2) };
+    let own = ImportAs { site: Some(Site::ResidPost(12)), row: Some(2), ..signed() };
     holds("averaged.npz", &own, &layer(12), Site::ResidPost(12));
     assert!(matches!(import("averaged.npz", &signed()), Err(DirectionError::Ambiguous { .. })));
     let bytes = found.export_bytes(DirectionFormat::Npz).unwrap();

@@ -82,6 +82,8 @@ pub(super) struct PickedVector {
     pub layer: Option<i64>,
     /// Whether the file itself calls it so; else it is counted from 0.
     pub listed: bool,
+    /// Whether it was asked for, of a stack whose rows are counted.
+    pub asked: bool,
 }
 
 /// Picks the vector that is asked for.
@@ -114,7 +116,8 @@ pub(super) fn pick(
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
     let of_row = asked.row.and_then(|row| rows.get(row).copied());
     let layer = asked.layer.or(of_row).filter(|_| called.is_none());
-    Ok(PickedVector { values, site: None, from, called, unsure: None, layer, listed })
+    let asked = asked.layer.is_some() && !listed;
+    Ok(PickedVector { values, site: None, from, called, unsure: None, layer, listed, asked })
 }
 
 /// The layer that a site names in a file with a vector for each of these sites.
@@ -140,10 +143,10 @@ pub(super) fn choose(
         if let ([one], true) = (all.as_slice(), stacked) { Some(*one) } else { None }
     };
     let at = match name {
-        Some(name) => arrays
-            .iter()
-            .position(|a| a.name == name)
-            .ok_or_else(|| DirectionError::NoSuchArray { name: name.to_owned(), names: names() })?,
+        Some(name) => arrays.iter().position(|a| a.name == name).ok_or_else(|| match arrays.as_slice() {
+            [one] if one.name.is_empty() => DirectionError::Unnamed { name: name.to_owned() },
+            _ => DirectionError::NoSuchArray { name: name.to_owned(), names: names() },
+        })?,
         None if arrays.len() == 1 => 0,
         // What this program and many scripts call it.
         None => stacks()
@@ -189,7 +192,14 @@ pub(super) fn vector(
         true => Ok(row),
         false => Err(DirectionError::NoSuchRow { row, rows }),
     };
-    let (at, how) = match (shape.as_slice(), row, layer, position) {
+    // Axes of 1 before a stack hold nothing to choose.
+    let mut axes = shape.as_slice();
+    while let [1, rest @ ..] = axes
+        && rest.len() > 2
+    {
+        axes = rest;
+    }
+    let (at, how) = match (axes, row, layer, position) {
         (_, None, None, None) if longer <= 1 && !values.is_empty() => return Ok((values, String::new())),
         (&[rows, width] | &[1, rows, width], Some(row), _, None) if width > 0 => {
             (of_row(row, rows)?, format!("row {row}"))
@@ -200,6 +210,9 @@ pub(super) fn vector(
         ),
         (&[count, _], None, Some(layer), None) => (of_layer(layer, count)?, format!("layer {layer}")),
         (&[count, _], None, None, Some(p)) => (place("position", p, count)?, format!("position {p}")),
+        (&[_, _], None, Some(_), Some(_)) if longer > 1 => {
+            return Err(DirectionError::LayerAndPosition { found: shape });
+        }
         (&[positions, count, _], None, Some(layer), Some(p)) => (
             place("position", p, positions)? * count + of_layer(layer, count)?,
             format!("position {p}, layer {layer}"),

@@ -27,6 +27,10 @@ pub(super) fn site(
         (Some(asked), None, Some(layer), _) if picked.listed && !numbers(layer, asked) => {
             return Err(DirectionError::StatedLayer { layer, asked });
         }
+        // A row that is counted from 0 is no less of a layer, where one was asked for.
+        (Some(asked), None, Some(layer), _) if picked.asked && !numbers(layer, asked) => {
+            return Err(DirectionError::AskedLayer { layer, asked });
+        }
         (Some(asked), None, None, Some(file)) if !same_place(asked, file) => {
             return Err(DirectionError::Stated { file, asked });
         }
@@ -87,6 +91,7 @@ mod tests {
             unsure: None,
             layer,
             listed: true,
+            asked: false,
         }
     }
 
@@ -119,6 +124,26 @@ mod tests {
                 (found, expected) => panic!("{found:?}, {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_layer_that_is_asked_for_of_a_counted_stack_holds_what_is_stated() {
+        let counted = PickedVector { listed: false, asked: true, ..picked(None, Some(2)) };
+        let stated = |asked| site(&counted, None, &Says::default(), Some(asked));
+        for fits in [ResidPost(2), ResidPost(1), ResidPre(2), MlpOut(2), FinalNorm] {
+            assert_eq!(stated(fits).unwrap(), Some(fits));
+        }
+        for other in [ResidPost(0), Embed, MlpOut(1)] {
+            let e = stated(other).unwrap_err();
+            assert!(
+                e.to_string().contains("--layer 2") && e.to_string().contains(&format!("`{other}`")),
+                "{e}"
+            );
+            assert!(e.hint().unwrap().contains("--row N"), "{e}");
+        }
+        // A list of one vector has a place in it that no one asked for.
+        let one = PickedVector { listed: false, ..picked(None, Some(0)) };
+        assert_eq!(site(&one, None, &Says::default(), Some(ResidPost(5))).unwrap(), Some(ResidPost(5)));
     }
 
     #[test]

@@ -75,8 +75,8 @@ impl ChatError {
                 format!("mend the template, or name a markup instead ({})", MARKUPS.join(", "))
             }
             Self::Failed(_) => {
-                "if the turns are as this model takes them, the template does what is not done here, such as the filter \
-                 `wordwrap`: mend it, name a markup with --chat=NAME, or give the text with its markup without --chat"
+                "if the turns are as this model takes them, the template does what is not done here: mend that line of it, name a \
+                 markup with --chat=NAME, or give the text with its markup without --chat"
                     .into()
             }
             Self::Endless { .. } => {

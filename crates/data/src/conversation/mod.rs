@@ -4,6 +4,7 @@
 //! [`ChatTemplates`], and text and places are made here. What a template does is what transformers'
 //! `apply_chat_template` makes of it.
 
+mod blocks;
 mod error;
 mod fallback;
 mod filters;

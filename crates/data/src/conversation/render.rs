@@ -25,6 +25,8 @@ struct Raised(String);
 /// A template and what it may use.
 pub(super) struct Environment {
     inner: minijinja::Environment<'static>,
+    /// The template as it was given.
+    template: String,
     tokens: BTreeMap<String, String>,
     now: NaiveDateTime,
     asked_date: Arc<AtomicBool>,
@@ -63,15 +65,15 @@ impl Environment {
                 }
             }
         });
-        inner.add_template_owned(NAME, source::prepared(&template)).map_err(|e| said(&e))?;
-        Ok(Self { inner, tokens, now, asked_date })
+        inner.add_template_owned(NAME, source::prepared(&template)).map_err(|e| said(&e, &template))?;
+        Ok(Self { inner, template, tokens, now, asked_date })
     }
 
     pub fn render(&self, messages: &[Message], answer: bool) -> Result<String, ChatError> {
         let failed = |e: Error| match raised(&e) {
             Some(message) => ChatError::Refused(message),
             None if endless(&e) => ChatError::Endless { steps: FUEL, line: e.line() },
-            None => ChatError::Failed(said(&e)),
+            None => ChatError::Failed(said(&e, &self.template)),
         };
         let mut context: Vec<(String, Value)> =
             self.tokens.iter().map(|(name, token)| (name.clone(), token.as_str().into())).collect();
@@ -167,11 +169,20 @@ fn endless(error: &Error) -> bool {
     false
 }
 
+/// The longest line of a template that is shown as it is.
+const SHOWN: usize = 100;
+
 /// An error in one line, with the line of the template.
-fn said(error: &Error) -> String {
+fn said(error: &Error, template: &str) -> String {
     let what = error.detail().map_or_else(|| error.kind().to_string(), |d| format!("{}: {d}", error.kind()));
-    match error.line() {
-        Some(line) => format!("{what} (line {line} of the template)"),
-        None => what,
+    let Some(number) = error.line() else { return what };
+    let lines = template.replace("\r\n", "\n").replace('\r', "\n");
+    let line = lines.split('\n').nth(number.saturating_sub(1)).unwrap_or_default().trim();
+    let used = source::used(line);
+    match line.chars().count() {
+        0 => format!("{what} (line {number} of the template)"),
+        n if n <= SHOWN => format!("{what} (line {number} of the template: {line})"),
+        _ if used.is_empty() => format!("{what} (line {number} of the template)"),
+        _ => format!("{what} (line {number} of the template, which uses {})", used.join(", ")),
     }
 }

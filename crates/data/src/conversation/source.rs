@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use minijinja::{Error, Value};
 
-use super::macros::VARIADIC;
+use super::blocks::{Macros, apart, defaulted};
 use super::percent::MODULO;
 use super::python::refused;
 
@@ -16,7 +16,8 @@ pub(super) const TEXT: &str = "__text";
 
 /// Lines end in `\n`, in text and in literals, as Jinja2 reads any file. Generation blocks are blocks that have a scope of
 /// their own, which is all that they do to the text. Loops take their items from [`items`], raw blocks begin where
-/// their tag ends, [`operators`] are Python's, and macros may take more than they name.
+/// their tag ends, [`operators`] are Python's, macros may take more than they name, and their defaults and the values of a
+/// block `with` see what they see in Jinja2.
 pub(super) fn prepared(template: &str) -> String {
     let source = template.replace("\r\n", "\n").replace('\r', "\n");
     let (mut out, mut macros): (Vec<String>, Macros) = (Vec::new(), Macros::default());
@@ -44,7 +45,8 @@ pub(super) fn prepared(template: &str) -> String {
                 let tag = literals(tag).unwrap_or_else(|| tag.to_owned());
                 let tag = operators(&tag).unwrap_or(tag);
                 let tag = looped(&tag, &scan(&tag, b"%}").0).unwrap_or(tag);
-                macros.seen(tag, &mut out)
+                let tag = macros.seen(tag, &mut out);
+                defaulted(&tag).or_else(|| apart(&tag)).unwrap_or(tag)
             }
         };
         out.push(done);
@@ -64,6 +66,34 @@ pub(super) fn items(value: Value) -> Result<Value, Error> {
         return Ok(text.chars().map(|c| Value::from(c.to_string())).collect());
     }
     Ok(value)
+}
+
+/// The filters, functions and methods that a line of a template uses, each once.
+pub(super) fn used(line: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut rest = line;
+    while let Some(at) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        let mark: &[u8] = if rest[at..].starts_with("{{") { b"}}" } else { b"%}" };
+        let found = scan(&rest[at..], mark).1;
+        let end = found.map_or(rest.len(), |end| at + end);
+        // A tag may go on in the next line.
+        let close = if found.is_none() { " }}" } else { "" };
+        let tag = &format!("{}{close}", &rest[at..end]);
+        let tokens = tokens(tag).map(|(_, tokens)| tokens).unwrap_or_default();
+        let said = |at: usize| tokens.get(at).map_or("", |(_, range)| &tag[range.clone()]);
+        for (i, (kind, _)) in tokens.iter().enumerate() {
+            let keyword =
+                matches!(said(i), "and" | "or" | "not" | "in" | "if" | "elif" | "else" | "is" | "call");
+            let filter = i > 0 && said(i - 1) == "|";
+            let called = said(i + 1) == "(" && !keyword && !matches!(said(0), "macro");
+            let name = format!("`{}`", said(i));
+            if *kind == Kind::Word && (filter || called) && !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        rest = &rest[end..];
+    }
+    all
 }
 
 /// A raw block that keeps the end of the line behind its first tag, as Jinja2 does.
@@ -137,17 +167,17 @@ fn looped(tag: &str, words: &[Range<usize>]) -> Option<String> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Word,
     Literal,
     Mark,
 }
 
 /// A token of an expression: what it is, and where it stands.
-type Token = (Kind, Range<usize>);
+pub(super) type Token = (Kind, Range<usize>);
 
 /// What stands in a tag between its marks, and the tokens of it.
-fn tokens(tag: &str) -> Option<(Range<usize>, Vec<Token>)> {
+pub(super) fn tokens(tag: &str) -> Option<(Range<usize>, Vec<Token>)> {
     let block = tag.starts_with("{%");
     let bytes = tag.as_bytes();
     let start = 2 + usize::from(matches!(bytes.get(2)?, b'-' | b'+'));
@@ -249,7 +279,7 @@ fn operators(tag: &str) -> Option<String> {
 }
 
 /// How deep brackets and macros may lie in each other, and how many `%` may stand in a row: the parser takes no more brackets.
-const DEEPEST: usize = 150;
+pub(super) const DEEPEST: usize = 150;
 
 /// An expression that is being written anew.
 struct Written<'a> {
@@ -389,89 +419,5 @@ impl<'a> Written<'a> {
         }
         out.push_str(&chain.end(joined));
         Some(out)
-    }
-}
-
-/// A macro whose end has not come.
-struct Open {
-    name: String,
-    /// Which piece of the template its tag is.
-    at: usize,
-    varargs: bool,
-    kwargs: bool,
-    /// Names that it gives a meaning of its own.
-    own: Vec<String>,
-}
-
-/// Macros that say `varargs` or `kwargs`, which in Jinja2 take what no argument of theirs is given.
-#[derive(Default)]
-struct Macros(Vec<Open>);
-
-impl Macros {
-    /// The tag as it is to stand; the tag of a macro is among `out`, and is written anew when its end comes.
-    fn seen(&mut self, tag: String, out: &mut [String]) -> String {
-        let Some((body, tokens)) = tokens(&tag) else { return tag };
-        let said = |at: usize| tokens.get(at).map_or("", |(_, range)| &tag[range.clone()]);
-        let block = tag.starts_with("{%");
-        if block && said(0) == "endmacro" {
-            let Some(open) = self.0.pop() else { return tag };
-            return match (open.varargs || open.kwargs, out.get_mut(open.at)) {
-                (true, Some(begun)) => open.written(begun, &tag, body),
-                _ => tag,
-            };
-        }
-        let sets = |at: usize| match said(0) {
-            _ if !block => false,
-            "set" => at == 1 && !matches!(said(2), "." | "["),
-            "for" => (at + 1..tokens.len()).any(|i| said(i) == "in") && !(1..at).any(|i| said(i) == "in"),
-            // A keyword of a call has the same shape, and stands behind the first word of a block `with` alone.
-            "with" => said(at + 1) == "=",
-            "macro" => true,
-            _ => false,
-        };
-        let begins = block && said(0) == "macro";
-        if begins {
-            let name = said(1).to_owned();
-            self.0.push(Open { name, at: out.len(), varargs: false, kwargs: false, own: vec![] });
-        }
-        for (at, (kind, _)) in tokens.iter().enumerate() {
-            let name = said(at);
-            let bare = *kind == Kind::Word && matches!(name, "varargs" | "kwargs");
-            let before = at.checked_sub(1).map_or("", said);
-            if !bare || matches!(before, "." | "|") {
-                continue;
-            }
-            let (own, keyword) = (sets(at), said(at + 1) == "=");
-            // The arguments of a macro are its own; what stands in it is in those around it too.
-            let around = if begins { 1 } else { DEEPEST };
-            for open in self.0.iter_mut().rev().take(around) {
-                if own {
-                    open.own.push(name.to_owned());
-                } else if !keyword && !open.own.iter().any(|n| n == name) {
-                    (open.varargs, open.kwargs) =
-                        (open.varargs || name == "varargs", open.kwargs || name == "kwargs");
-                }
-            }
-        }
-        tag
-    }
-}
-
-impl Open {
-    /// The tag at the end of the macro, which makes it one that takes more; the one at its beginning is told so too.
-    fn written(&self, begun: &mut String, end: &str, body: Range<usize>) -> String {
-        let Some(at) = begun.rfind(')') else { return end.to_owned() };
-        let head = begun[..at].trim_end();
-        let mut more: Vec<&str> = Vec::new();
-        more.extend(self.varargs.then_some("varargs=none"));
-        more.extend(self.kwargs.then_some("kwargs=none"));
-        let comma = if head.ends_with(['(', ',']) { "" } else { ", " };
-        *begun = format!("{head}{comma}{}{}", more.join(", "), &begun[at..]);
-        let (name, varargs, kwargs) = (&self.name, self.varargs, self.kwargs);
-        format!(
-            "{}%}}{{% set {name} = {name}|{VARIADIC}({varargs}, {kwargs}) {}",
-            &end[..body.end],
-            &end[body.end..]
-        )
     }
 }

@@ -10,13 +10,17 @@ fn fixtures() -> PathBuf {
 }
 
 fn chat_of(template: &str, tokens: &[(&str, &str)]) -> Chat {
+    opened(template, tokens).unwrap()
+}
+
+fn opened(template: &str, tokens: &[(&str, &str)]) -> Result<Chat, ChatError> {
     let model = ChatTemplates {
         templates: BTreeMap::from([("default".to_owned(), template.to_owned())]),
         source: "test".into(),
         special_tokens: tokens.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
     };
     let now = "2026-11-03T09:05:07".parse().unwrap();
-    Chat::open(Some(&model), None, now).unwrap()
+    Chat::open(Some(&model), None, now)
 }
 
 fn tail(name: &str) -> Tail {
@@ -69,7 +73,7 @@ fn expressions_are_what_jinja2_makes_of_them() {
     let mut wrong = Vec::new();
     for case in golden["cases"].as_array().unwrap() {
         let template = case["template"].as_str().unwrap();
-        let found = chat_of(template, &[]).render(&messages, Tail::Complete);
+        let found = opened(template, &[]).and_then(|chat| chat.render(&messages, Tail::Complete));
         let same = match case["text"].as_str() {
             Some(text) => found.as_deref() == Ok(text),
             None => found.is_err(),
@@ -95,6 +99,22 @@ fn what_can_t_be_said_as_python_says_it_is_refused() {
         let found = chat_of(template, &[]).render(&[Message::user("x")], Tail::Complete);
         assert!(matches!(&found, Err(ChatError::Failed(e)) if e.contains(said)), "{template}: {found:?}");
     }
+}
+
+#[test]
+fn a_failure_names_what_the_template_uses() {
+    let failed =
+        |template: &str| chat_of(template, &[]).render(&[Message::user("x")], Tail::Complete).unwrap_err();
+    let e = failed("a\r\n{{ messages[0].role|trim(1, 2, 3) }}");
+    assert!(e.to_string().contains("(line 2 of the template: {{ messages[0].role|trim(1, 2, 3) }})"), "{e}");
+    assert!(!e.hint().contains("wordwrap"), "{}", e.hint());
+    let e = failed(&format!(
+        "{}{{{{ 'x'.ljust(1)|trim(1, 2, 3) }}}}{{% if (1) %}}{{% endif %}}",
+        "long ".repeat(40)
+    ));
+    assert!(e.to_string().ends_with("(line 1 of the template, which uses `ljust`, `trim`)"), "{e}");
+    let e = failed("{% macro f(a, b=1) %}{{ a }}{% endmacro %}\n{{ f(1, 2, 3) }}");
+    assert!(e.to_string().contains("the macro `f` takes at most 2"), "{e}");
 }
 
 #[test]

@@ -232,7 +232,9 @@ impl ImportError {
             P::Empty => "fill or remove the row, or leave such rows out with --skip-empty",
             P::NoLabel => "fill the label, or give one to all rows with --label",
             P::NotRenamed { .. } => "add it to --map, or `*:NAME` for all others (`*:*` keeps them)",
-            P::DuplicateId { .. } => "give each row an id of its own, or leave `id=` out of --columns",
+            P::DuplicateId { .. } => {
+                "give each row an id of its own, and convert files whose ids begin anew one at a time"
+            }
             P::NothingKept { .. } => "see `truenorth data convert --help` for what decides over a row",
             P::EmptyPart { .. } => "give the part a larger share, or more rows",
             _ => return None,

@@ -162,8 +162,10 @@ impl Importer {
 
     fn id(&mut self, record: &ImportedRow, stem: &str, name: &str) -> Result<String, ImportFault> {
         let (RowLocation::Line(number) | RowLocation::Row(number)) = record.place;
+        let numbered = || format!("{stem}-{number}");
         let id = match &self.recipe.id {
-            None => format!("{stem}-{number}"),
+            None => numbered(),
+            Some(column) if self.recipe.usual_id() => record.label(column)?.unwrap_or_else(numbered),
             Some(column) => record.label(column)?.ok_or_else(|| {
                 let problem = ImportProblem::Value { found: "blank".into(), expected: "an id" };
                 ImportFault::at(record.place, problem).column(column)

@@ -129,6 +129,11 @@ impl ImportRecipe {
                     recipe.group = Some("group".into());
                     recipe.usual.push("group");
                 }
+                // What a row is called it keeps; only rows without an id go by their number.
+                if recipe.id.is_none() {
+                    recipe.id = Some("id".into());
+                    recipe.usual.push("id");
+                }
                 &[("text", true)]
             }
         };
@@ -159,10 +164,14 @@ impl ImportRecipe {
         wanted
     }
 
-    /// Columns whose values must all be of one kind.
+    /// Columns whose values must all be of one kind. An id that was not asked for is taken as it is.
     pub fn one_kind(&self) -> impl Iterator<Item = &String> {
-        [self.label.column(), self.category.column(), self.group.as_ref(), self.id.as_ref()]
-            .into_iter()
-            .flatten()
+        let id = self.id.as_ref().filter(|_| !self.usual_id());
+        [self.label.column(), self.category.column(), self.group.as_ref(), id].into_iter().flatten()
+    }
+
+    /// Whether ids are taken where rows have them, and need not be there.
+    pub fn usual_id(&self) -> bool {
+        self.usual.contains(&"id")
     }
 }

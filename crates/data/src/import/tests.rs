@@ -325,6 +325,24 @@ fn files_with_one_name_get_ids_of_their_own_and_texts_are_kept_once() {
     assert!(e.source().unwrap().to_string().contains("1 groups leave nothing for the part `b`"));
 }
 
+#[test]
+fn rows_keep_their_ids_and_only_those_without_one_are_numbered() {
+    let rows = br#"{"id": "a7", "text": "one word", "label": "x"}
+{"id": 12, "text": "two trees", "label": "y"}
+{"text": "three birds", "label": "y"}
+"#;
+    let ids = |made: Imported| made.rows.into_iter().map(|r| r.id).collect::<Vec<_>>();
+    let made = import(ImportOptions::new(ImportSource::Jsonl), &[("d.jsonl", &rows[..])]).unwrap();
+    assert_eq!(ids(made), ["a7", "12", "d-3"]);
+    let table = b"id,text,label\nb1,one word,x\n,two trees,y\n";
+    assert_eq!(
+        ids(import(ImportOptions::new(ImportSource::Csv), &[("d.csv", &table[..])]).unwrap()),
+        ["b1", "d-3"]
+    );
+    let twice = br#"[{"id": 1, "text": "one", "label": "x"}, {"id": 1, "text": "two", "label": "x"}]"#;
+    assert!(refused(ImportOptions::new(ImportSource::Jsonl), "d.jsonl", twice).contains("`1`"));
+}
+
 /// Labels 0 and 1 are labels 0 and 1 in every way that Parquet holds a decimal, to `data convert` and to a verb that
 /// reads the file itself.
 #[cfg(feature = "parquet")]

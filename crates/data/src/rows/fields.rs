@@ -174,9 +174,10 @@ impl Fields {
             Value::Bool(b) => Ok(b.to_string()),
             Value::Number(n) if n.is_i64() || n.is_u64() => Ok(n.to_string()),
             // What was a column of numbers, such as 0.0 and 1.0.
-            Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0 && f.abs() < WHOLE) => {
-                Ok(format!("{:.0}", n.as_f64().unwrap_or(f64::NAN)))
-            }
+            Value::Number(n) => n
+                .as_f64()
+                .and_then(whole)
+                .ok_or_else(|| wrong(field, &Value::Number(n), "a string, an integer, true or false")),
             other => Err(wrong(field, &other, "a string, an integer, true or false")),
         }
     }
@@ -200,6 +201,12 @@ impl Fields {
     pub fn extra(&mut self) -> Extra {
         std::mem::take(&mut self.map).into_iter().filter(|(_, v)| !v.is_null()).collect()
     }
+}
+
+/// A whole number as a label has it; none of another, or of one with more than one spelling.
+pub(in super::super) fn whole(number: f64) -> Option<String> {
+    // With 0 added, since −0 is written with its sign.
+    (number.fract() == 0.0 && number.abs() < WHOLE).then(|| format!("{:.0}", number + 0.0))
 }
 
 /// The turns of a list of messages, or of turns as ShareGPT has them; else what is wrong with it.

@@ -24,7 +24,7 @@ use super::error::{DataError, DataProblem};
 use super::strict::strict_json;
 use super::table::{TableFile, TableRow};
 pub(super) use csv::table;
-pub(super) use fields::{Fields, as_conversation, begun_by, kind, shown, two_sides, unnamed, wrong};
+pub(super) use fields::{Fields, as_conversation, begun_by, kind, shown, two_sides, unnamed, whole, wrong};
 use form::FileForm;
 pub(super) use form::{delimiter, ending, is_json, json_document};
 pub use text::whole_text;

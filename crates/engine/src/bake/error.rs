@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use truenorth_protocol::Site;
 
+use crate::error::EngineError;
+
 /// Why a change can't be written into weights. Nothing that was there was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BakeError {
@@ -25,6 +27,45 @@ pub enum BakeError {
         path: PathBuf,
         /// What is wrong with it, for people.
         problem: String,
+    },
+    /// A folder whose model can't be opened, so that what its weights are is not certain.
+    #[error(transparent)]
+    Model(Box<EngineError>),
+    /// A weight that is no number.
+    #[error("tensor `{name}` of {path} holds {value} at element {index}, expected finite weights", path = .path.display())]
+    NotFinite {
+        /// The file that holds it.
+        path: PathBuf,
+        /// Name of the tensor.
+        name: String,
+        /// Index of the first such element, from 0.
+        index: usize,
+        /// The NaN or infinity.
+        value: f64,
+    },
+    /// A changed weight that the type of the model's weights has no room for.
+    #[error("tensor `{name}` would hold {value:e}, more than {dtype} has room for")]
+    Beyond {
+        /// Name of the tensor.
+        name: String,
+        /// The type of its weights.
+        dtype: String,
+        /// The number.
+        value: f64,
+    },
+    /// Weights that the change would pass over, as they are stored under other names than those that are changed.
+    #[error(
+        "{found} of the {expected} tensors that this change is about are in {folder} under their own names; `{name}` is not"
+    )]
+    Unchanged {
+        /// The folder of the model.
+        folder: String,
+        /// The first tensor that is not there.
+        name: String,
+        /// Tensors that are there.
+        found: usize,
+        /// Tensors that the change is about.
+        expected: usize,
     },
     /// A folder that holds something.
     #[error("{0} is not empty")]
@@ -131,11 +172,23 @@ pub enum BakeError {
     },
 }
 
+impl From<EngineError> for BakeError {
+    fn from(error: EngineError) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
 impl BakeError {
     /// A remedy for people, where there is one.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Model(error) => return error.hint(),
+            Self::NotFinite { .. } => Some("the weights are damaged: fetch or save them again"),
+            Self::Unchanged { .. } => Some(
+                "save the model with `model.save_pretrained(folder)` of transformers, which gives each tensor its own name",
+            ),
+            Self::Beyond { .. } => Some("take a smaller --alpha; such a model would write nothing"),
             Self::NotEmpty(_) => Some("name a folder that is not there yet"),
             Self::NoWeights(_) | Self::Family { .. } => Some(
                 "name a folder as transformers saves it, with config.json and safetensors, of a family of `models list`",
@@ -156,6 +209,7 @@ impl BakeError {
                 Some("use the model that the direction was extracted from")
             }
             _ => None,
-        }
+        };
+        hint.map(str::to_owned)
     }
 }

@@ -1,15 +1,24 @@
 //! The folder: shards read and written one after the other, all other files copied.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
+use candle_core::{DType, Device};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, View};
 use serde_json::Value;
 
-use super::matrix::{edited, write};
+use super::matrix::{edited, first_not_finite, write};
 use super::{BakeError, BakeSummary, Change, ChangedModel};
+use crate::backend::shapes;
+use crate::config::Config;
+use crate::error::EngineError;
+use crate::head;
+use crate::load::{LoadOptions, Source};
+use crate::reference::Choices;
+use crate::weights::FileWeights;
 
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
@@ -62,9 +71,24 @@ fn pretty(value: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("JSON that was read is JSON")
 }
 
-pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<BakeSummary, BakeError> {
-    let mut config = json(&from.join(CONFIG))?;
-    let kind = ChangedModel::of(&config, change)?;
+pub(super) fn bake(
+    from: &Path,
+    to: &Path,
+    change: &Change,
+    about: &str,
+    choices: &Choices,
+) -> Result<BakeSummary, BakeError> {
+    // What the loader refuses, no one could say of whether the change is in it.
+    let mut source = Source::open_folder(from).map_err(EngineError::from)?;
+    let mut parsed = Config::parse(source.config(), choices).map_err(EngineError::from)?;
+    let name = from.display().to_string();
+    head::settle(&mut parsed, &mut source, choices.transformers, &name).map_err(EngineError::from)?;
+    let mut config = source.config().clone();
+    let kind = ChangedModel::of(&config, &parsed, change)?;
+    let source = Arc::new(source);
+    let options = LoadOptions { dtype: Some(DType::F32), ..LoadOptions::default() };
+    let weights = FileWeights { source: source.clone(), options, device: Device::Cpu };
+    shapes::check(&parsed, &weights)?;
     let index = from.join(INDEX);
     let single = from.join(SINGLE).is_file();
     let mut shards = if !single && index.is_file() { Some(json(&index)?) } else { None };
@@ -80,6 +104,7 @@ pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Resu
     if to.exists() && std::fs::read_dir(to).map_err(io("read", to))?.next().is_some() {
         return Err(BakeError::NotEmpty(to.display().to_string()));
     }
+    checked(&kind, &source, from, &files)?;
     std::fs::create_dir_all(to).map_err(io("write", to))?;
     let mut baked = BakeSummary { changed: vec![], added: vec![], config: vec![], files: files.clone() };
     for file in &files {
@@ -108,6 +133,44 @@ pub(super) fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Resu
     let card = std::fs::read_to_string(from.join(CARD)).unwrap_or_default();
     put(&to.join(CARD), with_card(&card, about, &baked).as_bytes())?;
     Ok(baked)
+}
+
+/// Refuses weights that are no numbers, and those in which the change would be half done, before anything is written.
+fn checked(
+    kind: &ChangedModel<'_>,
+    source: &Source,
+    folder: &Path,
+    files: &[String],
+) -> Result<(), BakeError> {
+    let mut there: BTreeSet<String> = BTreeSet::new();
+    for file in files {
+        let path = folder.join(file);
+        let bytes = read(&path)?;
+        let damaged = |e: safetensors::SafeTensorError| BakeError::Damaged {
+            path: path.clone(),
+            problem: e.to_string(),
+        };
+        for (name, view) in SafeTensors::deserialize(&bytes).map_err(damaged)?.iter() {
+            let canonical = kind.canonical(name);
+            // Masks and other heads may hold infinities, and no one reads them.
+            let is_read = source.has(&canonical) && !head::is_other(&canonical);
+            if is_read && let Some((index, value)) = first_not_finite(view.dtype(), view.data()) {
+                return Err(BakeError::NotFinite { path, name: name.to_owned(), index, value });
+            }
+            there.insert(canonical);
+        }
+    }
+    let needed = kind.needed();
+    let found = needed.iter().filter(|name| there.contains(*name)).count();
+    match needed.iter().find(|name| !there.contains(*name)) {
+        None => Ok(()),
+        Some(name) => Err(BakeError::Unchanged {
+            folder: folder.display().to_string(),
+            name: name.clone(),
+            found,
+            expected: needed.len(),
+        }),
+    }
 }
 
 /// The files of an index, each once.
@@ -141,7 +204,7 @@ fn shard(
         let canonical = kind.canonical(name);
         let data = view.data();
         let shape = view.shape().to_vec();
-        more.extend(kind.beside(name, &canonical, (view.dtype(), &shape), data));
+        more.extend(kind.beside(name, &canonical, (view.dtype(), &shape), data)?);
         let bytes = match kind.edit(&canonical) {
             Some(edit) => {
                 baked.changed.push(name.to_owned());
@@ -188,25 +251,28 @@ impl ChangedModel<'_> {
         canonical: &str,
         (dtype, shape): (Dtype, &[usize]),
         data: &'a [u8],
-    ) -> Vec<(String, OutTensor<'a>)> {
+    ) -> Result<Vec<(String, OutTensor<'a>)>, BakeError> {
         let names = &self.family.names;
         if self.tied && self.parts_embedding() && canonical == format!("{}.weight", names.embed) {
             let head = OutTensor { dtype, shape: shape.to_vec(), bytes: Cow::Borrowed(data) };
-            return vec![(format!("{}.weight", names.head), head)];
+            // Beside names with more before them, this one has it too.
+            let before = name.strip_suffix(canonical).unwrap_or_default();
+            return Ok(vec![(format!("{before}{}.weight", names.head), head)]);
         }
         if !self.gains_biases() {
-            return vec![];
+            return Ok(vec![]);
         }
-        let Some((layer, part)) = self.in_block(canonical) else { return vec![] };
+        let Some((layer, part)) = self.in_block(canonical) else { return Ok(vec![]) };
         let parts = [names.gate.unwrap_or(""), names.up, names.down];
         let Some(of) = parts.iter().find(|p| !p.is_empty() && part == format!("{p}.weight")) else {
-            return vec![];
+            return Ok(vec![]);
         };
         let rows = shape.first().copied().unwrap_or(0);
         let own = if *of == names.down { self.added(layer) } else { None };
         let values = own.unwrap_or_else(|| vec![0.0; rows]);
         let bias = name.strip_suffix("weight").unwrap_or(name).to_owned() + "bias";
-        vec![(bias, OutTensor { dtype, shape: vec![rows], bytes: Cow::Owned(write(dtype, &values)) })]
+        let bytes = Cow::Owned(write(&bias, dtype, &values)?);
+        Ok(vec![(bias, OutTensor { dtype, shape: vec![rows], bytes })])
     }
 
     /// Whether the MLP gets biases that it did not have.
@@ -223,7 +289,8 @@ fn settle(kind: &ChangedModel<'_>, config: &mut Value, baked: &mut BakeSummary) 
             baked.config.push(format!("{key} = {value}"));
         }
     };
-    if kind.tied && kind.parts_embedding() {
+    // An output matrix of its own beside a config that ties is one that not every reader takes.
+    if (kind.tied || kind.says_tied) && kind.parts_embedding() {
         set("tie_word_embeddings", false);
     }
     if let (true, Some(key)) = (kind.gains_biases(), kind.biases()) {

@@ -55,7 +55,7 @@ pub(super) fn edited(
             _ => return Err(wrong()),
         },
     }
-    Ok(write(dtype, &values))
+    write(name, dtype, &values)
 }
 
 fn read(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f64>, BakeError> {
@@ -70,12 +70,35 @@ fn read(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f64>, BakeError> {
     }
 }
 
-/// Numbers in a type that [`read`] takes.
-#[allow(clippy::cast_possible_truncation, reason = "rounding to the type is what is asked for")]
-pub(super) fn write(dtype: Dtype, values: &[f64]) -> Vec<u8> {
+/// The first number that is NaN or infinite, with its index; none too where the type is none that [`read`] takes.
+pub(super) fn first_not_finite(dtype: Dtype, bytes: &[u8]) -> Option<(usize, f64)> {
+    fn first(values: impl Iterator<Item = f64>) -> Option<(usize, f64)> {
+        values.enumerate().find(|(_, v)| !v.is_finite())
+    }
+    let pairs = bytes.as_chunks::<2>().0.iter();
     match dtype {
+        Dtype::F64 => first(bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b))),
+        Dtype::F32 => first(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b).into())),
+        Dtype::F16 => first(pairs.map(|b| f16::from_le_bytes(*b).into())),
+        Dtype::BF16 => first(pairs.map(|b| bf16::from_le_bytes(*b).into())),
+        _ => None,
+    }
+}
+
+/// Numbers in a type that [`read`] takes; one that the type has no room for is refused.
+#[allow(clippy::cast_possible_truncation, reason = "rounding to the type is what is asked for")]
+pub(super) fn write(name: &str, dtype: Dtype, values: &[f64]) -> Result<Vec<u8>, BakeError> {
+    let bytes: Vec<u8> = match dtype {
         Dtype::F16 => values.iter().flat_map(|v| f16::from_f64(*v).to_le_bytes()).collect(),
         Dtype::BF16 => values.iter().flat_map(|v| bf16::from_f64(*v).to_le_bytes()).collect(),
         _ => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+    };
+    match first_not_finite(dtype, &bytes) {
+        None => Ok(bytes),
+        Some((at, _)) => Err(BakeError::Beyond {
+            name: name.to_owned(),
+            dtype: format!("{dtype:?}"),
+            value: values.get(at).copied().unwrap_or(f64::NAN),
+        }),
     }
 }

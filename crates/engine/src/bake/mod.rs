@@ -16,7 +16,9 @@ use serde::Serialize;
 use serde_json::Value;
 use truenorth_protocol::Site;
 
-use crate::family::{Bias, FAMILIES, Family, NormKind};
+use crate::config::{Config, Head};
+use crate::family::{Bias, FAMILIES, Family, NormKind, Positions};
+use crate::reference::Choices;
 pub use error::BakeError;
 
 /// A change of a model's weights.
@@ -62,6 +64,10 @@ struct ChangedModel<'a> {
     layers: usize,
     /// Whether the output matrix is the embedding, which an ablation of the embedding must not change.
     tied: bool,
+    /// Whether the config says so, whatever is stored.
+    says_tied: bool,
+    /// Whether positions are learned.
+    learned_positions: bool,
     /// Whether the MLP has biases already.
     has_biases: bool,
     /// Whether the output projection of attention has a bias.
@@ -69,24 +75,33 @@ struct ChangedModel<'a> {
 }
 
 impl<'a> ChangedModel<'a> {
-    fn of(config: &Value, change: &'a Change) -> Result<Self, BakeError> {
-        let name = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    /// `stated` is config.json, `config` what the loader makes of it and of the weights beside it.
+    fn of(stated: &Value, config: &Config, change: &'a Change) -> Result<Self, BakeError> {
+        let name = stated.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let family = FAMILIES.iter().find(|f| f.name == name).copied();
         let family = family.ok_or_else(|| BakeError::Family { found: name.to_owned() })?;
         let size = |key: &'static str| {
-            let found = config.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+            let found = stated.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
             found.ok_or(BakeError::Key { key })
         };
         let (hidden, layers) = (size(family.keys.hidden)?, size(family.keys.layers)?);
-        let tied = config.get("tie_word_embeddings").and_then(Value::as_bool);
-        let tied = tied.unwrap_or(family.defaults.tied);
+        let says_tied = stated.get("tie_word_embeddings").and_then(Value::as_bool);
         let has = |bias: Bias| match bias {
             Bias::Always => true,
-            Bias::Key(key, default) => config.get(key).and_then(Value::as_bool).unwrap_or(default),
+            Bias::Key(key, default) => stated.get(key).and_then(Value::as_bool).unwrap_or(default),
             Bias::Never | Bias::QkvOnly => false,
         };
-        let (has_biases, has_attn_bias) = (has(family.mlp_bias), has(family.attn_bias));
-        let kind = Self { family, change, hidden, layers, tied, has_biases, has_attn_bias };
+        let kind = Self {
+            family,
+            change,
+            hidden,
+            layers,
+            tied: config.head == Head::Tied,
+            says_tied: says_tied.unwrap_or(family.defaults.tied),
+            learned_positions: matches!(family.positions, Positions::Learned),
+            has_biases: has(family.mlp_bias),
+            has_attn_bias: has(family.attn_bias),
+        };
         kind.check()?;
         Ok(kind)
     }
@@ -169,8 +184,67 @@ impl<'a> ChangedModel<'a> {
         }
     }
 
-    /// The name that the family's table has for a tensor of a file that may have been saved without its prefix.
+    /// The tensors that the change is about, by their canonical names: without one of them it would be half done.
+    fn needed(&self) -> Vec<String> {
+        let names = &self.family.names;
+        let whole = |name: &str| format!("{name}.weight");
+        let each = |parts: &[String]| -> Vec<String> {
+            let of_block = |l: usize| parts.iter().map(move |part| format!("{}.{l}.{part}", names.blocks));
+            (0..self.layers).flat_map(of_block).collect()
+        };
+        match self.change {
+            Change::Ablate(_) => {
+                let mut needed = vec![whole(names.embed)];
+                if self.learned_positions {
+                    needed.push(whole(names.positions));
+                }
+                let mut parts = match (names.attn_post, names.mlp_post) {
+                    (Some(attn), Some(mlp)) => vec![whole(attn), whole(mlp)],
+                    _ => vec![whole(names.out), whole(names.down)],
+                };
+                if names.attn_post.is_none() && self.has_attn_bias {
+                    parts.push(format!("{}.bias", names.out));
+                }
+                if names.mlp_post.is_none() && self.has_biases {
+                    parts.push(format!("{}.bias", names.down));
+                }
+                needed.extend(each(&parts));
+                needed
+            }
+            Change::Add(all) => {
+                let parts: Vec<&str> = [names.gate.unwrap_or(""), names.up, names.down]
+                    .into_iter()
+                    .filter(|p| !p.is_empty())
+                    .collect();
+                let mut needed = if self.adds_at_mlps() && !self.has_biases {
+                    // Every MLP gains biases.
+                    each(&parts.into_iter().map(whole).collect::<Vec<_>>())
+                } else {
+                    vec![]
+                };
+                needed.extend(all.iter().filter_map(|(site, _)| match site {
+                    Site::Embed => Some(whole(names.embed)),
+                    Site::AttnOut(l) => Some(format!("{}.{l}.{}.bias", names.blocks, names.out)),
+                    Site::ResidPost(l) | Site::MlpOut(l) if self.has_biases => {
+                        Some(format!("{}.{l}.{}.bias", names.blocks, names.down))
+                    }
+                    _ => None,
+                }));
+                needed
+            }
+        }
+    }
+
+    /// The name that the family's table has for a tensor of a file that may have been saved without its prefix, or with
+    /// that of the text half of a model that also sees.
     fn canonical(&self, name: &str) -> String {
+        let within;
+        let name = if let Some(rest) = name.strip_prefix("model.language_model.") {
+            within = format!("model.{rest}");
+            within.as_str()
+        } else {
+            name.strip_prefix("language_model.").unwrap_or(name)
+        };
         let root = self.family.names.embed.split_once('.').map_or("", |(root, _)| root);
         let head = format!("{}.", self.family.names.head);
         if name.starts_with(&format!("{root}.")) || name.starts_with(&head) {
@@ -236,9 +310,24 @@ fn channel(d: &[f64]) -> Option<usize> {
 /// the card what was changed. Shards stay shards, and each tensor keeps its type.
 ///
 /// # Errors
-/// When the family can't hold the change in its weights, a file can't be read or written, or the folder is not empty.
+/// When the family can't hold the change in its weights, the model is none that the engine opens, a file can't be read or
+/// written, or the folder is not empty.
 pub fn bake(from: &Path, to: &Path, change: &Change, about: &str) -> Result<BakeSummary, BakeError> {
-    folder::bake(from, to, change, about)
+    bake_as(from, to, change, about, &Choices::default())
+}
+
+/// As [`bake`], the model's files read as these choices say.
+///
+/// # Errors
+/// As [`bake`].
+pub fn bake_as(
+    from: &Path,
+    to: &Path,
+    change: &Change,
+    about: &str,
+    choices: &Choices,
+) -> Result<BakeSummary, BakeError> {
+    folder::bake(from, to, change, about, choices)
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub(super) fn judge(
             rubric: None,
             arm_score: None,
             base_score: None,
+            place: String::new(),
         };
     let both = |arm: &str, prompt: &str, c: &Chosen| {
         [(PreferredText::Arm, c.sides[0]), (PreferredText::Base, c.sides[1])]
@@ -129,6 +130,7 @@ fn score(
                     rubric: Some(rubric.to_owned()),
                     arm_score: Some(own),
                     base_score: Some(base),
+                    place: String::new(),
                 });
             }
         }

@@ -184,13 +184,19 @@ fn what_does_not_fit_together_is_refused_by_name() {
         let e = weigh(&sheet, &params, &Seeds::new(1)).unwrap_err();
         assert!(e.is_request() && e.to_string().contains(what), "{what}: {e}");
     };
-    says(&|s, _| s.ratings[0].arm = "persna".into(), "is of the arm `persna`");
+    says(
+        &|s, _| s.ratings[0].arm = "persna".into(),
+        "ratings.jsonl, line 1: the rating of `first` is of the arm `persna`",
+    );
     says(&|s, _| s.ratings[0].prompt = "p99".into(), "the prompt `p99`");
     says(&|s, _| s.ratings[0].arm = "base".into(), "of base beside itself");
     says(&|s, _| s.arms[2].name = "persona".into(), "two arms are called");
     says(&|s, _| drop(s.arms.remove(0)), "first arm is base");
-    says(&|_, p| p.primary = Some("kindness".into()), "no outcome is called `kindness`");
-    says(&|_, p| p.scopes = vec!["tidy".into()], "knows no `tidy`");
+    says(
+        &|_, p| p.primary = Some("kindness".into()),
+        "no outcome is called `kindness`, which is the key `primary`",
+    );
+    says(&|_, p| p.scopes = vec!["tidy".into()], "`scopes` of [experiment] knows no `tidy`");
     let cites = |arm: &str| ArmPrediction {
         id: "x".into(),
         claim: "c".into(),
@@ -209,6 +215,44 @@ fn what_does_not_fit_together_is_refused_by_name() {
         bad("{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\"}").contains("r.jsonl, line 1: it has neither")
     );
     assert!(bad("{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\",\"chioce\":\"arm\"}").contains("chioce"));
+    for (score, field) in [(99, "arm_score"), (0, "arm_score"), (-3, "base_score"), (6, "base_score")] {
+        let other = if field == "arm_score" { "base_score" } else { "arm_score" };
+        let e = bad(&format!(
+            "\n{{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\",\"{field}\":{score},\"{other}\":3}}"
+        ));
+        assert!(
+            e.contains(&format!("r.jsonl, line 2: `{field}` is {score}; expected a number from 1 to 5")),
+            "{e}"
+        );
+    }
+    // A choice may come in each order, and once in one.
+    let line = |first: &str, more: &str| {
+        format!(
+            "{{\"rater\":\"a\",\"arm\":\"b\",\"prompt\":\"c\",\"first\":\"{first}\",\"choice\":\"arm\"{more}}}\n"
+        )
+    };
+    let both = line("arm", "") + &line("base", "");
+    assert_eq!(read_ratings(both.as_bytes(), "r.jsonl").unwrap().len(), 2);
+    // Old programs end lines with a carriage return.
+    assert_eq!(
+        read_ratings(both.replace('\n', "\r").as_bytes(), "r.jsonl").unwrap()[1].place,
+        "r.jsonl, line 2"
+    );
+    let e = bad(&(both.clone() + &line("arm", "")));
+    assert!(
+        e.contains("r.jsonl, line 3: the rating of `a` is a second choice")
+            && e.contains("the first is r.jsonl, line 1"),
+        "{e}"
+    );
+    let score = ",\"rubric\":\"kind\",\"arm_score\":2,\"base_score\":3";
+    let e = bad(&(line("arm", score) + &line("arm", score).replace(",\"choice\":\"arm\"", "")));
+    assert!(e.contains("line 2") && e.contains("second score") && e.contains("on `kind`"), "{e}");
+    // A rater may come in two files.
+    let (mut sheet, params) = made_up();
+    let again = sheet.ratings[0].clone();
+    sheet.ratings.push(Rating { place: "other.jsonl, line 1".into(), ..again });
+    let e = weigh(&sheet, &params, &Seeds::new(19)).unwrap_err().to_string();
+    assert!(e.contains("other.jsonl, line 1") && e.contains("the first is ratings.jsonl, line 1"), "{e}");
     let csv = "rater,arm,prompt,choice\nann,persona,p01,arm\n";
     assert_eq!(read_ratings(csv.as_bytes(), "r.csv").unwrap()[0].choice, Some(PreferredText::Arm));
     for (arm, what) in [

@@ -9,6 +9,7 @@ mod pull;
 mod real;
 #[cfg(unix)]
 mod shop;
+mod sources;
 mod spec;
 
 use std::path::Path;
