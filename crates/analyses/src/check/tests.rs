@@ -242,7 +242,7 @@ fn axes_that_near_copies_chain_are_named_with_the_rows_that_do_it() {
     pairs.retain(|p| p.axis != "axis 3");
     let found = checked(pairs, &Params::default());
     said(&found, "so that no axis can be held out (`p4` with `p5`");
-    said(&found, "with 1 axis no exchange");
+    said(&found, "with 1 axis exchanged whole");
     for kind in [SplitKind::Axes, SplitKind::WholeAxes] {
         let why = found.split(kind).unwrap().missing.clone().unwrap();
         assert!(why.contains("axes are chained into one unit"), "{why}");

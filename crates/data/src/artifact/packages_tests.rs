@@ -123,8 +123,10 @@ fn stacks_are_chosen_from_by_layer_and_position() {
     ));
     holds("layers.npy", &ImportAs { layer: Some(1), ..of_block(1) }, &layer(4), Site::ResidPost(1));
     // A site of another layer than the one asked for; the row that the hint speaks of has no layer.
-    let e = import("layers.npy", &ImportAs { layer: Some(1), ..here() }).unwrap_err();
-    assert!(matches!(e, DirectionError::AskedLayer { layer: 1, asked: Site::ResidPost(5) }), "{e}");
+    let e = import("layers.npy", &ImportAs { layer: Some(1), ..of_block(2) }).unwrap_err();
+    assert!(matches!(e, DirectionError::AskedLayer { layer: 1, asked: Site::ResidPost(2) }), "{e}");
+    // One beyond the rows says that they are not the layers from 0 on.
+    holds("layers.npy", &ImportAs { layer: Some(1), ..here() }, &layer(4), Site::ResidPost(5));
     holds("layers.npy", &ImportAs { row: Some(1), ..here() }, &layer(4), Site::ResidPost(5));
     // Whether row 1 is what leaves block 1 or block 0 is not told.
     assert!(matches!(import("layers.npy", &at(1)), Err(DirectionError::Unstated { what: "site", .. })));
@@ -264,7 +266,7 @@ fn an_npz_says_what_its_meta_says_and_its_band_names_the_layers() {
     // What is said of the band is not said of one of its layers.
     let e = import("averaged.npz", &at(2)).unwrap_err();
     assert!(e.to_string().contains("layer 2") && e.to_string().contains("resid_post.4"), "{e}");
-    let own = ImportAs { site: Some(Site::ResidPost(12)), row: Some(2), ..signed() };
+    let own = ImportAs { site: Some(Site::ResidPost(12)), ..at(2) };
     holds("averaged.npz", &own, &layer(12), Site::ResidPost(12));
     assert!(matches!(import("averaged.npz", &signed()), Err(DirectionError::Ambiguous { .. })));
     let bytes = found.export_bytes(DirectionFormat::Npz).unwrap();

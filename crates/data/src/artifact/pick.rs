@@ -116,7 +116,9 @@ pub(super) fn pick(
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
     let of_row = asked.row.and_then(|row| rows.get(row).copied());
     let layer = asked.layer.or(of_row).filter(|_| called.is_none());
-    let asked = asked.layer.is_some() && !listed;
+    // A site beyond the rows says that they are not the layers from 0 on; then they are counted alone.
+    let covers = asked.site.and_then(Site::layer).is_none_or(|l| l as usize <= count);
+    let asked = asked.layer.is_some() && !listed && covers;
     Ok(PickedVector { values, site: None, from, called, unsure: None, layer, listed, asked })
 }
 

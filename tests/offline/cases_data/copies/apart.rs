@@ -49,7 +49,12 @@ fn texts_of_the_training_file_are_no_test() {
     for (file, word) in [("same.jsonl", "40 of 40 rows are copies"), ("turned.jsonl:1", "another label")] {
         let done = probe(file);
         let text = said(&done);
-        assert!(done.status.code() == Some(2) && text.contains(word) && text.contains(file.trim_end_matches(":1")), "{text}");
+        assert!(
+            done.status.code() == Some(2)
+                && text.contains(word)
+                && text.contains(file.trim_end_matches(":1")),
+            "{text}"
+        );
     }
 }
 
