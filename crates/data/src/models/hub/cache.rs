@@ -52,8 +52,7 @@ impl Cache {
             false => match std::fs::read_to_string(&note) {
                 Ok(text) => text.trim().to_owned(),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    let path = Path::new(&self.folder).join(revision);
-                    return Err(HubError::NotCached { path });
+                    return Err(HubError::NotCached { path: note });
                 }
                 Err(source) => return Err(HubError::Disk { doing: "read", path: note, source }),
             },
@@ -61,7 +60,7 @@ impl Cache {
         let snapshot = self.snapshot(&commit);
         match is_commit(&commit) && snapshot.is_dir() {
             true => Ok((commit, snapshot)),
-            false => Err(HubError::NotCached { path: Path::new(&self.folder).join(commit) }),
+            false => Err(HubError::NotCached { path: snapshot }),
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) enum HubError {
     },
     #[error("the answer of {url} is not as the hub's should be: {reason}")]
     Answer { url: String, reason: String },
-    #[error("File not found in local cache: {}", path.display())]
+    #[error("there is no {}", path.display())]
     NotCached { path: PathBuf },
     #[error("cannot {doing} {}", path.display())]
     Disk { doing: &'static str, path: PathBuf, source: io::Error },
