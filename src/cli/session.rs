@@ -182,6 +182,7 @@ fn with_options(
         options = models::Fetched::of(spec, &cache).noting(options);
     }
     options.offline = common.offline;
+    options.hub = settings::hub();
     options.cancel = Some(progress::interrupt_flag());
     let bar = Bar::new(spec, 0, "bytes", common.quiet);
     options.progress = Some(Arc::new(move |p: &models::Progress| {

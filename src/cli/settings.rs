@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Deserialize;
 use truenorth::settings::variable;
-pub use truenorth::settings::{VARIABLES, program, set};
+pub use truenorth::settings::{VARIABLES, hub, program, set};
 
 use super::output::{RequestContext as _, wrong_hint};
 use super::target;

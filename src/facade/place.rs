@@ -28,6 +28,7 @@ impl Options {
     pub(super) fn found(&self) -> Result<ResolveOptions, Error> {
         let mut options = ResolveOptions::new(self.folder()?);
         options.offline = self.offline;
+        options.hub = settings::hub();
         Ok(options)
     }
 

@@ -13,6 +13,7 @@ use truenorth_protocol::run::{Unwatched, Watch};
 use super::{Desk, Host};
 use crate::error::{Error, ErrorContext as _};
 use crate::session::Session;
+use crate::settings;
 
 /// Files of this machine and models in this process; notes go to a function.
 pub struct Local<F: Fn(&str) + Sync = fn(&str)> {
@@ -30,7 +31,7 @@ impl Local {
     /// Models are kept in `cache`, nothing is stored, and notes are dropped.
     pub fn new(cache: impl Into<std::path::PathBuf>) -> Self {
         Self {
-            models: ResolveOptions::new(cache),
+            models: ResolveOptions { hub: settings::hub(), ..ResolveOptions::new(cache) },
             engine: EngineOptions::default(),
             store: None,
             say: |_| {},

@@ -33,13 +33,13 @@ const FLOORS: &[(&str, u8)] = &[
     ("error", 7),
     ("session", 7),
     ("settings", 8),
-    ("host", 8),
-    ("pushes", 8),
-    ("direction", 9),
-    ("inputs", 9),
-    ("experiment", 10),
-    ("study", 11),
-    ("facade", 12),
+    ("host", 9),
+    ("pushes", 9),
+    ("direction", 10),
+    ("inputs", 10),
+    ("experiment", 11),
+    ("study", 12),
+    ("facade", 13),
 ];
 
 /// Folders of one crate that never name each other.
@@ -54,7 +54,6 @@ const ROOMS: &[(&str, &str)] = &[
     ("rusqlite", "crates/arena/src/store"),
     // Of errors alone.
     ("rusqlite", "crates/arena/src/error.rs"),
-    ("hf_hub", "crates/data/src/models"),
     ("parquet", "crates/data/src/import"),
     ("parquet", "crates/data/src/rows"),
     ("parquet", "crates/data/src/out"),
@@ -64,6 +63,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("minijinja_contrib", "crates/data/src/conversation"),
     ("chrono", "crates/data/src/conversation"),
     ("reqwest", "crates/remote/src/client"),
+    ("reqwest", "crates/data/src/models/hub"),
     ("reqwest", "crates/arena/src/web"),
     ("tokio_tungstenite", "crates/remote/src/client"),
     ("axum", "crates/remote/src/server"),
@@ -74,6 +74,8 @@ const ROOMS: &[(&str, &str)] = &[
     ("hyper", "crates/remote/src/server"),
     ("hyper_util", "crates/remote/src/server"),
     ("tokio_rustls", "crates/remote/src/server"),
+    ("rustls", "crates/remote/src"),
+    ("rustls", "crates/data/src/models/hub"),
     ("tower_service", "crates/remote/src/server"),
     // Its tests call the routes.
     ("tower_service", "crates/play/src/tests.rs"),

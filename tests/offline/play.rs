@@ -33,6 +33,7 @@ fn served(dir: &Path, more: &[&str]) -> Served {
 }
 
 async fn asked(url: &str, form: &[(&str, &str)]) -> Vec<Value> {
+    truenorth_remote::tls::provider();
     let client = reqwest::Client::new();
     let body: String = form
         .iter()

@@ -7,5 +7,6 @@ mod available;
 pub mod client;
 #[cfg(feature = "serve")]
 pub mod server;
+pub mod tls;
 
 pub use available::{available as available_memory, free as available_disk};

@@ -122,7 +122,7 @@ struct Stubborn {
 
 impl Stubborn {
     fn new(url: String) -> Self {
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let http = http().pool_max_idle_per_host(0).build().unwrap();
         Self { http, url, requests: AtomicUsize::new(0) }
     }
 

@@ -182,6 +182,12 @@ pub struct Send {
     pub idempotency_key: Option<String>,
 }
 
+/// A client of HTTP to be made.
+pub fn http() -> reqwest::ClientBuilder {
+    truenorth_remote::tls::provider();
+    reqwest::Client::builder()
+}
+
 #[derive(Clone)]
 pub struct Client {
     pub http: reqwest::Client,
@@ -191,7 +197,8 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: &str, key: Option<&str>) -> Self {
-        Self { http: reqwest::Client::new(), url: url.to_owned(), key: key.map(str::to_owned) }
+        let http = http().build().unwrap();
+        Self { http, url: url.to_owned(), key: key.map(str::to_owned) }
     }
 
     pub fn ask(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {

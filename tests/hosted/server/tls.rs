@@ -27,7 +27,7 @@ async fn jobs_go_over_tls_and_plain_words_do_not() {
     .await;
     assert!(server.url.starts_with("https://127.0.0.1:"));
     let mut client = Client::new(&server.url.replace("127.0.0.1", "localhost"), Some("key-of-ada"));
-    client.http = reqwest::Client::builder()
+    client.http = http()
         .tls_certs_only([reqwest::Certificate::from_pem(&root).unwrap()])
         .resolve("localhost", server.url.trim_start_matches("https://").parse().unwrap())
         .build()
@@ -37,9 +37,10 @@ async fn jobs_go_over_tls_and_plain_words_do_not() {
     let graph = read(Site::Embed, &[&[1]]);
     client.answer(&client.submit(&graph, &Send::default()).await).await;
     // Who does not know the certificate hangs up, and so does the server on who speaks plainly.
-    assert!(reqwest::Client::new().get(format!("{}/model", server.url)).send().await.is_err());
+    let stranger = http().build().unwrap();
+    assert!(stranger.get(format!("{}/model", server.url)).send().await.is_err());
     let plain = server.url.replace("https", "http");
-    assert!(reqwest::Client::new().get(format!("{plain}/model")).send().await.is_err());
+    assert!(stranger.get(format!("{plain}/model")).send().await.is_err());
     assert_eq!(client.get("/healthz").await.status(), 200);
 }
 

@@ -42,6 +42,7 @@ impl Captcha {
                 "write the secret of the captcha's site into it",
             ));
         }
+        truenorth_remote::tls::provider();
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())

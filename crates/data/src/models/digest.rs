@@ -9,7 +9,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::error::io;
 use super::folder::identity;
-use super::hash::{display_name, read, remembered};
+use super::hash::{display_name, file, read, remembered};
 use super::{ModelsError, ResolveOptions};
 use truenorth_protocol::hash::hex;
 
@@ -24,7 +24,8 @@ pub(super) fn check(
     for file in files {
         let blob = file.canonicalize().map_err(io("open", file))?;
         let expected = display_name(&blob);
-        let found = match named_by(&blob, &expected) {
+        let kept = blob.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
+        let found = match Digest::of(&expected).filter(|_| kept) {
             Some(Digest::Sha256) => remembered(&blob, options)?,
             Some(Digest::Git) => git_blob(&blob, options)?,
             None => {
@@ -54,18 +55,29 @@ fn git_blob(path: &Path, options: &ResolveOptions) -> Result<String, ModelsError
     Ok(hex(&hasher.finalize()))
 }
 
-enum Digest {
+/// What kind of hash the hub names a file by.
+#[derive(Clone, Copy)]
+pub(super) enum Digest {
     Sha256,
     Git,
 }
 
-/// What kind of hash a file of the cache is named by.
-fn named_by(blob: &Path, name: &str) -> Option<Digest> {
-    let kept = blob.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
-    let hex = name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    match name.len() {
-        64 if kept && hex => Some(Digest::Sha256),
-        40 if kept && hex => Some(Digest::Git),
-        _ => None,
+impl Digest {
+    /// The kind that a name is of; none where it is of none.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let hex = name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        match name.len() {
+            64 if hex => Some(Self::Sha256),
+            40 if hex => Some(Self::Git),
+            _ => None,
+        }
+    }
+
+    /// The hash of a file that has not got its name yet, in hex.
+    pub(super) fn hash(self, path: &Path, options: &ResolveOptions) -> Result<String, ModelsError> {
+        match self {
+            Self::Sha256 => file(path, options),
+            Self::Git => git_blob(path, options),
+        }
     }
 }

@@ -22,7 +22,9 @@ pub enum HubFailure {
     Limited,
     /// Offline, and not in the hub's cache.
     NotCached,
-    /// Another failure, which the client's message tells.
+    /// The hub's cache on this disk can't be read or written.
+    Disk,
+    /// Another failure, which its cause tells.
     Failed,
 }
 
@@ -243,6 +245,7 @@ fn failure_text(failure: HubFailure) -> &'static str {
         HubFailure::Denied => "access is denied",
         HubFailure::Limited => "too many requests",
         HubFailure::NotCached => "it is not in the hub's cache, and offline it cannot be fetched",
+        HubFailure::Disk => "the hub's cache on this disk cannot be read or written",
         HubFailure::Failed => "the request failed",
     }
 }
@@ -334,6 +337,10 @@ impl ModelsError {
                 }
                 HubFailure::Limited => "wait a while, or set HF_TOKEN for a higher limit",
                 HubFailure::NotCached => "run the same command once without --offline",
+                HubFailure::Disk => {
+                    "free some space or mend the permissions, or name another folder by HF_HUB_CACHE; what is \
+                     fetched already is kept"
+                }
                 HubFailure::Failed | HubFailure::Denied => return None,
             },
             ModelsError::HubNotBuilt { .. } => {

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-/// Settings of the hub. What is `None` hf-hub takes from its own variables and files
+/// Settings of the hub. `truenorth::settings::hub` has them from the variables that `huggingface_hub` of Python reads
 /// (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`).
 #[derive(Clone, Default)]
 pub struct HubOptions {
-    /// Address of the hub.
+    /// Address of the hub; <https://huggingface.co> where there is none.
     pub endpoint: Option<String>,
-    /// The user's token, which gated repositories ask for.
+    /// The user's token, which gated repositories ask for. The endpoint alone is shown it.
     pub token: Option<String>,
-    /// Folder of the hub's cache.
+    /// Folder of the hub's cache; where there is none, `hub` in the cache folder of
+    /// [`ResolveOptions`](super::ResolveOptions), which no other program shares.
     pub cache_dir: Option<PathBuf>,
 }
 

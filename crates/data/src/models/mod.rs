@@ -9,8 +9,7 @@
 //! | `random-init:MODEL#SEED` | the architecture of any of the above, untrained |
 //!
 //! A named model wins over a folder of the same name; write `./NAME` for the folder. Nothing here
-//! reads the environment: what a caller wants from it goes into [`ResolveOptions`]. (hf-hub reads
-//! its own variables for what [`HubOptions`] leaves open.)
+//! reads the environment: what a caller wants from it goes into [`ResolveOptions`].
 
 #[cfg(feature = "hub")]
 mod digest;
@@ -24,6 +23,7 @@ mod hub;
 #[path = "without_hub.rs"]
 mod hub;
 mod hub_options;
+mod lock;
 mod named;
 mod pip;
 mod progress;

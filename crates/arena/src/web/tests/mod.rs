@@ -51,6 +51,7 @@ async fn arena(rules: &str, set: impl FnOnce(&mut ArenaOptions)) -> Arena {
     tokio::spawn(server.serve(async {
         let _ = stopped.await;
     }));
+    truenorth_remote::tls::provider();
     let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let address = url.trim_start_matches("http://").parse().unwrap();
     Arena { _dir: dir, live, url, address, client, _stop: stop }

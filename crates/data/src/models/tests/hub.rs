@@ -1,100 +1,18 @@
-//! The hub's protocol as hf-hub speaks it, served from a map of files.
+//! Repositories of the hub, fetched, found again, and refused.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
 use super::super::{
-    Fetched, Files, HubFailure, HubOptions, ModelsError, ProgressStage, ResolveOptions, Resolved, digest,
-    resolve,
+    Fetched, Files, HubFailure, ModelsError, ProgressStage, ResolveOptions, Resolved, digest, resolve,
 };
+use super::fake_hub::{COMMIT, equip, failure, git, hub};
 use super::{items, watched};
 use truenorth_protocol::hash::hex;
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const INDEX: &str = r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
-
-/// A hub with one repository, `org/toy`, whose branch `main` is at [`COMMIT`].
-struct Hub {
-    endpoint: String,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-fn hub(files: &[(&str, &str)]) -> Hub {
-    let files: BTreeMap<String, String> =
-        files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let log = Arc::clone(&requests);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = answer(stream, &files, &log);
-        }
-    });
-    Hub { endpoint, requests }
-}
-
-fn answer(
-    stream: TcpStream,
-    files: &BTreeMap<String, String>,
-    log: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let request = lines.next().transpose()?.unwrap_or_default();
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
-    let mut words = request.split(' ');
-    let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let path = target.split('?').next().unwrap_or("");
-    let resolve = format!("/org/toy/resolve/{COMMIT}/");
-    let (status, etag, body) = if path == "/api/models/org/toy/revision/main" {
-        ("200 OK", String::new(), format!(r#"{{"sha": "{COMMIT}"}}"#))
-    } else if path == format!("/api/models/org/toy/tree/{COMMIT}") {
-        let tree = files.iter().map(|(name, text)| {
-            format!(r#"{{"type": "file", "oid": "0", "path": "{name}", "size": {}}}"#, text.len())
-        });
-        ("200 OK", String::new(), format!("[{}]", tree.collect::<Vec<_>>().join(",")))
-    } else if let Some(text) = path.strip_prefix(&resolve).and_then(|name| files.get(name)) {
-        log.lock().unwrap().push(format!("{method} {}", path.trim_start_matches(&resolve)));
-        ("200 OK", hex(&Sha256::digest(text)), text.clone())
-    } else {
-        let code = if path.contains("/resolve/") { "EntryNotFound" } else { "RepoNotFound" };
-        let status = if path.contains("/closed") { "403 Forbidden" } else { "404 Not Found" };
-        let mut stream = stream;
-        return write!(
-            stream,
-            "HTTP/1.1 {status}\r\nX-Error-Code: {code}\r\nX-Repo-Commit: {COMMIT}\r\n\
-             Content-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-    };
-    let mut stream = stream;
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nETag: \"{etag}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{}",
-        body.len(),
-        if method == "HEAD" { "" } else { &body }
-    )
-}
-
-fn equip(options: ResolveOptions, endpoint: &str, cache: &Path) -> ResolveOptions {
-    let hub = HubOptions {
-        endpoint: Some(endpoint.to_owned()),
-        token: Some("hf_secret".to_owned()),
-        cache_dir: Some(cache.join("hub")),
-    };
-    ResolveOptions { hub, ..options }
-}
-
-fn failure(spec: &str, options: &ResolveOptions) -> (HubFailure, ModelsError) {
-    let error = resolve(spec, options).unwrap_err();
-    let ModelsError::Hub { failure, .. } = &error else { panic!("{error:?}") };
-    (*failure, error)
-}
 
 #[test]
 fn a_repository_is_fetched_and_then_found_offline() {
@@ -118,15 +36,14 @@ fn a_repository_is_fetched_and_then_found_offline() {
     assert_eq!(found.identity, format!("hf:org/toy@{COMMIT}"));
     let fetched = items(&seen, ProgressStage::Downloading);
     assert!(fetched.contains(&"model-1.safetensors".to_owned()), "{fetched:?}");
-    let requests = hub.requests.lock().unwrap().clone();
+    let requests = hub.files_asked();
     assert!(requests.contains(&"GET model-1.safetensors".to_owned()));
     assert!(!requests.iter().any(|request| request.contains("consolidated") || request.contains(".bin")));
 
-    let count = requests.len();
     let offline = ResolveOptions { offline: true, ..options };
     assert_eq!(resolve("hf:org/toy", &offline).unwrap(), found);
     assert_eq!(resolve(&format!("hf:org/toy@{COMMIT}"), &offline).unwrap(), found);
-    assert_eq!(hub.requests.lock().unwrap().len(), count);
+    assert!(hub.asked().is_empty());
 }
 
 /// The file of the cache that a snapshot's file stands for.
@@ -138,19 +55,21 @@ fn blob(found: &Resolved, name: &str) -> PathBuf {
 #[test]
 fn a_file_changed_in_the_cache_is_refused_by_name() {
     let hub = hub(&[("config.json", "{}"), ("tokenizer.json", "{ }"), ("model.safetensors", "weights")]);
+    hub.manners().large.insert("model.safetensors".to_owned());
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     let found = resolve("hf:org/toy", &options).unwrap();
     for name in ["model.safetensors", "tokenizer.json", "config.json"] {
+        // A large file by its SHA-256, a small one by git's hash of it.
+        let hash = |text: &str| if name.ends_with('s') { hex(&Sha256::digest(text)) } else { git(text) };
         let path = blob(&found, name);
-        let good = std::fs::read(&path).unwrap();
-        let bad = vec![b'x'; good.len()];
+        let good = std::fs::read_to_string(&path).unwrap();
+        let bad = "x".repeat(good.len());
         std::fs::write(&path, &bad).unwrap();
         for offline in [false, true] {
             let error = resolve("hf:org/toy", &ResolveOptions { offline, ..options.clone() }).unwrap_err();
             let ModelsError::Damaged { file, expected, found, .. } = &error else { panic!("{error:?}") };
-            assert_eq!((file.as_str(), expected), (name, &hex(&Sha256::digest(&good))));
-            assert_eq!(found, &hex(&Sha256::digest(&bad)));
+            assert_eq!((file.as_str(), expected, found), (name, &hash(&good), &hash(&bad)));
             assert!(
                 error.to_string().contains("org/toy") && error.hint().unwrap().contains("delete"),
                 "{error}"
@@ -186,7 +105,7 @@ fn a_small_file_is_checked_by_gits_hash_of_it() {
 fn a_cache_of_copies_is_told_by_what_is_in_it() {
     let hub = hub(&[("config.json", "{}"), ("model.safetensors", "weights")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     let found = resolve("hf:org/toy", &options).unwrap();
     let copy = found.files.path().join("model.safetensors");
     let identity = |text: &str| {
@@ -204,7 +123,7 @@ fn a_cache_of_copies_is_told_by_what_is_in_it() {
 fn weights_fetched_to_be_read_once_are_deleted_and_no_others() {
     let hub = hub(&[("config.json", "{}"), ("tokenizer.json", "{ }"), ("model.safetensors", "weights")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     let fetched = Fetched::of("hf:org/toy", cache.path());
     let noting = fetched.noting(options.clone());
     let found = resolve("hf:org/toy", &noting).unwrap();
@@ -234,17 +153,17 @@ fn weights_fetched_to_be_read_once_are_deleted_and_no_others() {
 fn random_init_fetches_no_weights() {
     let hub = hub(&[("config.json", "{}"), ("model.safetensors", "w")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     let found = resolve("random-init:hf:org/toy#5", &options).unwrap();
     assert_eq!(found.identity, format!("random-init:hf:org/toy@{COMMIT}#5"));
-    assert!(!hub.requests.lock().unwrap().iter().any(|request| request.contains("safetensors")));
+    assert!(!hub.files_asked().iter().any(|request| request.contains("safetensors")));
 }
 
 #[test]
 fn a_repository_without_safetensors_is_named() {
     let hub = hub(&[("config.json", "{}"), ("pytorch_model.bin", "w")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     let error = resolve("hf:org/toy", &options).unwrap_err();
     assert!(matches!(error, ModelsError::NoWeights { .. }), "{error:?}");
 }
@@ -253,7 +172,7 @@ fn a_repository_without_safetensors_is_named() {
 fn failures_of_the_hub_are_told_apart() {
     let hub = hub(&[("config.json", "{}")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let options = hub.options(cache.path());
     assert_eq!(failure("hf:org/other", &options).0, HubFailure::NotFound);
     let (kind, error) = failure("hf:org/closed", &options);
     assert_eq!(kind, HubFailure::Denied);

@@ -1,9 +1,13 @@
 //! From names to files, without a network: pip is a script that hands out prepared wheels, and
 //! the hub a server on the loopback address.
 
+#[cfg(feature = "hub")]
+mod fake_hub;
 mod folder;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_wire;
 #[cfg(unix)]
 mod pull;
 mod real;
