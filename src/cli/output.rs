@@ -217,7 +217,8 @@ pub fn answer(value: &impl Serialize, words: impl FnOnce() -> String) -> anyhow:
     Ok(())
 }
 
-/// Writes where a server listens.
+/// Writes where a board or a playground listens.
+#[cfg(any(feature = "arena", feature = "play"))]
 pub fn listens(url: &str) -> anyhow::Result<()> {
     match wants_json() {
         true => json(&serde_json::json!({ "url": url })),
